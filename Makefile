@@ -1,0 +1,105 @@
+# mariadb_sync: MariaDB replication into PostgreSQL
+#
+#   make && make install          with both servers' development files there
+#   make check                    everything, on a bare machine too
+#   make check PROVE_TESTS=test/t/001_basic.pl
+#   make demo                     see it work; KEEP=1 leaves the servers running
+#   make bench                    race a MariaDB replica; QUICK=1 for a short one
+#
+# PG_CONFIG (or PG_MAJOR, a number) chooses the PostgreSQL to build for.
+
+MODULE_big = mariadb_sync
+EXTENSION = mariadb_sync
+DATA = $(sort $(wildcard mariadb_sync--*.sql))
+PGFILEDESC = "mariadb_sync - MariaDB replication into PostgreSQL"
+
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+# These bring their own servers and may have to install packages first, so
+# they come before PGXS, which is a package's file itself and has a "check"
+# of its own.
+SCRIPT_GOALS = check check-rooms demo bench
+
+ifdef PG_MAJOR
+PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+endif
+PG_CONFIG ?= pg_config
+export PG_CONFIG PG_MAJOR
+
+ifneq (,$(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)))
+
+.PHONY: $(SCRIPT_GOALS) prepare
+
+prepare:
+	@test/install-deps
+	$(MAKE) all
+
+check: prepare check-rooms
+	test/with-install test/run-check $(PROVE_TESTS)
+
+check-rooms:
+	test/check-rooms
+
+demo: prepare
+	@test/with-install test/demo/demo
+
+bench: prepare
+	test/with-install test/bench/drain
+
+# "make clean check" and the like
+OTHER_GOALS = $(filter-out $(SCRIPT_GOALS) prepare,$(MAKECMDGOALS))
+ifneq (,$(OTHER_GOALS))
+.PHONY: $(OTHER_GOALS)
+$(OTHER_GOALS):
+	$(MAKE) $@
+endif
+.NOTPARALLEL:
+
+else
+
+MARIADB_CONFIG ?= mariadb_config
+
+# Callbacks have the parameters their callers give them, used or not; and what
+# the compiler says of setjmp is mostly wrong about PG_TRY.
+WARNINGS ?= -Wall -Wextra -Werror -Wno-unused-parameter -Wno-clobbered
+
+# PostgreSQL's headers are not written for -Wextra: a system directory's
+# headers do not warn, and -isystem wins over PGXS's own -I.
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) \
+	$(shell $(MARIADB_CONFIG) --cflags) -Isrc
+PG_CFLAGS = $(WARNINGS)
+SHLIB_LINK = $(shell $(MARIADB_CONFIG) --libs) -lz
+
+EXTRA_CLEAN = tmp_check src/typedefs.list
+
+# Bitcode would take longer to build than the module, and there is nothing
+# here that a query could inline.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Packaged PostgreSQLs are built without dependency tracking.
+$(OBJS): $(wildcard src/*.h) Makefile
+
+INDENT_FLAGS = -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 \
+	-i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4
+
+.PHONY: indent
+
+# The types are those our debug information names: ours and all that we use
+# of PostgreSQL's.
+indent: all
+	objdump -Wi $(MODULE_big)$(DLSUFFIX) \
+		| awk '/DW_TAG_/ { t = /DW_TAG_typedef/ } t && /DW_AT_name/ { print $$NF }' \
+		| sort -u >src/typedefs.list
+	for f in src/*.[ch]; do \
+		pg_bsd_indent $(INDENT_FLAGS) -Usrc/typedefs.list <$$f >$$f.new && \
+		sed -i -E 's/^([A-Za-z_][^ \t]*)[ \t]+\*$$/\1 */' $$f.new && \
+		if cmp -s $$f $$f.new; then rm $$f.new; else mv $$f.new $$f; fi \
+		|| exit; \
+	done
+	perltidy --profile=test/perltidyrc test/perl/*.pm test/t/*.pl \
+		test/demo/demo test/bench/drain test/check-rooms
+
+endif

@@ -1,0 +1,970 @@
+/*
+ * apply.c - source transactions into PostgreSQL transactions.
+ *
+ * Alone commits streamed data.  Events come in one by one; a small state
+ * machine knows whether a source transaction (an event group, begun by its
+ * GTID event) is open and how it may end:
+ *
+ *   outside --GTID--> in transaction --XID, COMMIT, standalone QUERY--> outside
+ *
+ * One PostgreSQL transaction, a *group*, holds one or more complete source
+ * transactions.  It is committed when the stream has nothing more to read, or
+ * when it is large or old enough, always at a source transaction's end, with
+ * the position in the same commit.  Nothing is kept in memory: rows are
+ * written as they come.
+ *
+ * A source transaction that has to be discarded (ROLLBACK, or a source that
+ * crashed while writing it) is undone by aborting the group.  When that would
+ * lose complete transactions before it, the worker restarts from the stored
+ * position in single mode: groups of one, up to the transaction in question.
+ * Errors are handled the same way, so that what came before is kept and the
+ * error is of the transaction it names.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "replication/origin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "apply.h"
+#include "ddl_scan.h"
+#include "mariadb_sync.h"
+#include "snapshot.h"
+
+/* counters reach the catalog at most this often, in milliseconds */
+#define STATS_INTERVAL	1000
+
+struct MsApply
+{
+	const MsSubscription *sub;
+	const MsSubscriptionOptions *options;
+	MsRelmap   *relmap;
+	MsEventParser parser;
+	MemoryContext event_cxt;	/* reset after every event */
+	MemoryContext row_cxt;		/* reset after every row */
+	int64		clock_offset;	/* our clock minus the source's, microseconds */
+
+	/* the stream */
+	MsStreamPosition position;
+	char		current_file[MS_FILE_NAME_MAX];	/* from ROTATE */
+
+	/* the source transaction being received */
+	bool		in_transaction;
+	MsGtidEvent gtid;
+	char		gtid_text[MS_GTID_TEXT_LEN];
+	uint64		serial;			/* counts source transactions */
+	uint64		start_pos;		/* of its GTID event */
+	bool		xa_prepared;
+	List	   *harmless_xids;	/* prepared, without rows of ours */
+
+	/* the group */
+	bool		group_open;		/* a PostgreSQL transaction is open */
+	int			group_transactions; /* complete ones in it */
+	int64		group_rows;
+	TimestampTz group_started;
+	TimestampTz source_time;	/* of the last transaction, our clock */
+	bool		single;			/* groups of one ... */
+	MsGtidList	single_until;	/* ... up to this */
+
+	uint64	   *counters;
+	bool		stats_dirty;
+	TimestampTz stats_saved;
+	bool		rescan;			/* a table that the patterns choose appeared */
+
+	/* for the error context */
+	const MsEvent *event;
+	const TablePlan *plan;
+};
+
+static void
+apply_error_callback(void *arg)
+{
+	MsApply    *apply = (MsApply *) arg;
+
+	if (apply->plan && apply->plan->valid && apply->plan->format.current >= 0)
+		errcontext("column \"%s\" of source table \"%s\"",
+				   apply->plan->format.columns[apply->plan->format.current].name,
+				   apply->plan->name);
+	else if (apply->plan)
+		errcontext("source table \"%s\"", apply->plan->name);
+	if (apply->event)
+		errcontext("applying %s event of subscription \"%s\" at GTID %s, binlog file \"%s\", end position %u",
+				   ms_event_type_name(apply->event->type), apply->sub->name,
+				   apply->gtid_text[0] ? apply->gtid_text : "(none)",
+				   apply->current_file, apply->event->next_pos);
+}
+
+/*
+ * A new state, at gtid_position.  counters are the process' own.  Lives in
+ * the current context, as everything passed must.
+ */
+MsApply *
+ms_apply_create(const MsSubscription *sub,
+				const MsSubscriptionOptions *options, MsRelmap *relmap,
+				const char *gtid_position, uint64 *counters)
+{
+	MsApply    *apply = palloc0(sizeof(MsApply));
+	char		single[MS_GTID_TEXT_MAX];
+
+	apply->sub = sub;
+	apply->options = options;
+	apply->relmap = relmap;
+	apply->counters = counters;
+	apply->event_cxt = AllocSetContextCreate(CurrentMemoryContext,
+											 "mariadb_sync event",
+											 ALLOCSET_DEFAULT_SIZES);
+	apply->row_cxt = AllocSetContextCreate(CurrentMemoryContext,
+										   "mariadb_sync row",
+										   ALLOCSET_DEFAULT_SIZES);
+	ms_event_parser_init(&apply->parser);
+	ms_gtid_init(&apply->position.gtid);
+	ms_gtid_parse_list_or_error(gtid_position, &apply->position.gtid);
+	ms_gtid_init(&apply->single_until);
+	if (ms_shmem_get_single(single))
+		apply->single = ms_gtid_parse_list(single, &apply->single_until);
+	return apply;
+}
+
+const MsStreamPosition *
+ms_apply_position(const MsApply *apply)
+{
+	return &apply->position;
+}
+
+/* Between source transactions. */
+bool
+ms_apply_at_boundary(const MsApply *apply)
+{
+	return !apply->in_transaction;
+}
+
+bool
+ms_apply_has_open_group(const MsApply *apply)
+{
+	return apply->group_open;
+}
+
+/* The transaction being applied, or NULL. */
+const char *
+ms_apply_current_gtid(const MsApply *apply)
+{
+	return apply->gtid_text[0] ? apply->gtid_text : NULL;
+}
+
+/* Would an abort lose complete source transactions? */
+bool
+ms_apply_group_has_predecessors(const MsApply *apply)
+{
+	return apply->group_open &&
+		apply->group_transactions > (apply->in_transaction ? 0 : 1);
+}
+
+void
+ms_apply_set_clock_offset(MsApply *apply, int64 usec)
+{
+	apply->clock_offset = usec;
+}
+
+/* When the source committed the last transaction, in our clock. */
+TimestampTz
+ms_apply_source_time(const MsApply *apply)
+{
+	return apply->source_time;
+}
+
+/* Has a table appeared that should join?  Asked once. */
+bool
+ms_apply_rescan_wanted(MsApply *apply)
+{
+	bool		wanted = apply->rescan;
+
+	apply->rescan = false;
+	return wanted;
+}
+
+/* ------------------------------------------------------------------------
+ * The PostgreSQL transaction
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Open the group's transaction, as the role that changes are applied as.
+ */
+void
+ms_apply_begin(MsApply *apply)
+{
+	if (apply->group_open)
+		return;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (apply->options->run_as_owner)
+		SetUserIdAndSecContext(apply->sub->owner,
+							   SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	/* what begins a transaction leaves its context current */
+	MemoryContextSwitchTo(apply->event_cxt);
+	apply->group_open = true;
+	apply->group_transactions = 0;
+	apply->group_rows = 0;
+	apply->group_started = GetCurrentStatementStartTimestamp();
+}
+
+static void
+end_as_owner(void)
+{
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+}
+
+/* Undo the group, which holds nothing complete. */
+static void
+abort_group(MsApply *apply)
+{
+	if (!apply->group_open)
+		return;
+	ms_relmap_abort(apply->relmap);
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(apply->event_cxt);
+	apply->group_open = false;
+}
+
+/* Write the counters into the catalog, inside the open transaction. */
+static void
+save_stats(MsApply *apply)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_relmap_plans(apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (!plan->dirty)
+			continue;
+		ms_catalog_add_table_counters(plan->sub, plan->inserts, plan->updates,
+									  plan->deletes, plan->conflicts);
+		plan->inserts = plan->updates = plan->deletes = plan->conflicts = 0;
+		plan->dirty = false;
+	}
+	ms_catalog_save_counters(apply->sub->subid, apply->counters);
+	apply->stats_dirty = false;
+	apply->stats_saved = GetCurrentTimestamp();
+}
+
+static void
+publish(MsApply *apply, bool idle, TimestampTz commit_time)
+{
+	char	   *text = ms_gtid_format_list(&apply->position.gtid);
+
+	/* what is received and applied is the same at the end of a group */
+	ms_shmem_report(text, text, idle ? text : NULL,
+					apply->position.file[0] ? apply->position.file : NULL,
+					apply->position.pos, commit_time, apply->counters, idle);
+	pfree(text);
+}
+
+/*
+ * An 8-byte form of the position for the replication origin: the file's
+ * number and the offset.  Informative only.
+ */
+static XLogRecPtr
+origin_lsn(const MsStreamPosition *position)
+{
+	const char *dot = strrchr(position->file, '.');
+	uint32		number = dot ? (uint32) strtoul(dot + 1, NULL, 10) : 0;
+
+	return ((uint64) number << 32) | Max((uint32) position->pos, 1);
+}
+
+/*
+ * Commit the group and its position, which must be at the end of a source
+ * transaction.
+ */
+void
+ms_apply_commit(MsApply *apply)
+{
+	char	   *gtid;
+	TimestampTz now;
+
+	Assert(!apply->in_transaction);
+	if (!apply->group_open)
+		return;
+
+	ms_relmap_close_all(apply->relmap);
+	gtid = ms_gtid_format_list(&apply->position.gtid);
+	ms_snapshot_settle(&apply->position);
+	end_as_owner();
+	ms_catalog_set_position(apply->sub->subid, gtid,
+							apply->position.file[0] ? apply->position.file : NULL,
+							apply->position.pos);
+	pfree(gtid);
+	now = GetCurrentTimestamp();
+	if (apply->stats_dirty &&
+		TimestampDifferenceExceeds(apply->stats_saved, now, STATS_INTERVAL))
+		save_stats(apply);
+
+	if (ActiveSnapshotSet())
+		PopActiveSnapshot();
+	replorigin_session_origin_lsn = origin_lsn(&apply->position);
+	replorigin_session_origin_timestamp = apply->source_time;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(apply->event_cxt);
+	apply->group_open = false;
+	apply->group_transactions = 0;
+	pgstat_report_stat(false);
+
+	if (apply->single && ms_gtid_reached(&apply->position.gtid, &apply->single_until))
+	{
+		apply->single = false;
+		ms_shmem_set_single(NULL);
+	}
+	publish(apply, false, now);
+}
+
+/*
+ * Save counters that have waited long enough.  Returns how many milliseconds
+ * until it should be called again, -1 = not needed.  Needs no open group.
+ */
+long
+ms_apply_flush_stats(MsApply *apply)
+{
+	TimestampTz now;
+	long		elapsed;
+
+	if (!apply->stats_dirty || apply->group_open)
+		return -1;
+	now = GetCurrentTimestamp();
+	elapsed = TimestampDifferenceMilliseconds(apply->stats_saved, now);
+	if (elapsed < STATS_INTERVAL)
+		return STATS_INTERVAL - elapsed + 1;
+
+	StartTransactionCommand();
+	save_stats(apply);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(apply->event_cxt);
+	return -1;
+}
+
+/* Everything received is applied, and nothing more waits (or not any more). */
+void
+ms_apply_report_idle(MsApply *apply, bool idle)
+{
+	publish(apply, idle, 0);
+}
+
+static bool
+group_is_full(const MsApply *apply)
+{
+	if (apply->single)
+		return true;
+	return apply->group_transactions >= apply->options->commit_max_transactions ||
+		apply->group_rows >= apply->options->commit_max_rows ||
+		TimestampDifferenceExceeds(apply->group_started, GetCurrentTimestamp(),
+								   apply->options->commit_max_delay);
+}
+
+/* ------------------------------------------------------------------------
+ * The source transaction
+ * ------------------------------------------------------------------------
+ */
+
+static void
+begin_transaction(MsApply *apply, const MsEvent *event)
+{
+	if (apply->in_transaction)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("a source transaction begins inside another")));
+	apply->gtid = event->gtid;
+	ms_gtid_format(&apply->gtid.gtid, apply->gtid_text);
+	apply->in_transaction = true;
+	apply->serial++;
+	apply->start_pos = event->next_pos - event->length;
+	apply->xa_prepared = (event->gtid.flags2 & MS_GTID_PREPARED_XA) != 0;
+	if (event->timestamp != 0)
+		apply->source_time = time_t_to_timestamptz((pg_time_t) event->timestamp) +
+			apply->clock_offset;
+	ms_apply_begin(apply);
+}
+
+/* It is complete: the position moves on. */
+static void
+end_transaction(MsApply *apply, const MsEvent *event)
+{
+	apply->in_transaction = false;
+	apply->plan = NULL;
+	ms_gtid_update(&apply->position.gtid, &apply->gtid.gtid);
+	strlcpy(apply->position.file, apply->current_file, MS_FILE_NAME_MAX);
+	apply->position.pos = event->next_pos;
+	apply->group_transactions++;
+	apply->counters[MS_CNT_TRANSACTIONS]++;
+	apply->stats_dirty = true;
+	if (group_is_full(apply))
+		ms_apply_commit(apply);
+	apply->gtid_text[0] = '\0';
+}
+
+/*
+ * Undo the source transaction that is open.  If complete ones before it
+ * would be lost with it, start over from the stored position, one by one.
+ */
+static void
+discard_transaction(MsApply *apply, const char *why)
+{
+	if (apply->group_transactions > 0)
+	{
+		ms_shmem_set_single(apply->gtid_text);
+		ms_shmem_set_exit(MS_EXIT_RESTART);
+		ereport(LOG,
+				(errmsg("subscription \"%s\" starts over at its last commit: %s",
+						apply->sub->name, why)));
+		proc_exit(0);
+	}
+	abort_group(apply);
+}
+
+/*
+ * The source stopped while it wrote a transaction; what there is of it never
+ * happened.
+ */
+static void
+discard_partial(MsApply *apply)
+{
+	if (!apply->in_transaction)
+		return;
+	discard_transaction(apply, "the source ended inside a transaction");
+	ereport(LOG,
+			(errmsg("subscription \"%s\" discarded the incomplete transaction %s",
+					apply->sub->name, apply->gtid_text)));
+	apply->in_transaction = false;
+	apply->plan = NULL;
+	apply->gtid_text[0] = '\0';
+}
+
+static void
+not_supported(MsApply *apply, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s at GTID %s is not supported", what, apply->gtid_text),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+/* ------------------------------------------------------------------------
+ * Rows
+ * ------------------------------------------------------------------------
+ */
+
+static void
+count_conflict(MsApply *apply, TablePlan *plan, MsCounter counter)
+{
+	apply->counters[counter]++;
+	plan->conflicts++;
+	plan->dirty = true;
+}
+
+/* No row is there to update or delete. */
+static void
+row_missing(MsApply *apply, TablePlan *plan, MsCounter counter,
+			const char *operation)
+{
+	count_conflict(apply, plan, counter);
+	if (apply->options->on_conflict == MS_ON_CONFLICT_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("row to %s was not found in the target of \"%s\"",
+						operation, plan->name),
+				 errdetail("GTID %s.", apply->gtid_text),
+				 errhint("The target was changed by somebody else. Repair the row, or set option \"on_conflict\" to apply or skip.")));
+}
+
+/*
+ * Does the transaction carry every column?  FULL row images do.
+ */
+static void
+check_full_image(MsApply *apply, const TablePlan *plan, const MsRowsEvent *rows,
+				 const uint8 *present)
+{
+	for (uint32 i = 0; i < rows->ncolumns; i++)
+		if ((present[i / 8] & (1 << i % 8)) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("row image of table \"%s\" at GTID %s is not complete",
+							plan->name, apply->gtid_text),
+					 errhint("Set binlog_row_image = FULL on the source, for all sessions.")));
+}
+
+static const uint8 *
+apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsTarget   *target = plan->target;
+	MsRow		row = ms_target_insert_row(target);
+	const uint8 *end;
+
+	MemoryContextSwitchTo(ms_target_insert_context(target));
+	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+								  rows->ncolumns, row.values, row.isnull);
+	MemoryContextSwitchTo(apply->row_cxt);
+
+	if (apply->options->on_conflict != MS_ON_CONFLICT_ERROR &&
+		ms_target_exists(target, &row))
+	{
+		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
+		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+		{
+			MsRow		old = ms_target_old_row(target);
+			MsRow		new;
+
+			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+									rows->ncolumns, old.values, old.isnull);
+			new = ms_target_new_row(target);
+			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+									rows->ncolumns, new.values, new.isnull);
+			ms_target_update(target);
+		}
+		return end;
+	}
+	ms_target_insert(target, end - p);
+	plan->inserts++;
+	apply->counters[MS_CNT_INSERTS]++;
+	return end;
+}
+
+static const uint8 *
+apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsRow		old = ms_target_old_row(plan->target);
+	MsRow		new;
+	const uint8 *after;
+
+	after = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+									rows->ncolumns, old.values, old.isnull);
+	new = ms_target_new_row(plan->target);
+	p = ms_value_read_image_row(&plan->format, after, rows->end, NULL,
+								rows->ncolumns, new.values, new.isnull);
+	if (ms_target_update(plan->target))
+	{
+		plan->updates++;
+		apply->counters[MS_CNT_UPDATES]++;
+		return p;
+	}
+	row_missing(apply, plan, MS_CNT_CONFL_UPDATE_MISSING, "update");
+	if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+		apply_insert(apply, plan, rows, after);
+	return p;
+}
+
+static const uint8 *
+apply_delete(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsRow		old = ms_target_old_row(plan->target);
+
+	p = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+								rows->ncolumns, old.values, old.isnull);
+	if (ms_target_delete(plan->target))
+	{
+		plan->deletes++;
+		apply->counters[MS_CNT_DELETES]++;
+	}
+	else
+		row_missing(apply, plan, MS_CNT_CONFL_DELETE_MISSING, "delete");
+	return p;
+}
+
+/* Values that a policy has altered are counted. */
+static void
+count_changed_values(MsApply *apply, TablePlan *plan)
+{
+	for (int i = 0; i < plan->format.ncolumns; i++)
+	{
+		apply->counters[MS_CNT_VALUES_CHANGED] += plan->format.columns[i].changed;
+		plan->format.columns[i].changed = 0;
+	}
+}
+
+/*
+ * Is the row change for us?  Asked once per transaction and table, since the
+ * copy's verdict holds for a transaction as a whole.
+ */
+static bool
+rows_wanted(MsApply *apply, TablePlan *plan)
+{
+	if (plan->sub->state == MS_TABLE_READY)
+		return true;
+	if (plan->verdict_serial != apply->serial)
+	{
+		plan->verdict_apply = ms_snapshot_row_wanted(plan, apply->current_file,
+													 apply->start_pos);
+		plan->verdict_serial = apply->serial;
+	}
+	return plan->verdict_apply;
+}
+
+static void
+apply_rows(MsApply *apply, const MsRowsEvent *rows)
+{
+	static const int publish_bit[] = {
+		[MS_ROW_INSERT] = MS_PUBLISH_INSERT,
+		[MS_ROW_UPDATE] = MS_PUBLISH_UPDATE,
+		[MS_ROW_DELETE] = MS_PUBLISH_DELETE,
+	};
+	MapEntry   *entry;
+	TablePlan  *plan;
+	const uint8 *p = rows->rows;
+
+	/* a terminator without a table */
+	if (rows->rows == rows->end && (rows->flags & MS_ROWS_STMT_END))
+		return;
+	if (!apply->in_transaction)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event outside a transaction")));
+
+	entry = ms_relmap_find(apply->relmap, rows->table_id);
+	plan = entry->plan;
+	if (plan == NULL)
+	{
+		/* its rows are in the copy that it will get when it joins */
+		if (entry->matches)
+			apply->rescan = true;
+		return;
+	}
+	apply->plan = plan;
+	if (!rows_wanted(apply, plan) ||
+		(apply->options->publish & publish_bit[rows->op]) == 0)
+		return;
+	if (apply->xa_prepared)
+		not_supported(apply, "an XA transaction on a table of the subscription",
+					  "Use ordinary transactions on the source for these tables.");
+
+	ms_relmap_open(apply->relmap, plan, entry);
+	if ((int) rows->ncolumns != plan->format.ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event has %u columns, its table map %d",
+						rows->ncolumns, plan->format.ncolumns)));
+	check_full_image(apply, plan, rows, rows->present);
+	if (rows->op == MS_ROW_UPDATE)
+		check_full_image(apply, plan, rows, rows->present_after);
+
+	while (p < rows->end)
+	{
+		MemoryContextSwitchTo(apply->row_cxt);
+		if (rows->op == MS_ROW_INSERT)
+			p = apply_insert(apply, plan, rows, p);
+		else if (rows->op == MS_ROW_UPDATE)
+			p = apply_update(apply, plan, rows, p);
+		else
+			p = apply_delete(apply, plan, rows, p);
+		apply->group_rows++;
+		MemoryContextReset(apply->row_cxt);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(apply->event_cxt);
+	count_changed_values(apply, plan);
+	plan->dirty = true;
+}
+
+/* ------------------------------------------------------------------------
+ * Statements
+ * ------------------------------------------------------------------------
+ */
+
+static void
+apply_truncate(MsApply *apply, const MsStatement *statement)
+{
+	MsTableName *name = linitial(statement->tables);
+	TablePlan  *plan = ms_relmap_find_name(apply->relmap, name->db, name->table);
+
+	if (plan == NULL)
+		return;
+	apply->plan = plan;
+	if (!rows_wanted(apply, plan) ||
+		(apply->options->publish & MS_PUBLISH_TRUNCATE) == 0)
+		return;
+	ms_relmap_close_all(apply->relmap);
+	ms_target_truncate(plan->sub->relid);
+	apply->counters[MS_CNT_TRUNCATES]++;
+}
+
+/* Does the statement change the definition of a table of ours? */
+static const char *
+ddl_touches(MsApply *apply, const MsStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->tables)
+	{
+		MsTableName *name = lfirst(lc);
+		TablePlan  *plan = ms_relmap_find_name(apply->relmap, name->db,
+											   name->table);
+
+		if (plan)
+			return plan->name;
+		/* a table that is created or renamed into the patterns */
+		if (ms_relmap_matches(apply->relmap, name->db, name->table))
+			apply->rescan = true;
+	}
+	if (statement->kind == MS_STMT_DROP_DATABASE)
+	{
+		foreach(lc, ms_relmap_plans(apply->relmap))
+		{
+			TablePlan  *plan = lfirst(lc);
+
+			if (strcmp(plan->sub->source_db, statement->db) == 0)
+				return plan->name;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A structure change.  A table that the patterns choose joins; one that is
+ * mapped stops the subscription, or is left to the user.
+ */
+static void
+apply_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
+{
+	const char *touched = ddl_touches(apply, statement);
+
+	if (touched == NULL ||
+		(statement->kind == MS_STMT_CREATE_TABLE && statement->if_not_exists))
+		return;
+	apply->counters[MS_CNT_DDL]++;
+	if (apply->options->ddl == MS_DDL_IGNORE)
+	{
+		ereport(LOG,
+				(errmsg("subscription \"%s\" ignores %s of \"%s\" at GTID %s",
+						apply->sub->name, statement->verb, touched,
+						apply->gtid_text)));
+		ms_catalog_add_history(apply->sub->subid, "ddl", apply->gtid_text,
+							   touched, sql, "ignored");
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s of source table \"%s\" at GTID %s is not supported",
+					statement->verb, touched, apply->gtid_text),
+			 errhint("Drop the subscription and create it again to copy the table in its new shape, or set option \"ddl\" to ignore if the change does not concern the columns.")));
+}
+
+/* Remember an XA transaction that has no rows of ours. */
+static void
+remember_xid(MsApply *apply, const char *xid)
+{
+	MemoryContext oldcxt;
+
+	if (!apply->xa_prepared)
+		return;
+	oldcxt = MemoryContextSwitchTo(GetMemoryChunkContext(apply));
+	apply->harmless_xids = lappend(apply->harmless_xids, pstrdup(xid));
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* True when the XA transaction was seen and had no rows of ours. */
+static bool
+forget_xid(MsApply *apply, const char *xid)
+{
+	ListCell   *lc;
+
+	foreach(lc, apply->harmless_xids)
+	{
+		if (strcmp(lfirst(lc), xid) == 0)
+		{
+			pfree(lfirst(lc));
+			apply->harmless_xids = foreach_delete_current(apply->harmless_xids, lc);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A QUERY event; true when it ends the source transaction. */
+static bool
+apply_query(MsApply *apply, const MsQueryEvent *query)
+{
+	bool		standalone = (apply->gtid.flags2 & MS_GTID_STANDALONE) != 0;
+	MsStatement statement;
+	char	   *sql;
+	char	   *db;
+
+	if (!apply->in_transaction)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("QUERY event outside a transaction")));
+	if (!standalone && query->sql_len == strlen("COMMIT") &&
+		memcmp(query->sql, "COMMIT", query->sql_len) == 0)
+		return true;
+
+	/* the start of a two-phase ALTER: it has not happened yet */
+	if (apply->gtid.flags_extra & (MS_GTID_EXTRA_START_ALTER |
+								   MS_GTID_EXTRA_ROLLBACK_ALTER))
+		return standalone;
+
+	sql = pg_any_to_server(pnstrdup(query->sql, query->sql_len),
+						   query->sql_len, PG_UTF8);
+	db = pg_any_to_server(pnstrdup(query->db, query->db_len), query->db_len,
+						  PG_UTF8);
+	ms_ddl_scan(sql, strlen(sql), db, query->sql_mode, &statement);
+	switch (statement.kind)
+	{
+		case MS_STMT_OTHER:
+		case MS_STMT_SAVEPOINT:
+		case MS_STMT_COMMIT:
+			break;
+		case MS_STMT_ROLLBACK:
+			discard_transaction(apply, "the source rolled a transaction back");
+			ms_apply_begin(apply);
+			return true;
+		case MS_STMT_XA_END:
+			remember_xid(apply, statement.xid);
+			break;
+		case MS_STMT_XA_ROLLBACK:
+			forget_xid(apply, statement.xid);
+			break;
+		case MS_STMT_XA_COMMIT:
+			if (!forget_xid(apply, statement.xid))
+				not_supported(apply, "XA COMMIT of a transaction that was prepared before this stream began",
+							  "Use ordinary transactions on the source.");
+			break;
+		case MS_STMT_TRUNCATE:
+			apply_truncate(apply, &statement);
+			break;
+		case MS_STMT_CREATE_TABLE:
+		case MS_STMT_TABLE_DDL:
+		case MS_STMT_DROP_DATABASE:
+			apply_ddl(apply, &statement, sql);
+			break;
+		case MS_STMT_DML:
+			not_supported(apply, psprintf("statement-format %s", statement.verb),
+						  "Set binlog_format = ROW on the source, for all sessions.");
+			break;
+	}
+	return standalone;
+}
+
+/* ------------------------------------------------------------------------
+ * The event
+ * ------------------------------------------------------------------------
+ */
+
+static void
+apply_parsed(MsApply *apply, const MsEvent *event)
+{
+	switch ((MsEventType) event->type)
+	{
+		case MS_EVENT_FORMAT_DESCRIPTION:
+			discard_partial(apply);
+			ms_relmap_forget_ids(apply->relmap);
+			break;
+		case MS_EVENT_ROTATE:
+			discard_partial(apply);
+			{
+				int			len = Min(event->rotate.file_len,
+									  MS_FILE_NAME_MAX - 1);
+
+				memcpy(apply->current_file, event->rotate.file, len);
+				apply->current_file[len] = '\0';
+			}
+			break;
+		case MS_EVENT_STOP:
+			discard_partial(apply);
+			break;
+		case MS_EVENT_GTID:
+			discard_partial(apply);
+			begin_transaction(apply, event);
+			break;
+		case MS_EVENT_TABLE_MAP:
+			ms_relmap_table_map(apply->relmap, &event->table_map);
+			break;
+		case MS_EVENT_WRITE_ROWS:
+		case MS_EVENT_UPDATE_ROWS:
+		case MS_EVENT_DELETE_ROWS:
+		case MS_EVENT_WRITE_ROWS_COMPRESSED:
+		case MS_EVENT_UPDATE_ROWS_COMPRESSED:
+		case MS_EVENT_DELETE_ROWS_COMPRESSED:
+			apply_rows(apply, &event->rows);
+			break;
+		case MS_EVENT_QUERY:
+		case MS_EVENT_QUERY_COMPRESSED:
+			if (apply_query(apply, &event->query))
+				end_transaction(apply, event);
+			break;
+		case MS_EVENT_XID:
+		case MS_EVENT_XA_PREPARE:
+			if (apply->in_transaction)
+				end_transaction(apply, event);
+			break;
+		case MS_EVENT_HEARTBEAT:
+		case MS_EVENT_GTID_LIST:
+		case MS_EVENT_BINLOG_CHECKPOINT:
+		case MS_EVENT_START_ENCRYPTION:
+		case MS_EVENT_ANNOTATE_ROWS:
+			break;
+		case MS_EVENT_INTVAR:
+		case MS_EVENT_RAND:
+		case MS_EVENT_USER_VAR:
+		case MS_EVENT_BEGIN_LOAD_QUERY:
+		case MS_EVENT_APPEND_BLOCK:
+		case MS_EVENT_DELETE_FILE:
+		case MS_EVENT_EXECUTE_LOAD_QUERY:
+			not_supported(apply, psprintf("statement-format event %s",
+										  ms_event_type_name(event->type)),
+						  "Set binlog_format = ROW on the source, for all sessions.");
+			break;
+		case MS_EVENT_INCIDENT:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("the source reports that events are missing from its binary log"),
+					 errhint("Drop the subscription and create it again to copy the tables anew.")));
+			break;
+		default:
+			if ((event->flags & MS_EVENT_FLAG_IGNORABLE) == 0)
+				not_supported(apply, psprintf("binlog event type %d (%s)",
+											  event->type,
+											  ms_event_type_name(event->type)),
+							  NULL);
+			break;
+	}
+}
+
+/*
+ * Take one event from the stream.
+ *
+ * Errors name the GTID, the event, the table and the column; after one the
+ * state is of no more use and the worker ends.
+ */
+void
+ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
+{
+	MsEvent		event;
+	ErrorContextCallback callback;
+
+	callback.callback = apply_error_callback;
+	callback.arg = apply;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	MemoryContextSwitchTo(apply->event_cxt);
+	apply->plan = NULL;
+	apply->event = NULL;
+	ms_event_parse(&apply->parser, data, len, &event);
+	apply->event = &event;
+	apply->counters[MS_CNT_BYTES_RECEIVED] += len;
+	apply_parsed(apply, &event);
+	apply->event = NULL;
+	apply->plan = NULL;
+	MemoryContextReset(apply->event_cxt);
+
+	error_context_stack = callback.previous;
+}

@@ -1,0 +1,117 @@
+/*
+ * catalog.h - our tables.  The only room that knows their columns.
+ */
+#ifndef MS_CATALOG_H
+#define MS_CATALOG_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+#include "gtid.h"
+#include "shmem.h"
+
+/* A row of mariadb_sync.subscription. */
+typedef struct MsSubscription
+{
+	int32		subid;
+	char	   *name;
+	Oid			owner;
+	char	   *server;			/* foreign server's name */
+	bool		enabled;
+	List	   *patterns;		/* of char * */
+	Jsonb	   *options;
+	uint32		server_id;		/* ours, as a replica */
+} MsSubscription;
+
+typedef enum MsTableState
+{
+	MS_TABLE_PENDING,
+	MS_TABLE_COPYING,
+	MS_TABLE_COPIED,
+	MS_TABLE_READY,
+	MS_TABLE_DISABLED
+} MsTableState;
+
+/* A row of mariadb_sync.subscription_table. */
+typedef struct MsSubTable
+{
+	int32		subid;
+	char	   *source_db;
+	char	   *source_table;
+	Oid			relid;
+	MsTableState state;
+	char	   *snapshot_file;	/* copied: the copy's position; else NULL */
+	uint64		snapshot_pos;
+	uint32		snapshot_server_id;
+	char	   *state_gtid;
+	Jsonb	   *source_columns; /* the recorded schema */
+	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
+	bool		created;		/* by us: secondary indexes are ours to make */
+} MsSubTable;
+
+typedef struct MsPosition
+{
+	char	   *gtid;			/* NULL = never connected */
+	char	   *binlog_file;
+	uint64		binlog_pos;
+} MsPosition;
+
+/* The tables of a subscription in numbers. */
+typedef struct MsTableSummary
+{
+	int			tables;
+	int			ready;
+	int			disabled;
+	int64		rows_total;		/* an estimate until the copies are done */
+	int64		rows_done;
+} MsTableSummary;
+
+extern const char *ms_table_state_name(MsTableState state);
+
+/* Reading.  Need a transaction; results live in the current context. */
+extern MsSubscription *ms_catalog_get_subscription(int32 subid);
+extern MsSubscription *ms_catalog_find_subscription(const char *name,
+													bool missing_ok);
+extern List *ms_catalog_get_tables(int32 subid);	/* of MsSubTable * */
+extern MsSubTable *ms_catalog_get_table(int32 subid, const char *db,
+										const char *table);
+extern void ms_catalog_summarize_tables(int32 subid, MsTableSummary *summary);
+extern bool ms_catalog_get_position(int32 subid, MsPosition *position);
+extern bool ms_catalog_server_id_in_use(uint32 server_id);
+extern Oid	ms_catalog_subscription_relid(void);
+
+/* The front door's changes. */
+extern int32 ms_catalog_insert_subscription(const MsSubscription *sub);
+extern void ms_catalog_update_subscription(const MsSubscription *sub);
+extern void ms_catalog_delete_subscription(int32 subid);
+extern void ms_catalog_insert_table(const MsSubTable *table,
+									int64 rows_estimate);
+extern void ms_catalog_insert_position(int32 subid, const char *gtid);
+extern void ms_catalog_reset_stats(int32 subid);
+
+/* The workers' changes. */
+extern void ms_catalog_set_table_state(const MsSubTable *table,
+									   MsTableState state);
+extern void ms_catalog_set_table_progress(const MsSubTable *table,
+										  int64 rows, int64 bytes);
+extern void ms_catalog_set_table_error(int32 subid, const char *db,
+									   const char *table, const char *error);
+extern void ms_catalog_clear_deferred_ddl(const MsSubTable *table);
+extern void ms_catalog_set_position(int32 subid, const char *gtid,
+									const char *file, uint64 pos);
+extern void ms_catalog_load_counters(int32 subid, uint64 *counters);
+extern void ms_catalog_save_counters(int32 subid, const uint64 *counters);
+extern void ms_catalog_add_table_counters(const MsSubTable *table,
+										  int64 inserts, int64 updates,
+										  int64 deletes, int64 conflicts);
+extern void ms_catalog_save_error(int32 subid, const char *error,
+								  const char *gtid);
+extern void ms_catalog_add_history(int32 subid, const char *kind,
+								   const char *gtid, const char *source_table,
+								   const char *original,
+								   const char *result);
+
+/* Waiting out a start-up or a drop of the subscription. */
+extern void ms_catalog_lock_subscription(int32 subid, int lockmode);
+
+#endif							/* MS_CATALOG_H */

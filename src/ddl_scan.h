@@ -1,0 +1,44 @@
+/*
+ * ddl_scan.h - which statement is this, and which tables does it name?
+ */
+#ifndef MS_DDL_SCAN_H
+#define MS_DDL_SCAN_H
+
+#include "nodes/pg_list.h"
+
+typedef enum MsStatementKind
+{
+	MS_STMT_OTHER,				/* concerns no table's rows or definition */
+	MS_STMT_COMMIT,
+	MS_STMT_ROLLBACK,
+	MS_STMT_SAVEPOINT,			/* SAVEPOINT and ROLLBACK TO */
+	MS_STMT_XA_END,
+	MS_STMT_XA_COMMIT,
+	MS_STMT_XA_ROLLBACK,
+	MS_STMT_TRUNCATE,			/* tables: the one */
+	MS_STMT_CREATE_TABLE,		/* tables: the one */
+	MS_STMT_TABLE_DDL,			/* tables: all that change */
+	MS_STMT_DROP_DATABASE,		/* db */
+	MS_STMT_DML					/* INSERT, UPDATE, ...: statement format */
+} MsStatementKind;
+
+typedef struct MsTableName
+{
+	char	   *db;
+	char	   *table;
+} MsTableName;
+
+typedef struct MsStatement
+{
+	MsStatementKind kind;
+	const char *verb;			/* "ALTER TABLE", for messages */
+	List	   *tables;			/* of MsTableName * */
+	char	   *db;				/* DROP DATABASE */
+	char	   *xid;			/* XA: the text of the transaction's id */
+	bool		if_not_exists;	/* CREATE TABLE */
+} MsStatement;
+
+extern void ms_ddl_scan(const char *sql, size_t len, const char *default_db,
+						uint64 sql_mode, MsStatement *statement);
+
+#endif							/* MS_DDL_SCAN_H */

@@ -1,0 +1,71 @@
+/*
+ * join.c - tables that appear while the subscription runs.
+ *
+ * A table that the patterns choose and that is created, or renamed into them,
+ * after the subscription was made joins it like any other: as pending, to be
+ * copied.  What the stream carries of it until then is in that copy.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+
+#include "join.h"
+#include "mapping.h"
+#include "remote_schema.h"
+
+/* What the source has and the subscription has not. */
+static List *
+find_new_tables(const MsSubscription *sub, MsWire *wire)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL))
+	{
+		MsSourceTable *table = lfirst(lc);
+
+		if (ms_catalog_get_table(sub->subid, table->db, table->name) == NULL)
+			result = lappend(result, table);
+	}
+	return result;
+}
+
+/*
+ * Let new tables join.  Returns whether there were any: the caller has to
+ * read the subscription's tables again.  Needs no open transaction.
+ */
+bool
+ms_join_new_tables(const MsSubscription *sub,
+				   const MsSubscriptionOptions *options, MsWire *wire)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	MsSubscriptionOptions with_copy = *options;
+	List	   *mappings;
+	ListCell   *lc;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (options->run_as_owner)
+		SetUserIdAndSecContext(sub->owner, SECURITY_LOCAL_USERID_CHANGE);
+	with_copy.copy_data = true;
+	mappings = ms_mapping_make(find_new_tables(sub, wire), &with_copy);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+
+	foreach(lc, mappings)
+	{
+		MsMapping  *mapping = lfirst(lc);
+
+		ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
+		ereport(LOG,
+				(errmsg("source table \"%s.%s\" joins subscription \"%s\"",
+						mapping->source->db, mapping->source->name,
+						sub->name)));
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(oldcxt);
+	return mappings != NIL;
+}

@@ -1,0 +1,439 @@
+/*
+ * mapping.c - the target table of each source table.
+ *
+ * A table that is there is used as it is, after a look at whether every
+ * source column has a place in it and the subscription's owner may write it.
+ * A table that is missing is made.  All of that happens as the current user,
+ * in the transaction that creates the subscription.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+#include "mapping.h"
+#include "mariadb_sync.h"
+#include "typemap.h"
+
+/* what applying changes takes */
+#define NEEDED_RIGHTS \
+	(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE)
+
+static void
+run_sql(const char *sql)
+{
+	int			rc;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	rc = SPI_execute(sql, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
+	SPI_finish();
+}
+
+static bool
+has_rows(const char *qualified_name)
+{
+	int			rc;
+	bool		result;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	rc = SPI_execute(psprintf("SELECT 1 FROM %s LIMIT 1", qualified_name),
+					 true, 1);
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
+	result = SPI_processed > 0;
+	SPI_finish();
+	return result;
+}
+
+/* PostgreSQL would cut off a longer name, and it would not be found again. */
+static void
+check_name_length(const char *kind, const char *name)
+{
+	if (strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name of %s \"%s\" is too long for PostgreSQL", kind,
+						name),
+				 errdetail("Names have at most %d bytes.", NAMEDATALEN - 1),
+				 errhint("Leave the table out with a pattern with a leading \"!\".")));
+}
+
+static void
+check_schema(const MsMapping *mapping, Oid schema)
+{
+	if (IsCatalogNamespace(schema) || IsToastNamespace(schema) ||
+		strcmp(mapping->schema, "information_schema") == 0 ||
+		strcmp(mapping->schema, MS_SCHEMA) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot replicate into schema \"%s\"",
+						mapping->schema),
+				 errhint("Choose another schema with the subscription option \"schema_map\": {\"%s\": \"...\"}.",
+						 mapping->source->db)));
+}
+
+/* ------------------------------------------------------------------------
+ * Tables that are there
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_kind(Relation rel)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot replicate into \"%s\"", name),
+				 errdetail("It is not a table."),
+				 errhint("Rename it, or choose another schema with the subscription option \"schema_map\".")));
+	if (RelationUsesLocalBuffers(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot replicate into temporary table \"%s\"", name)));
+}
+
+static void
+check_rights(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												  RelationGetRelationName(rel));
+
+	if (pg_class_aclmask(relid, GetUserId(), NEEDED_RIGHTS,
+						 ACLMASK_ALL) != NEEDED_RIGHTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for table %s",
+						RelationGetRelationName(rel)),
+				 errdetail("The owner of a subscription needs SELECT, INSERT, UPDATE, DELETE and TRUNCATE on its target tables."),
+				 errhint("Use GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON %s TO %s.",
+						 name,
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	if (check_enable_rls(relid, GetUserId(), true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot replicate into table \"%s\" with row-level security enabled for user \"%s\"",
+						RelationGetRelationName(rel),
+						GetUserNameFromId(GetUserId(), true)),
+				 errhint("Use ALTER TABLE %s DISABLE ROW LEVEL SECURITY, or create the subscription as the table's owner.",
+						 name)));
+}
+
+static void
+check_column(const MsMapping *mapping, Relation rel,
+			 const MsSourceColumn *source,
+			 const MsSubscriptionOptions *options, Bitmapset **mapped)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Form_pg_attribute att = NULL;
+	MsColumn	col = {0};
+	int			i;
+
+	for (i = 0; i < desc->natts; i++)
+	{
+		att = TupleDescAttr(desc, i);
+		if (!att->attisdropped &&
+			strcmp(NameStr(att->attname), source->name) == 0)
+			break;
+	}
+	if (i == desc->natts)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("target table \"%s\" has no column \"%s\"",
+						RelationGetRelationName(rel), source->name),
+				 errdetail("Source table \"%s.%s\" has it, of type %s.",
+						   mapping->source->db, mapping->source->name,
+						   source->column_type),
+				 errhint("Use ALTER TABLE %s ADD COLUMN %s %s.",
+						 quote_qualified_identifier(mapping->schema,
+													mapping->source->name),
+						 quote_identifier(source->name),
+						 ms_typemap_default_type(source, options))));
+	if (att->attgenerated)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("column \"%s\" of target table \"%s\" is a generated column",
+						source->name, RelationGetRelationName(rel)),
+				 errdetail("The source's value could not be stored."),
+				 errhint("Use ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION.",
+						 quote_qualified_identifier(mapping->schema,
+													mapping->source->name),
+						 quote_identifier(source->name))));
+
+	ms_typemap_init_column(&col, source);
+	ms_typemap_bind_target(&col, source, i, att->atttypid, att->atttypmod,
+						   options);
+	*mapped = bms_add_member(*mapped, i);
+}
+
+/* Columns that the source does not have must be able to do without it. */
+static void
+check_other_columns(Relation rel, Bitmapset *mapped)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped || bms_is_member(i, mapped) ||
+			!att->attnotnull || att->atthasdef || att->attidentity)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of target table \"%s\" needs a value that the source does not have",
+						NameStr(att->attname), RelationGetRelationName(rel)),
+				 errhint("Give the column a default or drop its NOT NULL.")));
+	}
+}
+
+static void
+check_target(const MsMapping *mapping, const MsSubscriptionOptions *options)
+{
+	Relation	rel = table_open(mapping->relid, AccessShareLock);
+	char	   *name = quote_qualified_identifier(mapping->schema,
+												  mapping->source->name);
+	Bitmapset  *mapped = NULL;
+	ListCell   *lc;
+
+	check_kind(rel);
+	check_rights(rel);
+	foreach(lc, mapping->source->columns)
+		check_column(mapping, rel, lfirst(lc), options, &mapped);
+	check_other_columns(rel, mapped);
+	table_close(rel, NoLock);
+
+	if (!mapping->created && options->copy_data && has_rows(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("target table %s is not empty", name),
+				 errdetail("The copy would add to the rows that are there."),
+				 errhint("Use TRUNCATE %s, or create the subscription with \"copy_data\": false if the rows are those of the source.",
+						 name)));
+}
+
+/* ------------------------------------------------------------------------
+ * Making tables
+ * ------------------------------------------------------------------------
+ */
+
+static Oid
+find_relation(const MsMapping *mapping)
+{
+	Oid			schema = get_namespace_oid(mapping->schema, true);
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	check_schema(mapping, schema);
+	return get_relname_relid(mapping->source->name, schema);
+}
+
+static void
+create_target(MsMapping *mapping, const MsSubscriptionOptions *options)
+{
+	if (!options->create_tables)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("target table %s does not exist",
+						quote_qualified_identifier(mapping->schema,
+												   mapping->source->name)),
+				 errdetail("Source table \"%s.%s\" needs it, and the subscription option \"create_tables\" is false.",
+						   mapping->source->db, mapping->source->name),
+				 errhint("Create the table, or leave \"create_tables\" at true.")));
+
+	if (!OidIsValid(get_namespace_oid(mapping->schema, true)))
+		run_sql(psprintf("CREATE SCHEMA %s",
+						 quote_identifier(mapping->schema)));
+	run_sql(ms_typemap_create_table(mapping->source, mapping->schema,
+									options));
+	mapping->relid = find_relation(mapping);
+	if (!OidIsValid(mapping->relid))
+		elog(ERROR, "table \"%s\" was not created", mapping->source->name);
+	mapping->created = true;
+}
+
+/* Says which table it was about. */
+static void
+mapping_error_context(void *arg)
+{
+	const MsSourceTable *table = arg;
+
+	errcontext("mapping of source table \"%s.%s\"", table->db, table->name);
+}
+
+static MsMapping *
+map_table(MsSourceTable *table, const MsSubscriptionOptions *options)
+{
+	MsMapping  *mapping = palloc0(sizeof(MsMapping));
+	ErrorContextCallback callback;
+	ListCell   *lc;
+
+	callback.callback = mapping_error_context;
+	callback.arg = table;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	mapping->source = table;
+	mapping->schema = pstrdup(ms_options_schema(options, table->db));
+	check_name_length("database", mapping->schema);
+	check_name_length("table", table->name);
+	foreach(lc, table->columns)
+		check_name_length("column", ((MsSourceColumn *) lfirst(lc))->name);
+
+	mapping->relid = find_relation(mapping);
+	if (!OidIsValid(mapping->relid))
+		create_target(mapping, options);
+	check_target(mapping, options);
+
+	error_context_stack = callback.previous;
+	return mapping;
+}
+
+/* Two databases may be mapped to one schema. */
+static void
+check_duplicate_targets(List *mappings)
+{
+	List	   *relids = NIL;
+	Oid			last = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, mappings)
+		relids = lappend_oid(relids, ((MsMapping *) lfirst(lc))->relid);
+	list_sort(relids, list_oid_cmp);
+	foreach(lc, relids)
+	{
+		if (lfirst_oid(lc) == last)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_TABLE),
+					 errmsg("two source tables have the same target table \"%s\"",
+							get_rel_name(last)),
+					 errhint("Map their databases to different schemas with the subscription option \"schema_map\".")));
+		last = lfirst_oid(lc);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Indexes and foreign keys
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+is_mapped(List *mappings, const char *db, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, mappings)
+	{
+		MsSourceTable *table = ((MsMapping *) lfirst(lc))->source;
+
+		if (strcmp(table->name, name) == 0 && strcmp(table->db, db) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Statements for the foreign keys whose both ends are replicated. */
+static List *
+foreign_key_statements(List *mappings, const MsMapping *mapping,
+					   const MsSubscriptionOptions *options)
+{
+	MsSourceTable table = *mapping->source;
+	ListCell   *lc;
+
+	table.foreign_keys = NIL;
+	foreach(lc, mapping->source->foreign_keys)
+	{
+		MsSourceForeignKey *key = lfirst(lc);
+
+		if (is_mapped(mappings, key->ref_db, key->ref_table))
+			table.foreign_keys = lappend(table.foreign_keys, key);
+	}
+	return ms_typemap_create_foreign_keys(&table, mapping->schema, table.name,
+										  options);
+}
+
+/*
+ * The foreign keys of tables that we made wait for the worker, the secondary
+ * indexes for the end of the copy.  Without a copy they are made here.
+ */
+static void
+finish_tables(List *mappings, const MsSubscriptionOptions *options)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, mappings)
+	{
+		MsMapping  *mapping = lfirst(lc);
+
+		if (!mapping->created)
+			continue;
+		mapping->deferred_ddl = foreign_key_statements(mappings, mapping,
+													   options);
+		if (options->copy_data)
+			continue;
+		foreach(lc2, ms_typemap_create_indexes(mapping->source,
+											   mapping->schema,
+											   mapping->source->name))
+			run_sql(lfirst(lc2));
+	}
+}
+
+/*
+ * Find or make the target of every table.  Sequences have none.  Returns a
+ * list of MsMapping.
+ */
+List	   *
+ms_mapping_make(List *tables, const MsSubscriptionOptions *options)
+{
+	List	   *mappings = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		MsSourceTable *table = lfirst(lc);
+
+		if (strcmp(table->table_type, "SEQUENCE") != 0)
+			mappings = lappend(mappings, map_table(table, options));
+	}
+	check_duplicate_targets(mappings);
+	finish_tables(mappings, options);
+	return mappings;
+}
+
+/*
+ * Record a table of subscription subid in the catalog.
+ */
+void
+ms_mapping_record(int32 subid, const MsMapping *mapping, MsTableState state)
+{
+	MsSubTable	table = {0};
+
+	table.subid = subid;
+	table.source_db = mapping->source->db;
+	table.source_table = mapping->source->name;
+	table.relid = mapping->relid;
+	table.state = state;
+	table.source_columns = ms_source_columns_to_jsonb(mapping->source);
+	table.deferred_ddl = mapping->deferred_ddl;
+	table.created = mapping->created;
+	ms_catalog_insert_table(&table, mapping->source->rows_estimate);
+}

@@ -1,0 +1,28 @@
+/*
+ * mapping.h - the target table of each source table.
+ */
+#ifndef MS_MAPPING_H
+#define MS_MAPPING_H
+
+#include "nodes/pg_list.h"
+
+#include "catalog.h"
+#include "options.h"
+#include "remote_schema.h"
+
+typedef struct MsMapping
+{
+	MsSourceTable *source;
+	char	   *schema;
+	Oid			relid;
+	bool		created;		/* by us, so its indexes are ours to make */
+	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
+} MsMapping;
+
+extern List *ms_mapping_make(List *tables,
+							 const MsSubscriptionOptions *options);
+
+extern void ms_mapping_record(int32 subid, const MsMapping *mapping,
+							  MsTableState state);
+
+#endif							/* MS_MAPPING_H */

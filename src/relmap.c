@@ -1,0 +1,508 @@
+/*
+ * relmap.c - which source table goes to which target, and how.
+ *
+ * Owns a TablePlan per table of the subscription, found by name when a table
+ * map arrives and by table id for every rows event.  A plan is made once:
+ * decoders for the recorded source columns, the target with its indexes, and
+ * the readers bound to the table map at hand.  Table maps come again with
+ * every statement; one that is byte for byte the last one costs a comparison.
+ *
+ * A relcache invalidation of the target only marks the plan; it is rebuilt
+ * when it is next opened, under the lock.  Inside a transaction the lock that
+ * ms_target_open() took keeps the definition still.
+ *
+ * Never mis-decoded: a table map whose column names, count, types or signs do
+ * not agree with the recorded schema is an error, not a guess.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "relmap.h"
+#include "remote_schema.h"
+#include "typemap.h"
+
+/* a hidden column that MariaDB adds for a unique key over long columns */
+#define HIDDEN_HASH_PREFIX	"DB_ROW_HASH_"
+
+struct MsRelmap
+{
+	MemoryContext cxt;
+	const MsSubscription *sub;
+	const MsSubscriptionOptions *options;
+	Oid			apply_as;
+	List	   *plans;
+	List	   *opened;			/* plans with an open target */
+	HTAB	   *by_name;		/* "db.table" to TablePlan */
+	HTAB	   *by_id;			/* table id to MapEntry */
+	MapEntry   *last;			/* by_id's last answer */
+};
+
+#define NAME_KEY_LEN	512
+
+typedef struct NameEntry
+{
+	char		key[NAME_KEY_LEN];	/* db, NUL, table */
+	TablePlan  *plan;
+} NameEntry;
+
+/* the process' relmap, for the invalidation callback, which has no undo */
+static MsRelmap *current_map = NULL;
+
+static void
+invalidate_plans(Datum arg pg_attribute_unused(), Oid relid)
+{
+	ListCell   *lc;
+
+	if (current_map == NULL)
+		return;
+	foreach(lc, current_map->plans)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (!OidIsValid(relid) || plan->sub->relid == relid)
+			plan->valid = false;
+	}
+}
+
+/* The hash key of a name; names are at most 64 characters in MariaDB. */
+static void
+make_name_key(char *key, const char *db, const char *table)
+{
+	Size		len = strlen(db);
+
+	memset(key, 0, NAME_KEY_LEN);
+	strlcpy(key, db, NAME_KEY_LEN / 2);
+	strlcpy(key + Min(len, NAME_KEY_LEN / 2) + 1, table, NAME_KEY_LEN / 2 - 1);
+}
+
+/*
+ * An empty map.  sub and options must outlive it; apply_as is the role whose
+ * rights on the targets are checked.
+ */
+MsRelmap *
+ms_relmap_create(const MsSubscription *sub,
+				 const MsSubscriptionOptions *options, Oid apply_as)
+{
+	static bool registered = false;
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
+											  "mariadb_sync relmap",
+											  ALLOCSET_DEFAULT_SIZES);
+	MsRelmap   *map = MemoryContextAllocZero(cxt, sizeof(MsRelmap));
+	HASHCTL		ctl;
+
+	map->cxt = cxt;
+	map->sub = sub;
+	map->options = options;
+	map->apply_as = apply_as;
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = NAME_KEY_LEN;
+	ctl.entrysize = sizeof(NameEntry);
+	ctl.hcxt = cxt;
+	map->by_name = hash_create("mariadb_sync tables by name", 64, &ctl,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(uint64);
+	ctl.entrysize = sizeof(MapEntry);
+	map->by_id = hash_create("mariadb_sync tables by id", 64, &ctl,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	current_map = map;
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(invalidate_plans, (Datum) 0);
+		registered = true;
+	}
+	return map;
+}
+
+/*
+ * Add a table of the subscription.
+ */
+void
+ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(map->cxt);
+	TablePlan  *plan = palloc0(sizeof(TablePlan));
+	NameEntry  *entry;
+	char		key[NAME_KEY_LEN];
+
+	plan->sub = palloc(sizeof(MsSubTable));
+	*plan->sub = *sub;
+	plan->sub->source_db = pstrdup(sub->source_db);
+	plan->sub->source_table = pstrdup(sub->source_table);
+	plan->sub->snapshot_file = sub->snapshot_file ? pstrdup(sub->snapshot_file) : NULL;
+	plan->sub->state_gtid = sub->state_gtid ? pstrdup(sub->state_gtid) : NULL;
+	plan->sub->deferred_ddl = NIL;
+	for (int i = 0; i < list_length(sub->deferred_ddl); i++)
+		plan->sub->deferred_ddl = lappend(plan->sub->deferred_ddl,
+										  pstrdup(list_nth(sub->deferred_ddl, i)));
+	plan->sub->source_columns = (Jsonb *)
+		memcpy(palloc(VARSIZE(sub->source_columns)), sub->source_columns,
+			   VARSIZE(sub->source_columns));
+	plan->name = psprintf("%s.%s", sub->source_db, sub->source_table);
+	plan->cxt = AllocSetContextCreate(map->cxt, "mariadb_sync plan",
+									  ALLOCSET_SMALL_SIZES);
+	map->plans = lappend(map->plans, plan);
+	MemoryContextSwitchTo(oldcxt);
+
+	make_name_key(key, sub->source_db, sub->source_table);
+	entry = hash_search(map->by_name, key, HASH_ENTER, NULL);
+	entry->plan = plan;
+}
+
+TablePlan *
+ms_relmap_find_name(MsRelmap *map, const char *db, const char *table)
+{
+	char		key[NAME_KEY_LEN];
+	NameEntry  *entry;
+
+	make_name_key(key, db, table);
+	entry = hash_search(map->by_name, key, HASH_FIND, NULL);
+	return entry ? entry->plan : NULL;
+}
+
+List *
+ms_relmap_plans(MsRelmap *map)
+{
+	return map->plans;
+}
+
+/* Do the subscription's patterns choose this table? */
+bool
+ms_relmap_matches(MsRelmap *map, const char *db, const char *table)
+{
+	return ms_pattern_list_matches(map->sub->patterns, db, table);
+}
+
+/*
+ * Table ids start anew: the source was restarted or opened another file.
+ */
+void
+ms_relmap_forget_ids(MsRelmap *map)
+{
+	HASH_SEQ_STATUS seq;
+	MapEntry   *entry;
+	ListCell   *lc;
+
+	hash_seq_init(&seq, map->by_id);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		pfree(entry->raw);
+		hash_search(map->by_id, &entry->table_id, HASH_REMOVE, NULL);
+	}
+	map->last = NULL;
+	foreach(lc, map->plans)
+		((TablePlan *) lfirst(lc))->bound_map = NULL;
+}
+
+/*
+ * A table map has arrived.
+ */
+void
+ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event)
+{
+	MapEntry   *entry;
+	bool		found;
+	char	   *db;
+	char	   *table;
+
+	entry = hash_search(map->by_id, &event->table_id, HASH_ENTER, &found);
+	if (found && entry->raw_len == event->raw_len &&
+		memcmp(entry->raw, event->raw, event->raw_len) == 0)
+		return;
+
+	if (found)
+	{
+		if (entry->plan && entry->plan->bound_map == entry->raw)
+			entry->plan->bound_map = NULL;
+		pfree(entry->raw);
+	}
+	entry->raw = MemoryContextAlloc(map->cxt, event->raw_len);
+	memcpy(entry->raw, event->raw, event->raw_len);
+	entry->raw_len = event->raw_len;
+
+	db = pg_any_to_server(pnstrdup(event->db, event->db_len), event->db_len,
+						  PG_UTF8);
+	table = pg_any_to_server(pnstrdup(event->table, event->table_len),
+							 event->table_len, PG_UTF8);
+	entry->plan = ms_relmap_find_name(map, db, table);
+	entry->matches = entry->plan == NULL && ms_relmap_matches(map, db, table);
+}
+
+/*
+ * The entry of a rows event's table.  An id without a table map is a broken
+ * stream.
+ */
+MapEntry *
+ms_relmap_find(MsRelmap *map, uint64 table_id)
+{
+	if (map->last && map->last->table_id == table_id)
+		return map->last;
+	map->last = hash_search(map->by_id, &table_id, HASH_FIND, NULL);
+	if (map->last == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event for unknown table id " UINT64_FORMAT,
+						table_id)));
+	return map->last;
+}
+
+static void
+structure_differs(const TablePlan *plan, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("structure of source table \"%s\" is not the recorded one",
+					plan->name),
+			 errdetail("%s", detail),
+			 errhint("The table was altered on the source. Drop the subscription and create it again to copy the table in its new shape.")));
+}
+
+/* Is map column i a hidden one that the recorded schema does not list? */
+static bool
+is_hidden_column(const MsMapColumn *col, bool has_names)
+{
+	/* BIGINT UNSIGNED */
+	if (col->type != 8)
+		return false;
+	return !has_names ||
+		(col->name_len > strlen(HIDDEN_HASH_PREFIX) &&
+		 memcmp(col->name, HIDDEN_HASH_PREFIX, strlen(HIDDEN_HASH_PREFIX)) == 0);
+}
+
+/* Read over a hidden column's value. */
+static void
+init_hidden_column(MsColumn *col)
+{
+	static MsSourceColumn hidden = {
+		.name = "hidden",
+		.data_type = "bigint",
+		.column_type = "bigint(20) unsigned",
+		.precision = 20,
+		.is_unsigned = true,
+		.nullable = true,
+	};
+
+	ms_typemap_init_column(col, &hidden);
+	col->attidx = -1;
+}
+
+/*
+ * Check a table map against the recorded schema and choose the readers.
+ */
+static void
+bind_table_map(TablePlan *plan, const MapEntry *entry)
+{
+	MsTableMapEvent event;
+	MsTableMap	map;
+	MsRowFormat *format = &plan->format;
+	int			nrecorded = format->ncolumns;
+
+	event.raw = entry->raw;
+	event.raw_len = entry->raw_len;
+	event.db_len = entry->raw[0];
+	event.table_len = entry->raw[event.db_len + 2];
+	ms_event_read_table_map(&event, &map);
+
+	/* columns that an earlier map had hidden are counted anew */
+	while (nrecorded > 0 && format->columns[nrecorded - 1].source_type == NULL)
+		nrecorded--;
+	if ((int) map.ncolumns < nrecorded)
+		structure_differs(plan, psprintf("The binlog has %u columns, the recorded schema %d.",
+										 map.ncolumns, nrecorded));
+	if ((int) map.ncolumns > format->ncolumns)
+	{
+		MemoryContext oldcxt = MemoryContextSwitchTo(plan->cxt);
+
+		format->columns = repalloc(format->columns,
+								   map.ncolumns * sizeof(MsColumn));
+		for (int i = format->ncolumns; i < (int) map.ncolumns; i++)
+		{
+			memset(&format->columns[i], 0, sizeof(MsColumn));
+			init_hidden_column(&format->columns[i]);
+			format->columns[i].source_type = NULL;
+		}
+		MemoryContextSwitchTo(oldcxt);
+	}
+	format->ncolumns = map.ncolumns;
+
+	for (int i = 0; i < (int) map.ncolumns; i++)
+	{
+		MsColumn   *col = &format->columns[i];
+		const MsMapColumn *mapcol = &map.columns[i];
+		const char *problem;
+
+		if (i >= nrecorded)
+		{
+			if (!is_hidden_column(mapcol, map.has_names))
+				structure_differs(plan, psprintf("The binlog has %u columns, the recorded schema %d.",
+												 map.ncolumns, nrecorded));
+		}
+		else if (map.has_names)
+		{
+			char	   *name = pg_any_to_server(pnstrdup(mapcol->name, mapcol->name_len),
+												mapcol->name_len, PG_UTF8);
+
+			if (strcmp(name, col->name) != 0)
+				structure_differs(plan, psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",
+												 i + 1, name, col->name));
+		}
+		if (map.has_signedness &&
+			((col->kind == MS_KIND_INT && mapcol->is_unsigned) ||
+			 (col->kind == MS_KIND_UINT && !mapcol->is_unsigned)))
+			structure_differs(plan, psprintf("Column \"%s\" has changed its sign.",
+											 col->name));
+		problem = ms_value_bind_image(col, mapcol->type, mapcol->meta);
+		if (problem)
+			structure_differs(plan, psprintf("Column \"%s\": %s.", col->name,
+											 problem));
+	}
+	plan->bound_map = entry->raw;
+}
+
+/*
+ * Make decoders for the recorded columns and find their target columns by
+ * name.  Columns that the target lacks are read over.
+ */
+static Bitmapset *
+build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *source_columns = ms_source_columns_from_jsonb(plan->sub->source_columns);
+	Bitmapset  *mapped = NULL;
+	int			n = 0;
+	ListCell   *lc;
+
+	plan->format.ncolumns = list_length(source_columns);
+	plan->format.columns = palloc0(sizeof(MsColumn) *
+								   Max(1, plan->format.ncolumns));
+	plan->format.current = -1;
+	foreach(lc, source_columns)
+	{
+		MsSourceColumn *source = lfirst(lc);
+		MsColumn   *col = &plan->format.columns[n++];
+
+		ms_typemap_init_column(col, source);
+		col->attidx = -1;
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			if (att->attisdropped ||
+				strcmp(NameStr(att->attname), source->name) != 0)
+				continue;
+			ms_typemap_bind_target(col, source, i, att->atttypid,
+								   att->atttypmod, map->options);
+			mapped = bms_add_member(mapped, i);
+			break;
+		}
+		if (col->attidx < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("target table \"%s\" has no column \"%s\"",
+							RelationGetRelationName(rel), source->name),
+					 errdetail("Source table \"%s\" has it.", plan->name),
+					 errhint("Add the column to the target table.")));
+		ms_value_bind_protocol(col);
+	}
+	return mapped;
+}
+
+static void
+build_plan(MsRelmap *map, TablePlan *plan)
+{
+	MemoryContext oldcxt;
+	Relation	rel;
+	Bitmapset  *mapped;
+
+	plan->bound_map = NULL;
+	plan->target = NULL;
+	MemoryContextReset(plan->cxt);
+
+	rel = OidIsValid(plan->sub->relid) ?
+		try_table_open(plan->sub->relid, AccessShareLock) : NULL;
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("target table of \"%s\" does not exist", plan->name),
+				 errhint("Drop the subscription and create it again.")));
+	/* an invalidation while we build must not be overlooked */
+	plan->valid = true;
+	oldcxt = MemoryContextSwitchTo(plan->cxt);
+	mapped = build_columns(map, plan, rel);
+	plan->target = ms_target_build(plan->sub->relid, map->apply_as, mapped,
+								   plan->name);
+	MemoryContextSwitchTo(oldcxt);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Make the plan ready for rows that come under entry's table map (NULL: no
+ * rows of the stream will come), and open its target for this transaction.
+ */
+void
+ms_relmap_open(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
+{
+	/* the definition cannot change while we hold the lock */
+	while (!plan->opened)
+	{
+		if (!plan->valid)
+			build_plan(map, plan);
+		ms_target_open(plan->target);
+		plan->opened = plan->valid;
+		if (!plan->valid)
+			ms_target_close(plan->target);
+		else
+		{
+			MemoryContext oldcxt = MemoryContextSwitchTo(map->cxt);
+
+			map->opened = lappend(map->opened, plan);
+			MemoryContextSwitchTo(oldcxt);
+		}
+	}
+	if (entry && plan->bound_map != entry->raw)
+		bind_table_map(plan, entry);
+}
+
+/* Before the commit: write what is batched, let go of relations. */
+void
+ms_relmap_close_all(MsRelmap *map)
+{
+	ListCell   *lc;
+
+	foreach(lc, map->opened)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		ms_target_close(plan->target);
+		plan->opened = false;
+	}
+	list_free(map->opened);
+	map->opened = NIL;
+}
+
+/* The transaction was aborted: what was open is gone. */
+void
+ms_relmap_abort(MsRelmap *map)
+{
+	ListCell   *lc;
+
+	foreach(lc, map->plans)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		plan->opened = false;
+		plan->valid = false;
+		plan->inserts = plan->updates = plan->deletes = plan->conflicts = 0;
+	}
+	list_free(map->opened);
+	map->opened = NIL;
+}

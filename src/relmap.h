@@ -1,0 +1,67 @@
+/*
+ * relmap.h - which source table goes to which target, and how.
+ */
+#ifndef MS_RELMAP_H
+#define MS_RELMAP_H
+
+#include "catalog.h"
+#include "event.h"
+#include "options.h"
+#include "target.h"
+#include "value.h"
+
+/* All there is to know to apply a row of one table. */
+typedef struct TablePlan
+{
+	MsSubTable *sub;			/* the catalog's row; state is kept current */
+	char	   *name;			/* "db.table", for messages */
+
+	/* built on first use, thrown away when the target changes */
+	MemoryContext cxt;
+	bool		valid;			/* the fields below are set */
+	MsRowFormat format;
+	MsTarget   *target;
+	const uint8 *bound_map;		/* table map the readers are bound to */
+	bool		opened;			/* target is open in this transaction */
+
+	/* the copy's verdict on the current source transaction */
+	uint64		verdict_serial;
+	bool		verdict_apply;
+
+	/* changes since the counters were last saved */
+	int64		inserts;
+	int64		updates;
+	int64		deletes;
+	int64		conflicts;
+	bool		dirty;
+} TablePlan;
+
+/* What a table id of the stream stands for. */
+typedef struct MapEntry
+{
+	uint64		table_id;		/* hash key */
+	TablePlan  *plan;			/* NULL = not in the subscription */
+	bool		matches;		/* not mapped, but the patterns choose it */
+	uint8	   *raw;			/* the table map as it came */
+	uint32		raw_len;
+} MapEntry;
+
+typedef struct MsRelmap MsRelmap;
+
+extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
+								  const MsSubscriptionOptions *options,
+								  Oid apply_as);
+extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
+extern void ms_relmap_forget_ids(MsRelmap *map);
+extern void ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event);
+extern MapEntry *ms_relmap_find(MsRelmap *map, uint64 table_id);
+extern TablePlan *ms_relmap_find_name(MsRelmap *map, const char *db,
+									  const char *table);
+extern List *ms_relmap_plans(MsRelmap *map);	/* of TablePlan * */
+extern void ms_relmap_open(MsRelmap *map, TablePlan *plan,
+						   const MapEntry *entry);
+extern void ms_relmap_close_all(MsRelmap *map);
+extern void ms_relmap_abort(MsRelmap *map);
+extern bool ms_relmap_matches(MsRelmap *map, const char *db, const char *table);
+
+#endif							/* MS_RELMAP_H */

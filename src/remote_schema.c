@@ -1,0 +1,757 @@
+/*
+ * remote_schema.c - what the source's information_schema says of its tables.
+ *
+ * Owns the table patterns of a subscription and the translation of
+ * information_schema's rows into MsSourceTable.  A fetch asks each view once
+ * for all tables together and sorts the answers into the tables by name, so
+ * that thousands of tables cost a handful of queries.  The patterns are sent
+ * along, coarsely, to spare the source from opening every table it has; what
+ * decides is ms_pattern_list_matches() here.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "remote_schema.h"
+#include "typemap.h"
+
+/* ------------------------------------------------------------------------
+ * Patterns
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Whether text matches a pattern of len bytes: * stands for any characters,
+ * ? for one.  Everything else must be the same byte for byte.
+ */
+static bool
+wildcard_matches(const char *pattern, const char *end, const char *text)
+{
+	const char *star = NULL;	/* pattern after the last * */
+	const char *retry = NULL;	/* where that * gives up one more character */
+
+	while (*text)
+	{
+		if (pattern < end && *pattern == '*')
+		{
+			star = ++pattern;
+			retry = text;
+		}
+		else if (pattern < end && *pattern == '?')
+		{
+			pattern++;
+			text	  +=pg_mblen(text);
+		}
+		else if (pattern < end && *pattern == *text)
+		{
+			pattern++;
+			text	  ++;
+		}
+		else if (star)
+		{
+			pattern = star;
+			retry += pg_mblen(retry);
+			text = retry;
+		}
+		else
+			return false;
+	}
+	while (pattern < end && *pattern == '*')
+		pattern++;
+	return pattern == end;
+}
+
+static bool
+pattern_matches(const char *pattern, const char *db, const char *table)
+{
+	const char *dot = strchr(pattern, '.');
+
+	return wildcard_matches(pattern, dot, db) &&
+		wildcard_matches(dot + 1, dot + 1 + strlen(dot + 1), table);
+}
+
+/*
+ * A table is chosen when a pattern matches it and no pattern with a leading !
+ * does, in whatever order they stand.
+ */
+bool
+ms_pattern_list_matches(List *patterns, const char *db, const char *table)
+{
+	bool		chosen = false;
+	ListCell   *lc;
+
+	foreach(lc, patterns)
+	{
+		const char *pattern = lfirst(lc);
+
+		if (pattern[0] == '!')
+		{
+			if (pattern_matches(pattern + 1, db, table))
+				return false;
+		}
+		else if (!chosen)
+			chosen = pattern_matches(pattern, db, table);
+	}
+	return chosen;
+}
+
+/* An error unless the pattern is db.table or !db.table. */
+void
+ms_pattern_check(const char *pattern)
+{
+	const char *db = pattern[0] == '!' ? pattern + 1 : pattern;
+	const char *dot = strchr(db, '.');
+
+	if (dot == NULL || dot == db || dot[1] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid table pattern \"%s\"", pattern),
+				 errdetail("A pattern is a database and a table with a dot between them; * stands for any characters, ? for one, and a leading ! excludes."),
+				 errhint("Examples: \"shop.*\", \"shop.order?\", \"!shop.tmp_*\".")));
+}
+
+/* ------------------------------------------------------------------------
+ * Conditions for the queries
+ * ------------------------------------------------------------------------
+ */
+
+/* What to fetch: db.table if db is set, else what the patterns choose. */
+typedef struct Request
+{
+	MsWire	   *wire;
+	List	   *patterns;
+	const char *db;
+	const char *table;
+} Request;
+
+#define SYSTEM_SCHEMAS \
+	"('mysql', 'information_schema', 'performance_schema', 'sys')"
+
+/*
+ * column LIKE 'pattern', or = when there is nothing to match: the source
+ * looks up a name without reading its directories.  LIKE is not exact about
+ * case and accents, which is good enough for a first choice.
+ */
+static void
+append_like(StringInfo sql, const char *column, const char *pattern, int len)
+{
+	char	   *text = pnstrdup(pattern, len);
+	StringInfoData like;
+
+	if (strpbrk(text, "*?") == NULL)
+	{
+		appendStringInfo(sql, "%s = %s", column, ms_wire_quote_literal(text));
+		return;
+	}
+	initStringInfo(&like);
+	for (const char *p = text; *p; p++)
+	{
+		if (*p == '*')
+			appendStringInfoChar(&like, '%');
+		else if (*p == '?')
+			appendStringInfoChar(&like, '_');
+		else
+		{
+			if (*p == '%' || *p == '_' || *p == '|')
+				appendStringInfoChar(&like, '|');
+			appendStringInfoChar(&like, *p);
+		}
+	}
+	appendStringInfo(sql, "%s LIKE %s ESCAPE '|'", column,
+					 ms_wire_quote_literal(like.data));
+}
+
+/*
+ * Which rows of a view to ask for; schema_column is what it calls the
+ * database.
+ */
+static char *
+table_condition(const Request *request, const char *schema_column)
+{
+	StringInfoData sql;
+	bool		first = true;
+	ListCell   *lc;
+
+	if (request->db)
+		return psprintf("%s = %s AND TABLE_NAME = %s", schema_column,
+						ms_wire_quote_literal(request->db),
+						ms_wire_quote_literal(request->table));
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "%s NOT IN " SYSTEM_SCHEMAS " AND (",
+					 schema_column);
+	foreach(lc, request->patterns)
+	{
+		const char *pattern = lfirst(lc);
+		const char *dot = strchr(pattern, '.');
+
+		if (pattern[0] == '!')
+			continue;
+		if (!first)
+			appendStringInfoString(&sql, " OR ");
+		first = false;
+		append_like(&sql, schema_column, pattern, dot - pattern);
+		appendStringInfoString(&sql, " AND ");
+		append_like(&sql, "TABLE_NAME", dot + 1, strlen(dot + 1));
+	}
+	appendStringInfoString(&sql, first ? "FALSE)" : ")");
+	return sql.data;
+}
+
+/* ------------------------------------------------------------------------
+ * Fetching
+ * ------------------------------------------------------------------------
+ */
+
+/* The tables found, sorted by name, while the other views are read. */
+typedef struct TableSet
+{
+	MsSourceTable **tables;
+	int			count;
+	MsSourceTable *last;		/* most rows belong to the same as before */
+} TableSet;
+
+static int
+compare_tables(const void *a, const void *b)
+{
+	const MsSourceTable *left = *(MsSourceTable *const *) a;
+	const MsSourceTable *right = *(MsSourceTable *const *) b;
+	int			order = strcmp(left->db, right->db);
+
+	return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+/* NULL when the table was not chosen. */
+static MsSourceTable *
+find_table(TableSet *set, char *db, char *name)
+{
+	MsSourceTable key = {.db = db,.name = name};
+	MsSourceTable *keyptr = &key;
+	MsSourceTable **found;
+
+	if (set->last && compare_tables(&set->last, &keyptr) == 0)
+		return set->last;
+	found = bsearch(&keyptr, set->tables, set->count,
+					sizeof(MsSourceTable *), compare_tables);
+	if (found)
+		set->last = *found;
+	return found ? *found : NULL;
+}
+
+/*
+ * Rows of a view of information_schema for the tables asked for.
+ */
+static MsResult *
+query_view(const Request *request, const char *view, const char *columns,
+		   const char *schema_column, const char *and_condition,
+		   const char *order_by)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s, TABLE_NAME, %s FROM information_schema.%s WHERE %s",
+					 schema_column, columns, view,
+					 table_condition(request, schema_column));
+	if (and_condition)
+		appendStringInfo(&sql, " AND %s", and_condition);
+	if (order_by)
+		appendStringInfo(&sql, " ORDER BY %s, TABLE_NAME, %s", schema_column,
+						 order_by);
+	return ms_wire_query(request->wire, sql.data);
+}
+
+static int64
+cell_int(MsResult *result, int row, int field)
+{
+	char	   *cell = ms_result_cell(result, row, field);
+
+	return cell ? strtoll(cell, NULL, 10) : 0;
+}
+
+static bool
+cell_is(MsResult *result, int row, int field, const char *value)
+{
+	char	   *cell = ms_result_cell(result, row, field);
+
+	return cell && pg_strcasecmp(cell, value) == 0;
+}
+
+static void
+fetch_tables(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "TABLES", "TABLE_TYPE, ENGINE, TABLE_ROWS",
+						"TABLE_SCHEMA",
+						"TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW', 'TEMPORARY')",
+						NULL);
+	set->tables = palloc(sizeof(MsSourceTable *) * Max(result->nrows, 1));
+	for (int i = 0; i < result->nrows; i++)
+	{
+		char	   *row_db = ms_result_cell(result, i, 0);
+		char	   *row_name = ms_result_cell(result, i, 1);
+		MsSourceTable *entry;
+
+		if (request->db ?
+			strcmp(request->db, row_db) != 0 ||
+			strcmp(request->table, row_name) != 0 :
+			!ms_pattern_list_matches(request->patterns, row_db, row_name))
+			continue;
+		entry = palloc0(sizeof(MsSourceTable));
+		entry->db = row_db;
+		entry->name = row_name;
+		entry->table_type = ms_result_cell(result, i, 2);
+		entry->engine = ms_result_cell(result, i, 3);
+		entry->rows_estimate = cell_int(result, i, 4);
+		set->tables[set->count++] = entry;
+	}
+	qsort(set->tables, set->count, sizeof(MsSourceTable *), compare_tables);
+}
+
+static void
+fetch_columns(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "COLUMNS",
+						"COLUMN_NAME, LOWER(DATA_TYPE), COLUMN_TYPE,"
+						" CHARACTER_SET_NAME, COLLATION_NAME, CHARACTER_MAXIMUM_LENGTH,"
+						" NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION,"
+						" IS_NULLABLE, EXTRA, IS_GENERATED, PRIVILEGES",
+						"TABLE_SCHEMA", NULL, "ORDINAL_POSITION");
+	for (int i = 0; i < result->nrows; i++)
+	{
+		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
+										  ms_result_cell(result, i, 1));
+		MsSourceColumn *col;
+		char	   *extra;
+		char	   *privileges;
+
+		if (table == NULL)
+			continue;
+		col = palloc0(sizeof(MsSourceColumn));
+		col->name = ms_result_cell(result, i, 2);
+		col->data_type = ms_result_cell(result, i, 3);
+		col->column_type = ms_result_cell(result, i, 4);
+		col->charset = ms_result_cell(result, i, 5);
+		col->collation = ms_result_cell(result, i, 6);
+		col->char_length = cell_int(result, i, 7);
+		col->precision = (int) cell_int(result, i, 8);
+		col->scale = (int) cell_int(result, i, 9);
+		col->fsp = (int) cell_int(result, i, 10);
+		col->nullable = cell_is(result, i, 11, "YES");
+		extra = ms_result_cell(result, i, 12);
+		col->auto_increment = extra && strstr(extra, "auto_increment");
+		col->generated = cell_is(result, i, 13, "ALWAYS");
+		privileges = ms_result_cell(result, i, 14);
+		if (privileges && strstr(privileges, "select") == NULL)
+			table->select_denied = true;
+		ms_source_column_parse_type(col);
+		table->columns = lappend(table->columns, col);
+	}
+}
+
+/* MariaDB's JSON is a LONGTEXT with a check of its own making. */
+static void
+fetch_json_checks(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "CHECK_CONSTRAINTS", "CHECK_CLAUSE",
+						"CONSTRAINT_SCHEMA", "CHECK_CLAUSE LIKE 'json|_valid(%' ESCAPE '|'",
+						NULL);
+	for (int i = 0; i < result->nrows; i++)
+	{
+		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
+										  ms_result_cell(result, i, 1));
+		ListCell   *lc;
+
+		if (table == NULL)
+			continue;
+		foreach(lc, table->columns)
+		{
+			MsSourceColumn *col = lfirst(lc);
+
+			if (strcmp(col->data_type, "longtext") == 0 &&
+				cell_is(result, i, 2, psprintf("json_valid(%s)",
+											   ms_wire_quote_identifier(col->name))))
+				col->is_json = true;
+		}
+	}
+}
+
+static MsSourceIndex *
+find_index(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		if (strcmp(index->name, name) == 0)
+			return index;
+	}
+	return NULL;
+}
+
+static void
+fetch_indexes(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "STATISTICS",
+						"INDEX_NAME, COLUMN_NAME, NON_UNIQUE, SUB_PART, NULLABLE,"
+						" INDEX_TYPE",
+						"TABLE_SCHEMA", NULL, "INDEX_NAME, SEQ_IN_INDEX");
+	for (int i = 0; i < result->nrows; i++)
+	{
+		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
+										  ms_result_cell(result, i, 1));
+		char	   *name = ms_result_cell(result, i, 2);
+		MsSourceIndex *index;
+
+		if (table == NULL)
+			continue;
+		index = find_index(table, name);
+		if (index == NULL)
+		{
+			index = palloc0(sizeof(MsSourceIndex));
+			index->name = name;
+			index->unique = cell_int(result, i, 4) == 0;
+			index->type = ms_result_cell(result, i, 7);
+			table->indexes = lappend(table->indexes, index);
+		}
+		index->columns = lappend(index->columns, ms_result_cell(result, i, 3));
+		index->has_prefix |= ms_result_cell(result, i, 5) != NULL;
+		index->nullable |= cell_is(result, i, 6, "YES");
+	}
+}
+
+static MsSourceForeignKey *
+find_foreign_key(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *key = lfirst(lc);
+
+		if (strcmp(key->name, name) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/*
+ * The columns of foreign keys can be seen by who may read the table, their
+ * rules only by who has some other privilege on it as well.  A key without
+ * rules is left out and noted.
+ */
+static void
+drop_hidden_foreign_keys(TableSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		MsSourceTable *table = set->tables[i];
+		ListCell   *lc;
+
+		foreach(lc, table->foreign_keys)
+		{
+			MsSourceForeignKey *key = lfirst(lc);
+
+			if (key->update_rule && key->delete_rule)
+				continue;
+			table->foreign_keys_hidden = true;
+			table->foreign_keys = foreach_delete_current(table->foreign_keys,
+														 lc);
+		}
+	}
+}
+
+static void
+fetch_foreign_key_columns(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "KEY_COLUMN_USAGE",
+						"CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA,"
+						" REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME",
+						"TABLE_SCHEMA", "REFERENCED_TABLE_NAME IS NOT NULL",
+						"CONSTRAINT_NAME, ORDINAL_POSITION");
+	for (int i = 0; i < result->nrows; i++)
+	{
+		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
+										  ms_result_cell(result, i, 1));
+		char	   *name = ms_result_cell(result, i, 2);
+		MsSourceForeignKey *key;
+
+		if (table == NULL)
+			continue;
+		key = find_foreign_key(table, name);
+		if (key == NULL)
+		{
+			key = palloc0(sizeof(MsSourceForeignKey));
+			key->name = name;
+			key->ref_db = ms_result_cell(result, i, 4);
+			key->ref_table = ms_result_cell(result, i, 5);
+			table->foreign_keys = lappend(table->foreign_keys, key);
+		}
+		key->columns = lappend(key->columns, ms_result_cell(result, i, 3));
+		key->ref_columns = lappend(key->ref_columns,
+								   ms_result_cell(result, i, 6));
+	}
+}
+
+static void
+fetch_foreign_key_rules(const Request *request, TableSet *set)
+{
+	MsResult   *result;
+
+	result = query_view(request, "REFERENTIAL_CONSTRAINTS",
+						"CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE",
+						"CONSTRAINT_SCHEMA", NULL, NULL);
+	for (int i = 0; i < result->nrows; i++)
+	{
+		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
+										  ms_result_cell(result, i, 1));
+
+		MsSourceForeignKey *key;
+
+		key = table ?
+			find_foreign_key(table, ms_result_cell(result, i, 2)) : NULL;
+		if (key)
+		{
+			key->update_rule = ms_result_cell(result, i, 3);
+			key->delete_rule = ms_result_cell(result, i, 4);
+		}
+	}
+}
+
+/*
+ * The tables that the patterns choose, ordered by name; with db and table the
+ * one of that name, whatever the patterns.  Views and the server's own
+ * databases are never among them.  Results live in the current context.
+ */
+List	   *
+ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
+					   const char *table)
+{
+	Request		request = {wire, patterns, db, table};
+	TableSet	set = {0};
+	List	   *result = NIL;
+
+	fetch_tables(&request, &set);
+	if (set.count == 0)
+		return NIL;
+	fetch_columns(&request, &set);
+	fetch_json_checks(&request, &set);
+	fetch_indexes(&request, &set);
+	fetch_foreign_key_columns(&request, &set);
+	fetch_foreign_key_rules(&request, &set);
+	drop_hidden_foreign_keys(&set);
+
+	for (int i = 0; i < set.count; i++)
+		result = lappend(result, set.tables[i]);
+	return result;
+}
+
+/*
+ * The index that names a row: the primary key, else a unique index that has
+ * no NULLs and covers whole values.  NULL when there is none.
+ */
+MsSourceIndex *
+ms_source_table_key(const MsSourceTable *table)
+{
+	ListCell   *lc;
+	MsSourceIndex *primary = find_index(table, "PRIMARY");
+
+	if (primary)
+		return primary;
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		if (index->unique && !index->nullable && !index->has_prefix &&
+			pg_strcasecmp(index->type, "BTREE") == 0)
+			return index;
+	}
+	return NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * The recorded schema
+ * ------------------------------------------------------------------------
+ */
+
+static void
+push_key(JsonbParseState **state, const char *key)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = (char *) key;
+	value.val.string.len = strlen(key);
+	(void) pushJsonbValue(state, WJB_KEY, &value);
+}
+
+/* Nothing is written for NULL, 0 and false: that is what reading gives. */
+static void
+push_string(JsonbParseState **state, const char *key, const char *text)
+{
+	JsonbValue	value;
+
+	if (text == NULL)
+		return;
+	push_key(state, key);
+	value.type = jbvString;
+	value.val.string.val = (char *) text;
+
+	value.val.string.len = strlen(text);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+static void
+push_int(JsonbParseState **state, const char *key, int64 number)
+{
+	JsonbValue	value;
+
+	if (number == 0)
+		return;
+	push_key(state, key);
+	value.type = jbvNumeric;
+	value.val.numeric = int64_to_numeric(number);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+static void
+push_bool(JsonbParseState **state, const char *key, bool flag)
+{
+	JsonbValue	value;
+
+	if (!flag)
+		return;
+	push_key(state, key);
+	value.type = jbvBool;
+	value.val.boolean = flag;
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+/* An array with an object per column, in the order of the source. */
+Jsonb	   *
+ms_source_columns_to_jsonb(const MsSourceTable *table)
+{
+	JsonbParseState *state = NULL;
+	ListCell   *lc;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_string(&state, "name", col->name);
+		push_string(&state, "data_type", col->data_type);
+		push_string(&state, "column_type", col->column_type);
+		push_string(&state, "charset", col->charset);
+		push_string(&state, "collation", col->collation);
+		push_int(&state, "char_length", col->char_length);
+		push_int(&state, "precision", col->precision);
+		push_int(&state, "scale", col->scale);
+		push_int(&state, "fsp", col->fsp);
+		push_bool(&state, "nullable", col->nullable);
+		push_bool(&state, "auto_increment", col->auto_increment);
+		push_bool(&state, "generated", col->generated);
+		push_bool(&state, "json", col->is_json);
+		(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+static void
+set_column_field(MsSourceColumn *col, const char *key, const JsonbValue *value)
+{
+	char	   *text = NULL;
+	int64		number = 0;
+	bool		flag = value->type == jbvBool && value->val.boolean;
+
+	if (value->type == jbvString)
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+
+	else if (value->type == jbvNumeric)
+		number = DatumGetInt64(DirectFunctionCall1(numeric_int8,
+												   NumericGetDatum(value->val.numeric)));
+
+	if (strcmp(key, "name") == 0)
+		col->name = text;
+
+	else if (strcmp(key, "data_type") == 0)
+		col->data_type = text;
+
+	else if (strcmp(key, "column_type") == 0)
+		col->column_type = text;
+
+	else if (strcmp(key, "charset") == 0)
+		col->charset = text;
+
+	else if (strcmp(key, "collation") == 0)
+		col->collation = text;
+
+	else if (strcmp(key, "char_length") == 0)
+		col->char_length = number;
+	else if (strcmp(key, "precision") == 0)
+		col->precision = (int) number;
+	else if (strcmp(key, "scale") == 0)
+		col->scale = (int) number;
+	else if (strcmp(key, "fsp") == 0)
+		col->fsp = (int) number;
+	else if (strcmp(key, "nullable") == 0)
+		col->nullable = flag;
+	else if (strcmp(key, "auto_increment") == 0)
+		col->auto_increment = flag;
+	else if (strcmp(key, "generated") == 0)
+		col->generated = flag;
+	else if (strcmp(key, "json") == 0)
+		col->is_json = flag;
+}
+
+/* The columns as ms_source_columns_to_jsonb() recorded them. */
+List	   *
+ms_source_columns_from_jsonb(Jsonb *columns)
+{
+	List	   *result = NIL;
+	MsSourceColumn *col = NULL;
+	char	   *key = NULL;
+	JsonbIterator *it = JsonbIteratorInit(&columns->root);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		switch (token)
+		{
+			case WJB_BEGIN_OBJECT:
+				col = palloc0(sizeof(MsSourceColumn));
+				break;
+			case WJB_KEY:
+				key = pnstrdup(value.val.string.val, value.val.string.len);
+				break;
+			case WJB_VALUE:
+				set_column_field(col, key, &value);
+				break;
+			case WJB_END_OBJECT:
+				if (col->name == NULL || col->data_type == NULL ||
+					col->column_type == NULL)
+					elog(ERROR, "recorded source column is incomplete");
+				ms_source_column_parse_type(col);
+				result = lappend(result, col);
+				break;
+			default:
+				break;
+		}
+	}
+	return result;
+}

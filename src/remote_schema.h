@@ -1,0 +1,76 @@
+/*
+ * remote_schema.h - what the source's information_schema says of its tables.
+ */
+#ifndef MS_REMOTE_SCHEMA_H
+#define MS_REMOTE_SCHEMA_H
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+#include "wire.h"
+
+typedef struct MsSourceColumn
+{
+	char	   *name;
+	char	   *data_type;		/* DATA_TYPE in lower case: "int", "uuid" */
+	char	   *column_type;	/* COLUMN_TYPE: "int(10) unsigned" */
+	char	   *charset;		/* CHARACTER_SET_NAME, or NULL */
+	char	   *collation;		/* or NULL */
+	int64		char_length;	/* CHARACTER_MAXIMUM_LENGTH, 0 if none */
+	int			precision;		/* NUMERIC_PRECISION, 0 if none */
+	int			scale;			/* NUMERIC_SCALE */
+	int			fsp;			/* DATETIME_PRECISION */
+	bool		is_unsigned;
+	bool		nullable;
+	bool		auto_increment;
+	bool		generated;
+	bool		is_json;		/* longtext with a json_valid check */
+	List	   *labels;			/* of char *: ENUM and SET */
+} MsSourceColumn;
+
+typedef struct MsSourceIndex
+{
+	char	   *name;			/* "PRIMARY" for the primary key */
+	bool		unique;
+	bool		has_prefix;		/* a part indexes only leading characters */
+	bool		nullable;		/* a part may be NULL */
+	char	   *type;			/* INDEX_TYPE: BTREE, HASH, FULLTEXT, SPATIAL */
+	List	   *columns;		/* of char * */
+} MsSourceIndex;
+
+typedef struct MsSourceForeignKey
+{
+	char	   *name;
+	List	   *columns;		/* of char * */
+	char	   *ref_db;
+	char	   *ref_table;
+	List	   *ref_columns;	/* of char * */
+	char	   *update_rule;	/* RESTRICT, CASCADE, SET NULL, NO ACTION */
+	char	   *delete_rule;
+} MsSourceForeignKey;
+
+typedef struct MsSourceTable
+{
+	char	   *db;
+	char	   *name;
+	char	   *table_type;		/* TABLE_TYPE: BASE TABLE, SEQUENCE, ... */
+	char	   *engine;
+	int64		rows_estimate;
+	List	   *columns;		/* of MsSourceColumn *, ordinal order */
+	List	   *indexes;		/* of MsSourceIndex * */
+	List	   *foreign_keys;	/* of MsSourceForeignKey * */
+	bool		select_denied;	/* on a column at least */
+	bool		foreign_keys_hidden;	/* there are more, whose rules may not
+										 * be seen */
+} MsSourceTable;
+
+extern bool ms_pattern_list_matches(List *patterns, const char *db,
+									const char *table);
+extern void ms_pattern_check(const char *pattern);
+extern List *ms_remote_schema_fetch(MsWire *wire, List *patterns,
+									const char *db, const char *table);
+extern MsSourceIndex *ms_source_table_key(const MsSourceTable *table);
+extern Jsonb *ms_source_columns_to_jsonb(const MsSourceTable *table);
+extern List *ms_source_columns_from_jsonb(Jsonb *columns);
+
+#endif							/* MS_REMOTE_SCHEMA_H */

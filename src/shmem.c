@@ -1,0 +1,967 @@
+/*
+ * shmem.c - the shared-memory slots of subscriptions.
+ *
+ * A slot belongs to one subscription of one database.  It tells the launcher
+ * whether and when to start the apply worker, carries what the views show,
+ * and holds the tasks of the snapshot workers.  Nothing in it is durable:
+ * after a crash it is made anew from the replication origins (launcher.c) and
+ * the catalog.
+ *
+ * Locking: one LWLock protects everything here and is held for a few
+ * assignments only, never over a call that can wait or raise.  No other room
+ * takes it.  A process' pid stays in its slot until the process has passed
+ * its exit callback, so signalling a pid under the lock is safe.
+ *
+ * A subscription's state is changed by set_state() alone; src/README.md draws
+ * it.
+ */
+#include "postgres.h"
+
+#include <math.h>
+#include <signal.h>
+
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "mariadb_sync.h"
+#include "shmem.h"
+
+typedef struct Slot
+{
+	bool		in_use;
+	bool		wanted;			/* the launcher keeps a worker running */
+	bool		launching;		/* registered with the postmaster, no pid yet */
+	MsWorkerExit exit_kind;		/* of the running worker, should it end */
+	int			failures;		/* in a row */
+	TimestampTz next_start;		/* not before */
+	Latch	   *latch;			/* the worker's, while pid is set */
+	bool		reset_counters; /* the worker zeroes its own at next report */
+	char		single_until[MS_GTID_TEXT_MAX];
+	uint64		progress;		/* bumped at every change somebody waits for */
+	ConditionVariable progress_cv;
+	MsSlotView	view;
+	MsCopyTask	copies[MS_MAX_SNAPSHOT_WORKERS];
+} Slot;
+
+typedef struct SharedState
+{
+	LWLock	   *lock;
+	Latch	   *launcher_latch;
+	bool		scouted;		/* the origins have been looked through */
+	int			nslots;
+	Slot		slots[FLEXIBLE_ARRAY_MEMBER];
+} SharedState;
+
+static SharedState *shared = NULL;
+static Slot *my_slot = NULL;	/* apply worker and snapshot workers */
+static MsCopyTask *my_copy = NULL;	/* snapshot workers */
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static const char *const state_names[] = {
+	[MS_SUB_STOPPED] = "stopped",
+	[MS_SUB_STARTING] = "starting",
+	[MS_SUB_SNAPSHOT] = "snapshot",
+	[MS_SUB_CATCHUP] = "catchup",
+	[MS_SUB_STREAMING] = "streaming",
+	[MS_SUB_RETRYING] = "retrying",
+	[MS_SUB_ERROR] = "error",
+};
+
+/* ------------------------------------------------------------------------
+ * Set-up
+ * ------------------------------------------------------------------------
+ */
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(SharedState, slots),
+					mul_size(ms_max_subscriptions, sizeof(Slot)));
+}
+
+static void
+request_shmem(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(shared_size());
+	RequestNamedLWLockTranche(MS_LIBRARY, 1);
+}
+
+static void
+startup_shmem(void)
+{
+	bool		found;
+
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct(MS_LIBRARY, shared_size(), &found);
+	if (!found)
+	{
+		memset(shared, 0, shared_size());
+		shared->lock = &GetNamedLWLockTranche(MS_LIBRARY)->lock;
+		shared->nslots = ms_max_subscriptions;
+		for (int i = 0; i < shared->nslots; i++)
+			ConditionVariableInit(&shared->slots[i].progress_cv);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+ms_shmem_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
+
+bool
+ms_shmem_available(void)
+{
+	return shared != NULL;
+}
+
+const char *
+ms_sub_state_name(MsSubState state)
+{
+	return state_names[state];
+}
+
+/* ------------------------------------------------------------------------
+ * Slots.  Callers hold the lock.
+ * ------------------------------------------------------------------------
+ */
+
+static Slot *
+find_slot(Oid dboid, int32 subid)
+{
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->view.dboid == dboid &&
+			slot->view.subid == subid)
+			return slot;
+	}
+	return NULL;
+}
+
+/* NULL when all slots are taken. */
+static Slot *
+find_or_make_slot(Oid dboid, int32 subid)
+{
+	Slot	   *slot = find_slot(dboid, subid);
+
+	for (int i = 0; slot == NULL && i < shared->nslots; i++)
+	{
+		if (shared->slots[i].in_use)
+			continue;
+		slot = &shared->slots[i];
+		slot->in_use = true;
+		slot->wanted = false;
+		slot->launching = false;
+		slot->failures = 0;
+		slot->next_start = 0;
+		slot->latch = NULL;
+		slot->reset_counters = false;
+		slot->single_until[0] = '\0';
+		memset(&slot->view, 0, sizeof(slot->view));
+		memset(slot->copies, 0, sizeof(slot->copies));
+		slot->view.dboid = dboid;
+		slot->view.subid = subid;
+	}
+	return slot;
+}
+
+static void
+bump(Slot *slot)
+{
+	slot->progress++;
+	ConditionVariableBroadcast(&slot->progress_cv);
+}
+
+/* The one place where a subscription's state changes. */
+static void
+set_state(Slot *slot, MsSubState state)
+{
+	if (slot->view.state == state)
+		return;
+	slot->view.state = state;
+	if (state != MS_SUB_STREAMING)
+		slot->view.idle = false;
+	bump(slot);
+}
+
+static void
+wake_launcher(void)
+{
+	if (shared->launcher_latch)
+		SetLatch(shared->launcher_latch);
+}
+
+static void
+out_of_slots(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("too many subscriptions"),
+			 errhint("Raise mariadb_sync.max_subscriptions, which is %d, and restart the server.",
+					 ms_max_subscriptions)));
+}
+
+/* ------------------------------------------------------------------------
+ * Any session
+ * ------------------------------------------------------------------------
+ */
+
+bool
+ms_shmem_find(Oid dboid, int32 subid, MsSlotView *view)
+{
+	Slot	   *slot;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = find_slot(dboid, subid);
+	if (slot)
+		*view = slot->view;
+	LWLockRelease(shared->lock);
+	return slot != NULL;
+}
+
+List *
+ms_shmem_list(Oid dboid)
+{
+	List	   *result = NIL;
+	MsSlotView *copies;
+	int			n = 0;
+
+	if (shared == NULL)
+		return NIL;
+	copies = palloc(shared->nslots * sizeof(MsSlotView));
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->nslots; i++)
+		if (shared->slots[i].in_use && shared->slots[i].view.dboid == dboid)
+			copies[n++] = shared->slots[i].view;
+	LWLockRelease(shared->lock);
+
+	for (int i = 0; i < n; i++)
+		result = lappend(result, &copies[i]);
+	return result;
+}
+
+List *
+ms_shmem_list_copies(Oid dboid)
+{
+	List	   *result = NIL;
+
+	if (shared == NULL)
+		return NIL;
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		for (int j = 0; j < MS_MAX_SNAPSHOT_WORKERS; j++)
+		{
+			MsCopyView *view = palloc(sizeof(MsCopyView));
+			bool		running;
+
+			LWLockAcquire(shared->lock, LW_SHARED);
+			running = slot->in_use && slot->view.dboid == dboid &&
+				slot->copies[j].state == MS_COPY_RUNNING;
+			view->subid = slot->view.subid;
+			view->task = slot->copies[j];
+			LWLockRelease(shared->lock);
+			if (running)
+				result = lappend(result, view);
+			else
+				pfree(view);
+		}
+	}
+	return result;
+}
+
+/*
+ * Make sure that the subscription has a slot: called while an error can still
+ * be raised, so that request_start() after the commit cannot fail.
+ */
+void
+ms_shmem_reserve(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = find_or_make_slot(dboid, subid);
+	LWLockRelease(shared->lock);
+	if (slot == NULL)
+		out_of_slots();
+}
+
+void
+ms_shmem_request_start(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = find_or_make_slot(dboid, subid);
+	if (slot)
+	{
+		slot->wanted = true;
+		slot->failures = 0;
+		slot->next_start = 0;
+		if (slot->view.pid == 0)
+			set_state(slot, MS_SUB_STARTING);
+		else if (slot->latch)
+			SetLatch(slot->latch);
+		wake_launcher();
+	}
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_request_stop(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = find_slot(dboid, subid);
+	if (slot)
+	{
+		slot->wanted = false;
+		if (slot->view.pid != 0)
+			kill(slot->view.pid, SIGTERM);
+		else
+			set_state(slot, MS_SUB_STOPPED);
+	}
+	LWLockRelease(shared->lock);
+}
+
+/* The catalog has changed: the worker looks when it is between transactions. */
+void
+ms_shmem_notify_changed(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = find_slot(dboid, subid);
+	if (slot && slot->latch)
+		SetLatch(slot->latch);
+	LWLockRelease(shared->lock);
+}
+
+/* No process of the subscription is left. */
+static bool
+slot_is_quiet(Slot *slot)
+{
+	if (slot->view.pid != 0 || slot->launching)
+		return false;
+	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
+		if (slot->copies[i].pid != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Wait until the subscription's processes have ended; the caller has asked
+ * for that and keeps new ones from starting by the subscription's lock.
+ */
+void
+ms_shmem_wait_stopped(Oid dboid, int32 subid)
+{
+	for (;;)
+	{
+		Slot	   *slot;
+		bool		quiet = true;
+
+		LWLockAcquire(shared->lock, LW_SHARED);
+		slot = find_slot(dboid, subid);
+		if (slot)
+		{
+			quiet = slot_is_quiet(slot);
+			if (!quiet)
+				ConditionVariablePrepareToSleep(&slot->progress_cv);
+			/* a worker that was just starting has not had its signal yet */
+			if (!quiet && slot->view.pid != 0)
+				kill(slot->view.pid, SIGTERM);
+			/* a launch that waits for our lock ends by itself after us */
+			if (!quiet && slot->view.pid == 0 && slot->launching)
+				quiet = true;
+		}
+		LWLockRelease(shared->lock);
+		if (quiet)
+			break;
+		ConditionVariableTimedSleep(&slot->progress_cv, 100,
+									PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+}
+
+void
+ms_shmem_reset_counters(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	if (shared == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = find_slot(dboid, subid);
+	if (slot)
+	{
+		memset(slot->view.counters, 0, sizeof(slot->view.counters));
+		slot->reset_counters = true;
+	}
+	LWLockRelease(shared->lock);
+}
+
+/* The subscription is gone. */
+void
+ms_shmem_forget(Oid dboid, int32 subid)
+{
+	Slot	   *slot;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = find_slot(dboid, subid);
+	if (slot)
+	{
+		if (slot_is_quiet(slot))
+			slot->in_use = false;
+		else
+			slot->wanted = false;
+	}
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Sleep until something about the subscription has changed since *ticket was
+ * taken, or timeout_ms passed.  Start with a ticket of 0 and end with
+ * ms_shmem_wait_progress_end().
+ */
+void
+ms_shmem_wait_progress(Oid dboid, int32 subid, uint64 *ticket,
+					   long timeout_ms)
+{
+	Slot	   *slot = NULL;
+	bool		changed = false;
+
+	if (shared)
+	{
+		LWLockAcquire(shared->lock, LW_SHARED);
+		slot = find_slot(dboid, subid);
+		if (slot)
+		{
+			ConditionVariablePrepareToSleep(&slot->progress_cv);
+			changed = slot->progress + 1 != *ticket;
+			*ticket = slot->progress + 1;
+		}
+		LWLockRelease(shared->lock);
+	}
+	if (changed)
+		return;
+	if (slot)
+		ConditionVariableTimedSleep(&slot->progress_cv, timeout_ms,
+									PG_WAIT_EXTENSION);
+	else
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(timeout_ms, 10), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+void
+ms_shmem_wait_progress_end(void)
+{
+	ConditionVariableCancelSleep();
+}
+
+/* ------------------------------------------------------------------------
+ * The launcher
+ * ------------------------------------------------------------------------
+ */
+
+static void
+detach_launcher(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->launcher_latch = NULL;
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_attach_launcher(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->launcher_latch = MyLatch;
+	/* what an earlier launcher registered will not be heard of */
+	for (int i = 0; i < shared->nslots; i++)
+		if (shared->slots[i].view.pid == 0)
+			shared->slots[i].launching = false;
+	LWLockRelease(shared->lock);
+	before_shmem_exit(detach_launcher, 0);
+}
+
+void
+ms_shmem_set_scouted(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->scouted = true;
+	wake_launcher();
+	LWLockRelease(shared->lock);
+}
+
+bool
+ms_shmem_scouted(void)
+{
+	return shared->scouted;
+}
+
+/*
+ * Which workers are to be started now; *next is when to look again (0 = no
+ * time known).  The slots are marked as launching.
+ */
+List *
+ms_shmem_due_workers(TimestampTz now, TimestampTz *next)
+{
+	List	   *due = NIL;
+	int		   *indexes = palloc(shared->nslots * sizeof(int));
+	int			n = 0;
+
+	*next = 0;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (!slot->in_use || !slot->wanted || slot->launching ||
+			slot->view.pid != 0)
+			continue;
+		if (slot->next_start <= now)
+		{
+			slot->launching = true;
+			indexes[n++] = i;
+		}
+		else if (*next == 0 || slot->next_start < *next)
+			*next = slot->next_start;
+	}
+	LWLockRelease(shared->lock);
+
+	for (int i = 0; i < n; i++)
+	{
+		MsDueWorker *worker = palloc(sizeof(MsDueWorker));
+
+		worker->slot = indexes[i];
+		worker->dboid = shared->slots[indexes[i]].view.dboid;
+		worker->subid = shared->slots[indexes[i]].view.subid;
+		due = lappend(due, worker);
+	}
+	return due;
+}
+
+/* When may it start again: exponential, with jitter. */
+static void
+back_off(Slot *slot)
+{
+	double		delay = ms_retry_min_delay;
+
+	slot->failures++;
+	delay *= pow(2, Min(slot->failures - 1, 20));
+	delay = Min(delay, ms_retry_max_delay);
+	delay *= 0.8 + 0.4 * pg_prng_double(&pg_global_prng_state);
+	slot->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   (int64) delay);
+}
+
+static void
+set_error(Slot *slot, const char *error, const char *gtid)
+{
+	strlcpy(slot->view.last_error, error, MS_ERROR_TEXT_MAX);
+	strlcpy(slot->view.last_error_gtid, gtid ? gtid : "", MS_GTID_TEXT_MAX);
+	slot->view.last_error_time = GetCurrentTimestamp();
+	bump(slot);
+}
+
+/* The postmaster had no room for the worker, or it did not come up. */
+void
+ms_shmem_start_failed(int i, const char *error)
+{
+	Slot	   *slot = &shared->slots[i];
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->launching = false;
+	if (slot->in_use && slot->view.pid == 0)
+	{
+		back_off(slot);
+		if (error)
+			set_error(slot, error, NULL);
+		set_state(slot, slot->wanted ? MS_SUB_RETRYING : MS_SUB_STOPPED);
+	}
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * The worker the launcher registered has come up, or has ended already.
+ */
+void
+ms_shmem_started(int i)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[i].launching = false;
+	bump(&shared->slots[i]);
+	LWLockRelease(shared->lock);
+}
+
+/* ------------------------------------------------------------------------
+ * The apply worker
+ * ------------------------------------------------------------------------
+ */
+
+static void
+detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	Slot	   *slot = my_slot;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->view.pid = 0;
+	slot->latch = NULL;
+	slot->view.started_at = 0;
+	switch (slot->exit_kind)
+	{
+		case MS_EXIT_RESTART:
+			slot->next_start = 0;
+			break;
+		case MS_EXIT_PARKED:
+			slot->wanted = false;
+			break;
+		case MS_EXIT_FAILED:
+			back_off(slot);
+			break;
+	}
+	if (slot->wanted)
+		set_state(slot, slot->exit_kind == MS_EXIT_RESTART ?
+				  MS_SUB_STARTING : MS_SUB_RETRYING);
+	else if (slot->view.state != MS_SUB_ERROR)
+		set_state(slot, MS_SUB_STOPPED);
+	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
+		if (slot->copies[i].pid != 0)
+			kill(slot->copies[i].pid, SIGTERM);
+	bump(slot);
+	wake_launcher();
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Take over slot i as its apply worker.  False when the subscription is not
+ * wanted any more.
+ */
+bool
+ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
+{
+	Slot	   *slot = &shared->slots[i];
+	bool		ok;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot->launching = false;
+	ok = slot->in_use && slot->wanted && slot->view.pid == 0;
+	if (ok)
+	{
+		slot->view.pid = MyProcPid;
+		slot->latch = MyLatch;
+		slot->exit_kind = MS_EXIT_FAILED;
+		slot->view.started_at = GetCurrentTimestamp();
+		slot->view.idle = false;
+		*dboid = slot->view.dboid;
+		*subid = slot->view.subid;
+		set_state(slot, MS_SUB_STARTING);
+	}
+	LWLockRelease(shared->lock);
+	if (ok)
+	{
+		my_slot = slot;
+		before_shmem_exit(detach_worker, 0);
+	}
+	return ok;
+}
+
+int
+ms_shmem_my_slot(void)
+{
+	return (int) (my_slot - shared->slots);
+}
+
+void
+ms_shmem_set_exit(MsWorkerExit kind)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->exit_kind = kind;
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_set_state(MsSubState state)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	set_state(my_slot, state);
+	/* it works again: the next failure starts the back-off from the bottom */
+	if (state == MS_SUB_STREAMING)
+		my_slot->failures = 0;
+	LWLockRelease(shared->lock);
+}
+
+MsSubState
+ms_shmem_get_state(void)
+{
+	return my_slot->view.state;
+}
+
+/*
+ * Counters go on from what this slot, or else the catalog, last knew; the
+ * caller passes the catalog's.
+ */
+void
+ms_shmem_load_counters(uint64 *counters)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (my_slot->view.counters_valid)
+		memcpy(counters, my_slot->view.counters, sizeof(my_slot->view.counters));
+	else
+	{
+		memcpy(my_slot->view.counters, counters, sizeof(my_slot->view.counters));
+		my_slot->view.counters_valid = true;
+	}
+	my_slot->reset_counters = false;
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Show where the worker is.  Texts may be NULL: not changed.
+ */
+void
+ms_shmem_report(const char *received, const char *applied, const char *source,
+				const char *file, uint64 pos, TimestampTz commit_time,
+				uint64 *counters, bool idle)
+{
+	MsSlotView *view = &my_slot->view;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (received)
+		strlcpy(view->received_gtid, received, MS_GTID_TEXT_MAX);
+	if (applied)
+		strlcpy(view->applied_gtid, applied, MS_GTID_TEXT_MAX);
+	if (source)
+		strlcpy(view->source_gtid, source, MS_GTID_TEXT_MAX);
+	if (file)
+	{
+		strlcpy(view->binlog_file, file, MS_FILE_NAME_MAX);
+		view->binlog_pos = pos;
+	}
+	if (commit_time)
+		view->last_commit_time = commit_time;
+	view->idle = idle;
+	if (my_slot->reset_counters)
+	{
+		memset(counters, 0, sizeof(view->counters));
+		my_slot->reset_counters = false;
+	}
+	memcpy(view->counters, counters, sizeof(view->counters));
+	bump(my_slot);
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Something was received; source_time is when the source committed what is
+ * being applied, in our clock.
+ */
+void
+ms_shmem_report_receipt(TimestampTz receipt_time, TimestampTz source_time)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->view.last_msg_receipt_time = receipt_time;
+	if (source_time)
+		my_slot->view.applying_source_time = source_time;
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_report_error(const char *error, const char *gtid)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	set_error(my_slot, error, gtid);
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * After a group of transactions failed they are applied one by one, up to
+ * the one that failed, so that its predecessors are kept and the error is
+ * its own.  NULL ends that.
+ */
+void
+ms_shmem_set_single(const char *until_gtid)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->single_until, until_gtid ? until_gtid : "",
+			MS_GTID_TEXT_MAX);
+	LWLockRelease(shared->lock);
+}
+
+/* until_gtid has room for MS_GTID_TEXT_MAX bytes. */
+bool
+ms_shmem_get_single(char *until_gtid)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	strlcpy(until_gtid, my_slot->single_until, MS_GTID_TEXT_MAX);
+	LWLockRelease(shared->lock);
+	return until_gtid[0] != '\0';
+}
+
+/* ------------------------------------------------------------------------
+ * Copies: the apply worker leads, snapshot workers follow
+ * ------------------------------------------------------------------------
+ */
+
+/* Give snapshot worker number "worker" its task.  False if it has one. */
+bool
+ms_shmem_copy_assign(int worker, const MsCopyTask *task)
+{
+	MsCopyTask *copy = &my_slot->copies[worker];
+	bool		ok;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	ok = copy->state == MS_COPY_FREE && copy->pid == 0;
+	if (ok)
+	{
+		*copy = *task;
+		copy->state = MS_COPY_STARTING;
+		copy->pid = 0;
+	}
+	LWLockRelease(shared->lock);
+	return ok;
+}
+
+void
+ms_shmem_copy_get(int worker, MsCopyTask *task)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	*task = my_slot->copies[worker];
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_copy_release(int worker)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->copies[worker].state = MS_COPY_FREE;
+	LWLockRelease(shared->lock);
+}
+
+/* Ask all snapshot workers to end and wait until they have. */
+void
+ms_shmem_copy_terminate_all(void)
+{
+	for (;;)
+	{
+		bool		quiet = true;
+
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
+		{
+			MsCopyTask *copy = &my_slot->copies[i];
+
+			if (copy->pid != 0)
+			{
+				kill(copy->pid, SIGTERM);
+				quiet = false;
+			}
+			else
+				copy->state = MS_COPY_FREE;
+		}
+		if (!quiet)
+			ConditionVariablePrepareToSleep(&my_slot->progress_cv);
+		LWLockRelease(shared->lock);
+		if (quiet)
+			break;
+		ConditionVariableTimedSleep(&my_slot->progress_cv, 100,
+									PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+}
+
+static void
+detach_copy(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->pid = 0;
+	if (my_copy->state == MS_COPY_RUNNING)
+	{
+		my_copy->state = MS_COPY_FAILED;
+		my_copy->sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+		strlcpy(my_copy->error, "snapshot worker ended", MS_ERROR_TEXT_MAX);
+	}
+	if (my_slot->latch)
+		SetLatch(my_slot->latch);
+	bump(my_slot);
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Take up the task.  False when the leader is gone or wants it no more.
+ */
+bool
+ms_shmem_copy_attach(int slot, int worker, Oid *dboid, int32 *subid,
+					 MsCopyTask *task)
+{
+	bool		ok;
+
+	my_slot = &shared->slots[slot];
+	my_copy = &my_slot->copies[worker];
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	ok = my_slot->in_use && my_slot->view.pid != 0 &&
+		my_copy->state == MS_COPY_STARTING && my_copy->pid == 0;
+	if (ok)
+	{
+		my_copy->state = MS_COPY_RUNNING;
+		my_copy->pid = MyProcPid;
+		*dboid = my_slot->view.dboid;
+		*subid = my_slot->view.subid;
+		*task = *my_copy;
+	}
+	LWLockRelease(shared->lock);
+	if (ok)
+		before_shmem_exit(detach_copy, 0);
+	return ok;
+}
+
+void
+ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->phase = phase;
+	my_copy->rows_done = rows;
+	my_copy->bytes_done = bytes;
+	LWLockRelease(shared->lock);
+}
+
+/* Tell the leader how it ended; the process ends right after. */
+void
+ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->state = ok ? MS_COPY_DONE : MS_COPY_FAILED;
+	my_copy->sqlerrcode = sqlerrcode;
+	strlcpy(my_copy->error, error ? error : "", MS_ERROR_TEXT_MAX);
+	LWLockRelease(shared->lock);
+}

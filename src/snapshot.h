@@ -1,0 +1,21 @@
+/*
+ * snapshot.h - the first copy.
+ */
+#ifndef MS_SNAPSHOT_H
+#define MS_SNAPSHOT_H
+
+#include "apply.h"
+
+extern void ms_snapshot_init(const MsSubscription *sub,
+							 const MsSubscriptionOptions *options,
+							 MsRelmap *relmap, uint32 source_server_id,
+							 uint64 *counters);
+extern void ms_snapshot_lead(MsApply *apply);
+extern bool ms_snapshot_settled(void);
+extern bool ms_snapshot_row_wanted(TablePlan *plan, const char *file,
+								   uint64 start_pos);
+extern void ms_snapshot_settle(const MsStreamPosition *position);
+
+extern PGDLLEXPORT void ms_snapshot_worker_main(Datum arg);
+
+#endif							/* MS_SNAPSHOT_H */

@@ -1,0 +1,909 @@
+/*
+ * target.c - writing rows into a PostgreSQL table.
+ *
+ * Two roads.  The direct one writes to the table access method and the
+ * indexes with everything that depends only on the table prepared once:
+ * index list, scan keys, slots.  It is taken when nothing but NOT NULL and
+ * CHECK constraints and immediate indexes stand between a row and the table.
+ * Otherwise (partitioned and foreign tables, triggers that fire on a replica,
+ * generated columns, defaults for columns the source lacks, deferrable
+ * uniqueness, exclusion constraints) rows go through SQL statements, see
+ * target_sql.c, and behave as SQL does.
+ *
+ * A target is built in a context of its own and kept over transactions.
+ * ms_target_open() takes the relation's lock; relations, scans and buffer
+ * pins last until ms_target_close() before the commit.  After an abort the
+ * target must be built anew.
+ *
+ * Rows are found by the replica identity: the primary key, or else a unique
+ * index over NOT NULL columns that all come from the source.  Without one the
+ * whole row is compared.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/multixact.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "commands/tablecmds.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "target.h"
+#include "target_sql.h"
+
+/* a batch of inserts is written when it has this many rows or bytes */
+#define BATCH_MAX_ROWS	1000
+#define BATCH_MAX_BYTES (1024 * 1024)
+
+typedef struct TargetIndex
+{
+	Oid			oid;
+	IndexInfo  *info;
+	bool		unique;
+	Relation	rel;			/* while open */
+} TargetIndex;
+
+struct MsTarget
+{
+	Oid			relid;
+	char	   *source_name;
+	MemoryContext cxt;
+	TupleDesc	desc;			/* our own copy */
+	Bitmapset  *mapped;			/* attribute indexes that the source has */
+	bool		has_unmapped;
+	MsTargetSql *sql;			/* the other road, or NULL */
+
+	int			nindexes;
+	TargetIndex *indexes;
+	bool		has_checks;		/* CHECK constraints or index expressions */
+	int			nnotnull;
+	int		   *notnull;		/* attribute indexes */
+
+	int			identity;		/* in indexes, -1 = none */
+	int			nkeys;
+	int		   *key_atts;		/* attribute indexes */
+	ScanKey		keys;
+
+	Datum	   *old_values;		/* before image */
+	bool	   *old_isnull;
+	TupleTableSlot *new_slot;	/* virtual: after image */
+	TupleTableSlot *found_slot; /* the row in the table */
+
+	/* while open */
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *result_rel;
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool		identity_checked;
+
+	/* inserts not yet written */
+	TupleTableSlot *batch[BATCH_MAX_ROWS];
+	int			nbatch;
+	int			nslots;			/* made so far */
+	Size		batch_bytes;
+	BulkInsertState bulk;
+	MemoryContext batch_cxt;	/* the values of the batch */
+};
+
+/* ------------------------------------------------------------------------
+ * Building
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_rights(Relation rel, Oid owner, const char *source_name)
+{
+	AclMode		needed = ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_SELECT;
+
+	if (pg_class_aclcheck(RelationGetRelid(rel), owner, needed) != ACLCHECK_OK ||
+		(pg_class_aclmask(RelationGetRelid(rel), owner, needed, ACLMASK_ALL) != needed))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not write to table \"%s\"",
+						GetUserNameFromId(owner, false),
+						RelationGetRelationName(rel)),
+				 errdetail("It is the target of source table \"%s\".",
+						   source_name),
+				 errhint("Grant SELECT, INSERT, UPDATE, DELETE and TRUNCATE on the table to the subscription's owner.")));
+	if (check_enable_rls(RelationGetRelid(rel), owner, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" has row-level security enabled for role \"%s\"",
+						RelationGetRelationName(rel),
+						GetUserNameFromId(owner, false)),
+				 errhint("Give the role BYPASSRLS, or disable row-level security on the table.")));
+}
+
+/* Does a trigger fire when session_replication_role is replica? */
+static bool
+has_replica_triggers(Relation rel)
+{
+	TriggerDesc *trigdesc = rel->trigdesc;
+
+	for (int i = 0; trigdesc && i < trigdesc->numtriggers; i++)
+	{
+		char		enabled = trigdesc->triggers[i].tgenabled;
+
+		if (enabled == TRIGGER_FIRES_ON_REPLICA ||
+			enabled == TRIGGER_FIRES_ALWAYS)
+			return true;
+	}
+	return false;
+}
+
+/* Columns that only SQL knows how to fill. */
+static bool
+has_computed_columns(Relation rel, const Bitmapset *mapped)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped)
+			continue;
+		if (att->attgenerated)
+			return true;
+		if (!bms_is_member(i, mapped) && (att->atthasdef || att->attidentity))
+			return true;
+	}
+	return false;
+}
+
+/* Can every index be kept by a plain index_insert? */
+static bool
+indexes_are_plain(Relation rel)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	bool		plain = true;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index->rd_index->indisexclusion || !index->rd_index->indimmediate)
+			plain = false;
+		index_close(index, AccessShareLock);
+	}
+	list_free(oids);
+	return plain;
+}
+
+static bool
+needs_sql(Relation rel, const Bitmapset *mapped)
+{
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relispartition ||
+		rel->rd_rules != NULL ||
+		has_replica_triggers(rel) ||
+		has_computed_columns(rel, mapped) ||
+		!indexes_are_plain(rel);
+}
+
+/* Is this index fit to find rows by? */
+static bool
+is_identity_index(Relation rel, Relation index, const Bitmapset *mapped)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (!form->indisunique || !form->indimmediate || !form->indisvalid ||
+		index->rd_rel->relam != BTREE_AM_OID ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < form->indnkeyatts; i++)
+	{
+		AttrNumber	attno = form->indkey.values[i];
+
+		if (attno <= 0 || !bms_is_member(attno - 1, mapped) ||
+			!TupleDescAttr(RelationGetDescr(rel), attno - 1)->attnotnull)
+			return false;
+	}
+	return true;
+}
+
+/* The equality operator of a key column, as a scan key of our own. */
+static void
+init_scan_key(ScanKey key, Relation index, int i)
+{
+	Oid			opfamily = index->rd_opfamily[i];
+	Oid			opcintype = index->rd_opcintype[i];
+	Oid			eq = get_opfamily_member(opfamily, opcintype, opcintype,
+										 BTEqualStrategyNumber);
+
+	if (!OidIsValid(eq))
+		elog(ERROR, "missing operator %d(%u,%u) in opfamily %u",
+			 BTEqualStrategyNumber, opcintype, opcintype, opfamily);
+	ScanKeyInit(key, i + 1, BTEqualStrategyNumber, get_opcode(eq), (Datum) 0);
+	key->sk_collation = index->rd_indcollation[i];
+}
+
+static void
+build_identity(MsTarget *target, Relation index, int number)
+{
+	target->identity = number;
+	target->nkeys = index->rd_index->indnkeyatts;
+	target->key_atts = palloc(sizeof(int) * target->nkeys);
+	target->keys = palloc0(sizeof(ScanKeyData) * target->nkeys);
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		target->key_atts[i] = index->rd_index->indkey.values[i] - 1;
+		init_scan_key(&target->keys[i], index, i);
+	}
+}
+
+/*
+ * Read the index list and choose the replica identity: the primary key, else
+ * the first index that will do.
+ */
+static void
+build_indexes(MsTarget *target, Relation rel)
+{
+	List	   *oids = RelationGetIndexList(rel);
+	Oid			primary = relation_primary_key_index_compat(rel);
+	ListCell   *lc;
+
+	target->identity = -1;
+	target->indexes = palloc0(sizeof(TargetIndex) * Max(1, list_length(oids)));
+	foreach(lc, oids)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		TargetIndex *ti = &target->indexes[target->nindexes];
+
+		ti->oid = lfirst_oid(lc);
+		ti->info = BuildIndexInfo(index);
+		ti->unique = index->rd_index->indisunique;
+		if (ti->info->ii_Expressions || ti->info->ii_Predicate)
+			target->has_checks = true;
+		if ((target->identity < 0 || ti->oid == primary) &&
+			is_identity_index(rel, index, target->mapped))
+			build_identity(target, index, target->nindexes);
+		target->nindexes++;
+		index_close(index, AccessShareLock);
+	}
+	list_free(oids);
+}
+
+/*
+ * Prepare to write to a table, in the current context.
+ *
+ * owner is the role whose rights are checked, mapped the attribute indexes
+ * that the source provides, source_name for messages.  Raises 42501 when the
+ * owner may not write there.
+ */
+MsTarget *
+ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
+				const char *source_name)
+{
+	MsTarget   *target = palloc0(sizeof(MsTarget));
+	Relation	rel = table_open(relid, AccessShareLock);
+	TupleDesc	desc;
+
+	check_rights(rel, owner, source_name);
+
+	target->relid = relid;
+	target->cxt = CurrentMemoryContext;
+	target->source_name = pstrdup(source_name);
+	target->mapped = mapped;
+	target->desc = desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	target->old_values = palloc0(sizeof(Datum) * desc->natts);
+	target->old_isnull = palloc0(sizeof(bool) * desc->natts);
+	target->notnull = palloc(sizeof(int) * Max(1, desc->natts));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attnotnull)
+			target->notnull[target->nnotnull++] = i;
+		if (!att->attisdropped && !bms_is_member(i, mapped))
+			target->has_unmapped = true;
+	}
+	target->has_checks = desc->constr && desc->constr->num_check > 0;
+	target->new_slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	target->found_slot = MakeSingleTupleTableSlot(desc, table_slot_callbacks(rel));
+	target->batch_cxt = AllocSetContextCreate(target->cxt, "mariadb_sync batch",
+											  ALLOCSET_DEFAULT_SIZES);
+
+	build_indexes(target, rel);
+	if (needs_sql(rel, mapped))
+		target->sql = ms_target_sql_build(rel, mapped,
+										  target->identity >= 0 ? target->nkeys : 0,
+										  target->key_atts);
+	table_close(rel, AccessShareLock);
+	return target;
+}
+
+bool
+ms_target_has_key(const MsTarget *target)
+{
+	return target->identity >= 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Opening and closing, once per transaction
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Lock the table and open what the transaction needs of it.
+ */
+void
+ms_target_open(MsTarget *target)
+{
+	target->rel = table_open(target->relid, RowExclusiveLock);
+	target->scan = NULL;
+	target->estate = NULL;
+	target->bulk = NULL;
+	target->nbatch = 0;
+	target->identity_checked = false;
+	if (target->sql)
+		return;
+
+	for (int i = 0; i < target->nindexes; i++)
+	{
+		TargetIndex *ti = &target->indexes[i];
+
+		ti->rel = index_open(ti->oid, RowExclusiveLock);
+		/* what an access method caches there must not outlive ti->rel */
+		ti->info->ii_AmCache = NULL;
+		ti->info->ii_Context = CurTransactionContext;
+		ti->info->ii_ExpressionsState = NIL;
+		ti->info->ii_PredicateState = NULL;
+	}
+	if (target->has_checks)
+	{
+		MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
+
+		target->estate = CreateExecutorState();
+		target->result_rel = makeNode(ResultRelInfo);
+		InitResultRelInfo(target->result_rel, target->rel, 0, NULL, 0);
+		MemoryContextSwitchTo(oldcxt);
+	}
+}
+
+/* Write what is batched and let go of everything. */
+void
+ms_target_close(MsTarget *target)
+{
+	ms_target_flush(target);
+	if (target->scan)
+		index_endscan(target->scan);
+	target->scan = NULL;
+	if (target->bulk)
+		FreeBulkInsertState(target->bulk);
+	target->bulk = NULL;
+	ExecClearTuple(target->found_slot);
+	ExecClearTuple(target->new_slot);
+	for (int i = 0; !target->sql && i < target->nindexes; i++)
+	{
+		index_insert_cleanup_compat(target->indexes[i].rel,
+									target->indexes[i].info);
+		index_close(target->indexes[i].rel, NoLock);
+	}
+	if (target->estate)
+		FreeExecutorState(target->estate);
+	target->estate = NULL;
+	table_close(target->rel, NoLock);
+	target->rel = NULL;
+}
+
+/* ------------------------------------------------------------------------
+ * Constraints and indexes
+ * ------------------------------------------------------------------------
+ */
+
+static void
+check_constraints(MsTarget *target, TupleTableSlot *slot)
+{
+	if (target->estate && target->desc->constr &&
+		target->desc->constr->num_check > 0)
+	{
+		ExecConstraints(target->result_rel, slot, target->estate);
+		ResetPerTupleExprContext(target->estate);
+		return;
+	}
+	for (int i = 0; i < target->nnotnull; i++)
+	{
+		int			att = target->notnull[i];
+
+		if (slot->tts_isnull[att])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+							NameStr(TupleDescAttr(target->desc, att)->attname),
+							RelationGetRelationName(target->rel)),
+					 errhint("The source column may hold NULL, or a value that option \"zero_date\" turns into NULL: drop the constraint, or choose another policy."),
+					 errtablecol(target->rel, att + 1)));
+	}
+}
+
+/* Has the update left all columns of this index as they were? */
+static bool
+index_unchanged(const MsTarget *target, const IndexInfo *info)
+{
+	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+	{
+		int			att = info->ii_IndexAttrNumbers[i] - 1;
+		Form_pg_attribute form;
+
+		if (att < 0)
+			return false;
+		form = TupleDescAttr(target->desc, att);
+		if (!bms_is_member(att, target->mapped))
+			continue;
+		if (target->old_isnull[att] || target->new_slot->tts_isnull[att])
+			return false;
+		if (!datum_image_eq(target->old_values[att],
+							target->new_slot->tts_values[att],
+							form->attbyval, form->attlen))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Make the index entries of a row that is in the table already.  An update
+ * that leaves a unique key alone cannot collide, so that is not looked for.
+ */
+static void
+insert_index_entries(MsTarget *target, TupleTableSlot *slot,
+					 TU_UpdateIndexes which, bool update)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < target->nindexes; i++)
+	{
+		TargetIndex *ti = &target->indexes[i];
+		IndexInfo  *info = ti->info;
+		bool		unchanged;
+
+		if (!info->ii_ReadyForInserts)
+			continue;
+		if (which == TU_Summarizing && !index_is_summarizing_compat(info))
+			continue;
+		if (target->estate)
+			GetPerTupleExprContext(target->estate)->ecxt_scantuple = slot;
+		if (info->ii_Predicate)
+		{
+			if (info->ii_PredicateState == NULL)
+				info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate,
+														  target->estate);
+			if (!ExecQual(info->ii_PredicateState,
+						  GetPerTupleExprContext(target->estate)))
+				continue;
+		}
+		FormIndexDatum(info, slot, target->estate, values, isnull);
+		unchanged = update && index_unchanged(target, info);
+		index_insert(ti->rel, values, isnull, &slot->tts_tid, target->rel,
+					 ti->unique && !unchanged ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+					 unchanged, info);
+	}
+	if (target->estate)
+		ResetPerTupleExprContext(target->estate);
+}
+
+/* ------------------------------------------------------------------------
+ * Finding the row
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * A dirty snapshot found a row that another transaction is inserting or
+ * removing: wait for that and look again.
+ */
+static bool
+wait_for_other(MsTarget *target)
+{
+	TransactionId xid = TransactionIdIsValid(target->dirty.xmin) ?
+		target->dirty.xmin : target->dirty.xmax;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	XactLockTableWait(xid, NULL, NULL, XLTW_None);
+	return true;
+}
+
+static bool
+find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		int			att = target->key_atts[i];
+
+		/* a policy made the key NULL: no row has that */
+		if (isnull[att])
+			return false;
+		target->keys[i].sk_argument = values[att];
+	}
+	if (target->scan == NULL)
+	{
+		InitDirtySnapshot(target->dirty);
+		target->scan = index_beginscan_compat(target->rel,
+											  target->indexes[target->identity].rel,
+											  &target->dirty, target->nkeys);
+	}
+	for (;;)
+	{
+		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
+		if (!index_getnext_slot(target->scan, ForwardScanDirection,
+								target->found_slot))
+			return false;
+		if (!wait_for_other(target))
+			return true;
+	}
+}
+
+/* Is the found row the given one, in all columns the source has? */
+static bool
+row_equals(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	TupleTableSlot *slot = target->found_slot;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < target->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(target->desc, i);
+
+		if (!bms_is_member(i, target->mapped))
+			continue;
+		if (slot->tts_isnull[i] != isnull[i])
+			return false;
+		if (!isnull[i] && !datum_image_eq(slot->tts_values[i], values[i],
+										  att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
+}
+
+/* Without a key: the first row that is equal in every column. */
+static bool
+find_by_row(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	bool		found;
+	bool		again;
+
+	do
+	{
+		TableScanDesc scan;
+
+		found = again = false;
+		InitDirtySnapshot(target->dirty);
+		scan = table_beginscan(target->rel, &target->dirty, 0, NULL);
+		while (!found && table_scan_getnextslot(scan, ForwardScanDirection,
+												target->found_slot))
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!row_equals(target, values, isnull))
+				continue;
+			if (wait_for_other(target))
+				again = true;
+			else
+				found = true;
+			break;
+		}
+		if (found)
+			ExecMaterializeSlot(target->found_slot);
+		table_endscan(scan);
+	} while (again);
+	return found;
+}
+
+static bool
+find_row(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	ms_target_flush(target);
+	return target->identity >= 0 ? find_by_key(target, values, isnull) :
+		find_by_row(target, values, isnull);
+}
+
+/* Publications of our own server need an identity to log changes by. */
+static void
+check_replica_identity(MsTarget *target, CmdType command)
+{
+	if (target->identity_checked)
+		return;
+	CheckCmdReplicaIdentity(target->rel, command);
+	target->identity_checked = true;
+}
+
+/* ------------------------------------------------------------------------
+ * Insert
+ * ------------------------------------------------------------------------
+ */
+
+/* Where an insert's values go; allocate them in ms_target_insert_context(). */
+MsRow
+ms_target_insert_row(MsTarget *target)
+{
+	TupleTableSlot *slot;
+	MsRow		row;
+
+	if (target->sql)
+		return ms_target_new_row(target);
+	if (target->nbatch == target->nslots)
+	{
+		MemoryContext oldcxt = MemoryContextSwitchTo(target->cxt);
+
+		target->batch[target->nslots++] =
+			MakeSingleTupleTableSlot(target->desc,
+									 table_slot_callbacks(target->rel));
+		MemoryContextSwitchTo(oldcxt);
+	}
+	slot = target->batch[target->nbatch];
+	ExecClearTuple(slot);
+	if (target->has_unmapped)
+		memset(slot->tts_isnull, true, target->desc->natts);
+	row.values = slot->tts_values;
+	row.isnull = slot->tts_isnull;
+	return row;
+}
+
+MemoryContext
+ms_target_insert_context(MsTarget *target)
+{
+	return target->batch_cxt;
+}
+
+/*
+ * Insert the row filled in.  It is written at the latest when something else
+ * is done to the table, or at the close.  bytes is about how large it is.
+ */
+void
+ms_target_insert(MsTarget *target, Size bytes)
+{
+	TupleTableSlot *slot;
+
+	if (target->sql)
+	{
+		ms_target_sql_insert(target->sql, target->new_slot->tts_values,
+							 target->new_slot->tts_isnull);
+		MemoryContextReset(target->batch_cxt);
+		return;
+	}
+	slot = target->batch[target->nbatch];
+	for (int i = 0; i < target->desc->natts; i++)
+		if (TupleDescAttr(target->desc, i)->attisdropped)
+			slot->tts_isnull[i] = true;
+	ExecStoreVirtualTuple(slot);
+	target->nbatch++;
+	target->batch_bytes += bytes;
+	if (target->nbatch == BATCH_MAX_ROWS ||
+		target->batch_bytes >= BATCH_MAX_BYTES)
+		ms_target_flush(target);
+}
+
+/* Write the batched inserts. */
+void
+ms_target_flush(MsTarget *target)
+{
+	CommandId	cid;
+	int			n = target->nbatch;
+
+	if (n == 0)
+		return;
+	target->nbatch = 0;
+	target->batch_bytes = 0;
+	for (int i = 0; i < n; i++)
+		check_constraints(target, target->batch[i]);
+
+	cid = GetCurrentCommandId(true);
+	if (n == 1)
+		table_tuple_insert(target->rel, target->batch[0], cid, 0, NULL);
+	else
+	{
+		if (target->bulk == NULL)
+			target->bulk = GetBulkInsertState();
+		table_multi_insert(target->rel, target->batch, n, cid, 0, target->bulk);
+	}
+	for (int i = 0; i < n && target->nindexes > 0; i++)
+		insert_index_entries(target, target->batch[i], TU_All, false);
+	CommandCounterIncrement();
+	for (int i = 0; i < n; i++)
+		ExecClearTuple(target->batch[i]);
+	MemoryContextReset(target->batch_cxt);
+}
+
+/* Is there a row with this row's key?  Never without a key. */
+bool
+ms_target_exists(MsTarget *target, const MsRow *row)
+{
+	bool		found;
+
+	if (target->identity < 0)
+		return false;
+	if (target->sql)
+		return ms_target_sql_exists(target->sql, row->values, row->isnull);
+	ms_target_flush(target);
+	found = find_by_key(target, row->values, row->isnull);
+	ExecClearTuple(target->found_slot);
+	return found;
+}
+
+/* ------------------------------------------------------------------------
+ * Update and delete
+ * ------------------------------------------------------------------------
+ */
+
+/* Where the before image of an update or a delete goes. */
+MsRow
+ms_target_old_row(MsTarget *target)
+{
+	MsRow		row = {target->old_values, target->old_isnull};
+
+	return row;
+}
+
+/* Where the after image of an update goes. */
+MsRow
+ms_target_new_row(MsTarget *target)
+{
+	MsRow		row;
+
+	ExecClearTuple(target->new_slot);
+	if (target->has_unmapped)
+		memset(target->new_slot->tts_isnull, true, target->desc->natts);
+	row.values = target->new_slot->tts_values;
+	row.isnull = target->new_slot->tts_isnull;
+	return row;
+}
+
+/* Columns that the source does not have keep their value. */
+static void
+keep_unmapped(MsTarget *target)
+{
+	TupleTableSlot *slot = target->new_slot;
+
+	if (target->has_unmapped)
+		slot_getallattrs(target->found_slot);
+	for (int i = 0; i < target->desc->natts; i++)
+	{
+		if (TupleDescAttr(target->desc, i)->attisdropped)
+			slot->tts_isnull[i] = true;
+		else if (target->has_unmapped && !bms_is_member(i, target->mapped))
+		{
+			slot->tts_values[i] = target->found_slot->tts_values[i];
+			slot->tts_isnull[i] = target->found_slot->tts_isnull[i];
+		}
+	}
+}
+
+/* What happened to the row between finding and changing it. */
+static bool
+changed_meanwhile(MsTarget *target, TM_Result result)
+{
+	switch (result)
+	{
+		case TM_Ok:
+			return false;
+		case TM_Updated:
+		case TM_Deleted:
+			/* another session was faster: look for the row again */
+			return true;
+		default:
+			elog(ERROR, "unexpected result %d of changing a row of \"%s\"",
+				 (int) result, RelationGetRelationName(target->rel));
+			return false;
+	}
+}
+
+/*
+ * Update the row that the before image describes to the after image.  False
+ * when there is none.
+ */
+bool
+ms_target_update(MsTarget *target)
+{
+	TupleTableSlot *slot = target->new_slot;
+	TM_FailureData tmfd;
+	LockTupleMode lockmode;
+	TU_UpdateIndexes update_indexes;
+	TM_Result	result;
+
+	if (target->sql)
+		return ms_target_sql_update(target->sql, target->old_values,
+									target->old_isnull, slot->tts_values,
+									slot->tts_isnull);
+	check_replica_identity(target, CMD_UPDATE);
+	do
+	{
+		if (!find_row(target, target->old_values, target->old_isnull))
+			return false;
+		ExecClearTuple(slot);
+		keep_unmapped(target);
+		ExecStoreVirtualTuple(slot);
+		check_constraints(target, slot);
+		result = table_tuple_update_compat(target->rel,
+										   &target->found_slot->tts_tid, slot,
+										   GetCurrentCommandId(true),
+										   GetActiveSnapshot(), &tmfd,
+										   &lockmode, &update_indexes);
+	} while (changed_meanwhile(target, result));
+
+	if (update_indexes != TU_None && target->nindexes > 0)
+		insert_index_entries(target, slot, update_indexes, true);
+	CommandCounterIncrement();
+	return true;
+}
+
+/*
+ * Delete the row that the before image describes.  False when there is none.
+ */
+bool
+ms_target_delete(MsTarget *target)
+{
+	TM_FailureData tmfd;
+	TM_Result	result;
+
+	if (target->sql)
+		return ms_target_sql_delete(target->sql, target->old_values,
+									target->old_isnull);
+	check_replica_identity(target, CMD_DELETE);
+	do
+	{
+		if (!find_row(target, target->old_values, target->old_isnull))
+			return false;
+		result = table_tuple_delete(target->rel, &target->found_slot->tts_tid,
+									GetCurrentCommandId(true),
+									GetActiveSnapshot(), InvalidSnapshot,
+									true, &tmfd, false);
+	} while (changed_meanwhile(target, result));
+	CommandCounterIncrement();
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Truncate
+ * ------------------------------------------------------------------------
+ */
+
+/* Does another table refer to this one by foreign key? */
+static bool
+is_referenced(Relation rel)
+{
+	TriggerDesc *trigdesc = rel->trigdesc;
+
+	for (int i = 0; trigdesc && i < trigdesc->numtriggers; i++)
+		if (RI_FKey_trigger_type(trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
+			return true;
+	return false;
+}
+
+/*
+ * Empty the table, which must not be open: TRUNCATE wants it for itself.
+ * PostgreSQL refuses to truncate a table that others refer to; then its rows
+ * are deleted, as the source did with foreign_key_checks off.
+ */
+void
+ms_target_truncate(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		delete_rows = is_referenced(rel) ||
+		rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+
+	table_close(rel, NoLock);
+	if (delete_rows)
+		ms_target_sql_delete_all(relid);
+	else
+		ms_target_sql_truncate(relid);
+}

@@ -1,0 +1,40 @@
+/*
+ * target.h - writing rows into a PostgreSQL table.
+ */
+#ifndef MS_TARGET_H
+#define MS_TARGET_H
+
+#include "executor/tuptable.h"
+#include "nodes/bitmapset.h"
+
+typedef struct MsTarget MsTarget;
+
+/*
+ * A row as decoded: arrays indexed by attribute number - 1.  Columns that the
+ * source does not have are left alone.
+ */
+typedef struct MsRow
+{
+	Datum	   *values;
+	bool	   *isnull;
+} MsRow;
+
+extern MsTarget *ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
+								 const char *source_name);
+extern bool ms_target_has_key(const MsTarget *target);
+extern void ms_target_open(MsTarget *target);
+extern void ms_target_close(MsTarget *target);
+
+extern MsRow ms_target_insert_row(MsTarget *target);
+extern MemoryContext ms_target_insert_context(MsTarget *target);
+extern void ms_target_insert(MsTarget *target, Size bytes);
+extern bool ms_target_exists(MsTarget *target, const MsRow *row);
+extern void ms_target_flush(MsTarget *target);
+
+extern MsRow ms_target_old_row(MsTarget *target);
+extern MsRow ms_target_new_row(MsTarget *target);
+extern bool ms_target_update(MsTarget *target);
+extern bool ms_target_delete(MsTarget *target);
+extern void ms_target_truncate(Oid relid);
+
+#endif							/* MS_TARGET_H */

@@ -1,0 +1,277 @@
+/*
+ * target_sql.c - writing rows through SQL statements.
+ *
+ * The general road: whatever kind of table it is, rows behave as an INSERT,
+ * UPDATE or DELETE of the subscription's owner would.  Statements are
+ * prepared once per target and run through SPI with the decoded datums as
+ * parameters.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "target_sql.h"
+
+struct MsTargetSql
+{
+	char	   *relation;		/* quoted and qualified */
+	int			ncolumns;		/* mapped columns */
+	int		   *atts;			/* their attribute indexes */
+	Oid		   *types;
+	char	  **names;			/* quoted */
+	int			nkeys;			/* 0 = the whole row is the key */
+	int		   *key_columns;	/* in atts */
+	SPIPlanPtr	insert;
+	SPIPlanPtr	exists;
+	SPIPlanPtr	update;
+	SPIPlanPtr	delete;
+};
+
+/*
+ * Prepare to write to rel through SQL.  nkeys 0 means that rows are told
+ * apart by all their columns; key_atts are attribute indexes.
+ */
+MsTargetSql *
+ms_target_sql_build(Relation rel, const Bitmapset *mapped, int nkeys,
+					const int *key_atts)
+{
+	MsTargetSql *sql = palloc0(sizeof(MsTargetSql));
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	sql->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											   RelationGetRelationName(rel));
+	sql->atts = palloc(sizeof(int) * Max(1, desc->natts));
+	sql->types = palloc(sizeof(Oid) * 2 * Max(1, desc->natts));
+	sql->names = palloc(sizeof(char *) * Max(1, desc->natts));
+	sql->key_columns = palloc(sizeof(int) * Max(1, nkeys));
+	sql->nkeys = nkeys;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped || !bms_is_member(i, mapped))
+			continue;
+		for (int k = 0; k < nkeys; k++)
+			if (key_atts[k] == i)
+				sql->key_columns[k] = sql->ncolumns;
+		sql->atts[sql->ncolumns] = i;
+		sql->types[sql->ncolumns] = att->atttypid;
+		sql->names[sql->ncolumns] = pstrdup(quote_identifier(NameStr(att->attname)));
+		sql->ncolumns++;
+	}
+	return sql;
+}
+
+/*
+ * The condition that finds a row; its parameters start at $first.  Without a
+ * key, one of the equal rows: compared as text, since not every type has an
+ * equality operator.
+ */
+static void
+append_condition(MsTargetSql *sql, StringInfo buf, int first)
+{
+	if (sql->nkeys > 0)
+	{
+		for (int k = 0; k < sql->nkeys; k++)
+			appendStringInfo(buf, "%s%s = $%d", k ? " AND " : "",
+							 sql->names[sql->key_columns[k]],
+							 first + sql->key_columns[k]);
+		return;
+	}
+	appendStringInfo(buf, "(tableoid, ctid) = (SELECT tableoid, ctid FROM %s WHERE ",
+					 sql->relation);
+	for (int i = 0; i < sql->ncolumns; i++)
+		appendStringInfo(buf, "%s%s::text IS NOT DISTINCT FROM $%d::text",
+						 i ? " AND " : "", sql->names[i], first + i);
+	appendStringInfoString(buf, " LIMIT 1)");
+}
+
+static SPIPlanPtr
+prepare(const char *text, int nargs, Oid *types)
+{
+	SPIPlanPtr	plan = SPI_prepare(text, nargs, types);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare of \"%s\" failed: %s", text,
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	return plan;
+}
+
+/* Fill a statement's parameters from a row. */
+static void
+set_parameters(MsTargetSql *sql, Datum *params, char *nulls, int offset,
+			   const Datum *values, const bool *isnull)
+{
+	for (int i = 0; i < sql->ncolumns; i++)
+	{
+		params[offset + i] = values[sql->atts[i]];
+		nulls[offset + i] = isnull[sql->atts[i]] ? 'n' : ' ';
+	}
+}
+
+/* Run a prepared statement; returns how many rows it touched or found. */
+static uint64
+run(SPIPlanPtr plan, Datum *params, char *nulls)
+{
+	int			rc = SPI_execute_plan(plan, params, nulls, false, 0);
+	uint64		processed = SPI_processed;
+
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(rc));
+	return processed;
+}
+
+static void
+begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+ms_target_sql_insert(MsTargetSql *sql, const Datum *values, const bool *isnull)
+{
+	Datum	   *params = palloc(sizeof(Datum) * Max(1, sql->ncolumns));
+	char	   *nulls = palloc(Max(1, sql->ncolumns));
+
+	begin();
+	if (sql->insert == NULL)
+	{
+		StringInfoData buf;
+
+		initStringInfo(&buf);
+		appendStringInfo(&buf, "INSERT INTO %s (", sql->relation);
+		for (int i = 0; i < sql->ncolumns; i++)
+			appendStringInfo(&buf, "%s%s", i ? ", " : "", sql->names[i]);
+		/* an identity column takes the source's value */
+		appendStringInfoString(&buf, ") OVERRIDING SYSTEM VALUE VALUES (");
+		for (int i = 0; i < sql->ncolumns; i++)
+			appendStringInfo(&buf, "%s$%d", i ? ", " : "", i + 1);
+		appendStringInfoChar(&buf, ')');
+		sql->insert = prepare(buf.data, sql->ncolumns, sql->types);
+	}
+	set_parameters(sql, params, nulls, 0, values, isnull);
+	run(sql->insert, params, nulls);
+	SPI_finish();
+	pfree(params);
+	pfree(nulls);
+}
+
+/* Is there a row with this key?  Only for targets with a key. */
+bool
+ms_target_sql_exists(MsTargetSql *sql, const Datum *values, const bool *isnull)
+{
+	Datum	   *params = palloc(sizeof(Datum) * Max(1, sql->ncolumns));
+	char	   *nulls = palloc(Max(1, sql->ncolumns));
+	uint64		found;
+
+	begin();
+	if (sql->exists == NULL)
+	{
+		StringInfoData buf;
+
+		initStringInfo(&buf);
+		appendStringInfo(&buf, "SELECT 1 FROM %s WHERE ", sql->relation);
+		append_condition(sql, &buf, 1);
+		sql->exists = prepare(buf.data, sql->ncolumns, sql->types);
+	}
+	set_parameters(sql, params, nulls, 0, values, isnull);
+	found = run(sql->exists, params, nulls);
+	SPI_finish();
+	pfree(params);
+	pfree(nulls);
+	return found > 0;
+}
+
+bool
+ms_target_sql_update(MsTargetSql *sql, const Datum *old_values,
+					 const bool *old_isnull, const Datum *values,
+					 const bool *isnull)
+{
+	Datum	   *params = palloc(sizeof(Datum) * 2 * Max(1, sql->ncolumns));
+	char	   *nulls = palloc(2 * Max(1, sql->ncolumns));
+	uint64		updated;
+
+	begin();
+	if (sql->update == NULL)
+	{
+		StringInfoData buf;
+
+		memcpy(&sql->types[sql->ncolumns], sql->types,
+			   sizeof(Oid) * sql->ncolumns);
+		initStringInfo(&buf);
+		appendStringInfo(&buf, "UPDATE %s SET ", sql->relation);
+		for (int i = 0; i < sql->ncolumns; i++)
+			appendStringInfo(&buf, "%s%s = $%d", i ? ", " : "",
+							 sql->names[i], i + 1);
+		appendStringInfoString(&buf, " WHERE ");
+		append_condition(sql, &buf, sql->ncolumns + 1);
+		sql->update = prepare(buf.data, 2 * sql->ncolumns, sql->types);
+	}
+	set_parameters(sql, params, nulls, 0, values, isnull);
+	set_parameters(sql, params, nulls, sql->ncolumns, old_values, old_isnull);
+	updated = run(sql->update, params, nulls);
+	SPI_finish();
+	pfree(params);
+	pfree(nulls);
+	return updated > 0;
+}
+
+bool
+ms_target_sql_delete(MsTargetSql *sql, const Datum *values, const bool *isnull)
+{
+	Datum	   *params = palloc(sizeof(Datum) * Max(1, sql->ncolumns));
+	char	   *nulls = palloc(Max(1, sql->ncolumns));
+	uint64		deleted;
+
+	begin();
+	if (sql->delete == NULL)
+	{
+		StringInfoData buf;
+
+		initStringInfo(&buf);
+		appendStringInfo(&buf, "DELETE FROM %s WHERE ", sql->relation);
+		append_condition(sql, &buf, 1);
+		sql->delete = prepare(buf.data, sql->ncolumns, sql->types);
+	}
+	set_parameters(sql, params, nulls, 0, values, isnull);
+	deleted = run(sql->delete, params, nulls);
+	SPI_finish();
+	pfree(params);
+	pfree(nulls);
+	return deleted > 0;
+}
+
+/* Run a statement about a table as a whole. */
+static void
+run_on_table(const char *format, Oid relid)
+{
+	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												  get_rel_name(relid));
+	char	   *text = psprintf(format, name);
+	int			rc;
+
+	begin();
+	rc = SPI_execute(text, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute of \"%s\" failed: %s", text,
+			 SPI_result_code_string(rc));
+	SPI_finish();
+}
+
+void
+ms_target_sql_delete_all(Oid relid)
+{
+	run_on_table("DELETE FROM %s", relid);
+}
+
+void
+ms_target_sql_truncate(Oid relid)
+{
+	run_on_table("TRUNCATE %s", relid);
+}

@@ -1,0 +1,831 @@
+/*
+ * wire.c - connections to MariaDB.
+ *
+ * The only room that includes libmariadb.  It connects, authenticates, does
+ * TLS, runs queries, reads the rows of a copy and the packets of the binlog
+ * stream, and turns the library's errors into ereports.  It does not look
+ * inside a packet beyond its status byte.
+ *
+ * Waiting.  libmariadb reads ahead (its own cache, TLS records, compressed
+ * packets), so waiting on the socket before a read can sleep on data already
+ * here.  Instead the library calls wire_io_wait() when it has nothing buffered
+ * and the kernel would block; that is the only place we wait, on the latch and
+ * the socket together.  The function must not throw through the library:
+ * errors raised inside it are kept in the connection, the call is failed, and
+ * the error is raised again once the library has returned.  A FATAL exit may
+ * leave from inside the library; close_wire() then keeps its hands off.
+ *
+ * Memory.  libmariadb allocates with malloc.  Every connection is tied to the
+ * memory context it was made in, so an error that resets the context closes
+ * it.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "access/xact.h"
+#include "lib/ilist.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "mariadb_client.h"
+
+#include "compat.h"
+#include "wire.h"
+
+/* commands of the client protocol that the library does not wrap */
+#define WIRE_COM_BINLOG_DUMP	18
+#define WIRE_COM_REGISTER_SLAVE 21
+
+/* what mysql_net_read_packet returns on error: not ~0UL */
+#define WIRE_PACKET_ERROR		((unsigned int) -1)
+
+/* seconds the source may be stalled by us before it hangs up: a year */
+#define WIRE_NET_WRITE_TIMEOUT	31536000
+
+/* the longest single wait, so that a lost wake-up cannot hang us */
+#define WIRE_MAX_WAIT_MS		10000L
+
+struct MsWire
+{
+	MYSQL	   *mysql;
+	char	   *server_name;	/* foreign server, for messages */
+	char	   *address;		/* host:port or socket, for messages */
+	long		read_timeout_ms;
+	MemoryContext cxt;
+	MemoryContextCallback reset_callback;
+	dlist_node	node;			/* in open_wires */
+
+	bool		in_call;		/* the library is on the stack */
+	TimestampTz wait_started;	/* first wait of the call, 0 = none yet */
+	bool		timed_out;		/* the call was failed by read_timeout */
+	ErrorData  *edata;			/* error to raise after the call, or NULL */
+
+	bool		connected;
+	bool		streaming;
+	MsIdleFn	idle;
+	void	   *idle_arg;
+	WaitEventSet *wait_set;		/* while streaming */
+
+	MYSQL_STMT *stmt;			/* rows being read, or NULL */
+};
+
+static dlist_head open_wires = DLIST_STATIC_INIT(open_wires);
+
+/* the connection being made: its socket is not known yet */
+static MsWire *volatile connecting = NULL;
+
+static void report_error(MsWire *wire, int elevel, const char *sql);
+
+/* ------------------------------------------------------------------------
+ * Waiting
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * End a connection attempt from a signal handler: the TLS handshake inside
+ * mysql_real_connect does not come by wire_io_wait().  Async-signal-safe.
+ */
+void
+ms_wire_interrupt_connect(void)
+{
+	MsWire	   *wire = connecting;
+
+	if (wire != NULL && wire->mysql != NULL)
+	{
+		int			save_errno = errno;
+		my_socket	fd = mysql_get_socket(wire->mysql);
+
+		if (fd >= 0)
+			shutdown(fd, SHUT_RDWR);
+		errno = save_errno;
+	}
+}
+
+static MsWire *
+find_wire(my_socket fd)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &open_wires)
+	{
+		MsWire	   *wire = dlist_container(MsWire, node, iter.cur);
+
+		if (mysql_get_socket(wire->mysql) == fd)
+			return wire;
+	}
+	return connecting;
+}
+
+/* Waits once; true = try again, false = fail the call.  May throw. */
+static bool
+wait_once(MsWire *wire, my_socket fd, bool is_read)
+{
+	long		timeout = WIRE_MAX_WAIT_MS;
+	uint32		ready;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (wire->wait_started == 0)
+		wire->wait_started = now;
+	else if (TimestampDifferenceExceeds(wire->wait_started, now,
+										(int) wire->read_timeout_ms))
+	{
+		wire->timed_out = true;
+		return false;
+	}
+	timeout = Min(timeout, wire->read_timeout_ms);
+
+	if (wire->streaming && is_read)
+	{
+		if (wire->idle)
+		{
+			long		idle_timeout = wire->idle(wire->idle_arg);
+
+			if (idle_timeout >= 0)
+				timeout = Min(timeout, idle_timeout);
+		}
+	}
+
+	if (wire->wait_set && is_read)
+	{
+		WaitEvent	event;
+		int			n = WaitEventSetWait(wire->wait_set, timeout, &event, 1,
+										 PG_WAIT_EXTENSION);
+
+		ready = n > 0 ? event.events : WL_TIMEOUT;
+	}
+	else
+	{
+		/* under TLS is_read is set even when the library wants to write */
+		ready = WaitLatchOrSocket(MyLatch,
+								  WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
+								  WL_SOCKET_READABLE |
+								  (is_read ? 0 : WL_SOCKET_WRITEABLE),
+								  fd, timeout, PG_WAIT_EXTENSION);
+	}
+
+	if (ready & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return true;
+}
+
+/*
+ * libmariadb's I/O wait function.  The timeout argument is in milliseconds or
+ * seconds depending on the caller and is ignored: we keep our own.
+ */
+static int
+wire_io_wait(my_socket fd, my_bool is_read, int timeout pg_attribute_unused())
+{
+	MsWire	   *wire = find_wire(fd);
+	MemoryContext oldcxt = CurrentMemoryContext;
+	volatile bool again = false;
+
+	if (wire == NULL || wire->edata != NULL)
+		return 0;
+
+	PG_TRY();
+	{
+		again = wait_once(wire, fd, is_read);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(wire->cxt);
+		wire->edata = CopyErrorData();
+		FlushErrorState();
+		again = false;
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(oldcxt);
+	return again ? 1 : 0;
+}
+
+static void
+call_begin(MsWire *wire)
+{
+	Assert(!wire->in_call);
+	wire->in_call = true;
+	wire->wait_started = 0;
+	wire->timed_out = false;
+}
+
+/* Back from the library: raise what the wait function caught. */
+static void
+call_end(MsWire *wire)
+{
+	wire->in_call = false;
+	if (wire->edata)
+	{
+		ErrorData  *edata = wire->edata;
+
+		wire->edata = NULL;
+		ReThrowError(edata);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Errors
+ * ------------------------------------------------------------------------
+ */
+
+typedef struct ErrorMap
+{
+	unsigned int code;
+	int			sqlerrcode;
+	const char *hint;
+} ErrorMap;
+
+static const ErrorMap error_map[] = {
+	{CR_SERVER_GONE_ERROR, ERRCODE_CONNECTION_FAILURE, NULL},
+	{CR_SERVER_LOST, ERRCODE_CONNECTION_FAILURE, NULL},
+	{CR_CONNECTION_ERROR, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"Check that MariaDB is running, and option \"unix_socket\" of the server."},
+	{CR_CONN_HOST_ERROR, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"Check that MariaDB is running and reachable, and options \"host\" and \"port\" of the server."},
+	{CR_UNKNOWN_HOST, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"Check option \"host\" of the server."},
+	{CR_SSL_CONNECTION_ERROR, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"Check options \"ssl_mode\" and \"ssl_ca\" of the server."},
+	{ER_CON_COUNT_ERROR, ERRCODE_TOO_MANY_CONNECTIONS,
+	"Raise max_connections on MariaDB."},
+	{ER_ACCESS_DENIED_ERROR, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check options \"username\" and \"password\" of the user mapping."},
+	{1698 /* ER_ACCESS_DENIED_NO_PASSWORD_ERROR */ ,
+		ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Check options \"username\" and \"password\" of the user mapping."},
+	{ER_HOST_NOT_PRIVILEGED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"Allow this host to connect in MariaDB's account."},
+	{ER_DBACCESS_DENIED_ERROR, ERRCODE_INSUFFICIENT_PRIVILEGE, NULL},
+	{ER_TABLEACCESS_DENIED_ERROR, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"Grant SELECT on the table to the MariaDB user."},
+	{ER_COLUMNACCESS_DENIED_ERROR, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"Grant SELECT on the table to the MariaDB user."},
+	{ER_SPECIFIC_ACCESS_DENIED_ERROR, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"Run mariadb_sync.check_source() to see which privileges are missing."},
+	{ER_NO_SUCH_TABLE, ERRCODE_UNDEFINED_TABLE, NULL},
+	{ER_BAD_FIELD_ERROR, ERRCODE_UNDEFINED_COLUMN, NULL},
+	{ER_LOCK_WAIT_TIMEOUT, ERRCODE_LOCK_NOT_AVAILABLE, NULL},
+	{ER_LOCK_DEADLOCK, ERRCODE_T_R_DEADLOCK_DETECTED, NULL},
+	{ER_SERVER_SHUTDOWN, ERRCODE_CONNECTION_FAILURE, NULL},
+	{1927 /* ER_CONNECTION_KILLED */ , ERRCODE_CONNECTION_FAILURE, NULL},
+	{ER_MASTER_FATAL_ERROR_READING_BINLOG, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"The source cannot continue from the subscription's GTID position: its binary logs were purged or reset, or it is another server. "
+	"Drop the subscription and create it again to copy the tables anew."},
+	{4052 /* ER_SLAVE_SAME_ID */ , ERRCODE_OBJECT_IN_USE,
+	"Another replica uses the subscription's server_id. Set option \"server_id\" of the server to a number that no other replica has, and create the subscription again."},
+	{1412 /* ER_TABLE_DEF_CHANGED */ , ERRCODE_T_R_SERIALIZATION_FAILURE, NULL},
+};
+
+/*
+ * Raise the library's error with SQLSTATE, detail and hint.  sql is what was
+ * being run, or NULL; it never holds a secret.
+ */
+static void
+report_error(MsWire *wire, int elevel, const char *sql)
+{
+	unsigned int code = mysql_errno(wire->mysql);
+	const char *state = mysql_sqlstate(wire->mysql);
+	char	   *message = pstrdup(mysql_error(wire->mysql));
+	int			sqlerrcode = ERRCODE_FDW_ERROR;
+	const char *hint = NULL;
+
+	if (wire->timed_out)
+		ereport(elevel,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("MariaDB server \"%s\" at %s does not answer",
+						wire->server_name, wire->address),
+				 errdetail("Nothing was received for %ld seconds.",
+						   wire->read_timeout_ms / 1000),
+				 errhint("Option \"read_timeout\" of the server sets how long to wait.")));
+
+	if (code == 0)
+	{
+		code = CR_SERVER_LOST;
+		message = pstrdup("Lost connection to server");
+	}
+	for (int i = 0; i < (int) lengthof(error_map); i++)
+	{
+		if (error_map[i].code == code)
+		{
+			sqlerrcode = error_map[i].sqlerrcode;
+			hint = error_map[i].hint;
+			break;
+		}
+	}
+
+	ereport(elevel,
+			(errcode(sqlerrcode),
+			 !wire->connected ?
+			 errmsg("could not connect to MariaDB server \"%s\" at %s",
+					wire->server_name, wire->address) :
+			 wire->streaming ?
+			 errmsg("the binlog stream of MariaDB server \"%s\" at %s failed",
+					wire->server_name, wire->address) :
+			 errmsg("a query on MariaDB server \"%s\" at %s failed",
+					wire->server_name, wire->address),
+			 errdetail("MariaDB error %u (%s): %s", code, state,
+					   pg_any_to_server(message, strlen(message), PG_UTF8)),
+			 hint ? errhint("%s", hint) : 0,
+			 sql ? errcontext("remote SQL command: %s", sql) : 0));
+}
+
+/* ------------------------------------------------------------------------
+ * Connecting
+ * ------------------------------------------------------------------------
+ */
+
+static void
+close_wire(void *arg)
+{
+	MsWire	   *wire = (MsWire *) arg;
+
+	dlist_delete(&wire->node);
+	if (wire->wait_set)
+		FreeWaitEventSet(wire->wait_set);
+
+	/* leaving the process from inside the library: its state is undefined */
+	if (wire->in_call || wire->mysql == NULL)
+		return;
+	if (wire->stmt)
+		wire->mysql->status = MYSQL_STATUS_READY;
+	wire->wait_started = 0;
+	mysql_close(wire->mysql);
+	wire->mysql = NULL;
+}
+
+static void
+set_ssl(MsWire *wire, const MsServerOptions *options)
+{
+	my_bool		on = 1;
+	my_bool		off = 0;
+
+	if (options->ssl_mode == MS_SSL_DISABLE)
+		return;
+	if (options->ssl_mode >= MS_SSL_VERIFY_CA && options->ssl_ca == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("ssl_mode of server \"%s\" needs option \"ssl_ca\"",
+						options->server_name)));
+
+	/* a CA makes the library verify the chain; the host name is separate */
+	mysql_ssl_set(wire->mysql, options->ssl_key, options->ssl_cert,
+				  options->ssl_mode >= MS_SSL_VERIFY_CA ? options->ssl_ca : NULL,
+				  NULL, options->ssl_cipher);
+	if (options->ssl_mode >= MS_SSL_REQUIRE)
+		mysql_optionsv(wire->mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+	mysql_optionsv(wire->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+				   options->ssl_mode == MS_SSL_VERIFY_FULL ? &on : &off);
+}
+
+static void
+set_options(MsWire *wire, const MsServerOptions *options)
+{
+	my_bool		off = 0;
+	unsigned int infile = 0;
+	unsigned int connect_timeout = options->connect_timeout;
+
+	mysql_optionsv(wire->mysql, MYSQL_OPT_RECONNECT, &off);
+	mysql_optionsv(wire->mysql, MYSQL_OPT_LOCAL_INFILE, &infile);
+	mysql_optionsv(wire->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
+	mysql_optionsv(wire->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	mysql_optionsv(wire->mysql, MARIADB_OPT_IO_WAIT, wire_io_wait);
+	mysql_optionsv(wire->mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name",
+				   "mariadb_sync");
+	if (options->compress)
+		mysql_optionsv(wire->mysql, MYSQL_OPT_COMPRESS, NULL);
+	if (options->default_file)
+		mysql_optionsv(wire->mysql, MYSQL_READ_DEFAULT_FILE,
+					   options->default_file);
+	set_ssl(wire, options);
+}
+
+/*
+ * Connect to the source.
+ *
+ * The connection lives in the current memory context and is closed when that
+ * is reset.  Raises 08001 when the server cannot be reached, 28000 when it
+ * refuses the user, and what report_error() maps.
+ */
+MsWire *
+ms_wire_connect(const MsServerOptions *options)
+{
+	MemoryContext cxt;
+	MemoryContext oldcxt;
+	MsWire	   *wire;
+	MYSQL	   *ok;
+	int			flags;
+	my_socket	fd;
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "mariadb_sync wire",
+								ALLOCSET_SMALL_SIZES);
+	oldcxt = MemoryContextSwitchTo(cxt);
+
+	wire = palloc0(sizeof(MsWire));
+	wire->cxt = cxt;
+	wire->server_name = pstrdup(options->server_name);
+	wire->address = options->unix_socket ?
+		psprintf("socket \"%s\"", options->unix_socket) :
+		psprintf("%s:%d", options->host, options->port);
+	wire->read_timeout_ms = options->read_timeout * 1000L;
+
+	wire->mysql = mysql_init(NULL);
+	if (wire->mysql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	dlist_push_head(&open_wires, &wire->node);
+	wire->reset_callback.func = close_wire;
+	wire->reset_callback.arg = wire;
+	MemoryContextRegisterResetCallback(cxt, &wire->reset_callback);
+	MemoryContextSwitchTo(oldcxt);
+
+	set_options(wire, options);
+
+	/* a busy peer must not let the connection attempt hang for long */
+	wire->read_timeout_ms = options->connect_timeout * 1000L;
+	connecting = wire;
+	call_begin(wire);
+	ok = mysql_real_connect(wire->mysql,
+							options->unix_socket ? "localhost" : options->host,
+							options->username, options->password, NULL,
+							options->unix_socket ? 0 : options->port,
+							options->unix_socket, CLIENT_REMEMBER_OPTIONS);
+	connecting = NULL;
+	call_end(wire);
+	CHECK_FOR_INTERRUPTS();
+	if (ok == NULL)
+		report_error(wire, ERROR, NULL);
+	wire->connected = true;
+	wire->read_timeout_ms = options->read_timeout * 1000L;
+
+	/* with TLS the library leaves the socket blocking and would never wait */
+	fd = mysql_get_socket(wire->mysql);
+	flags = fcntl(fd, F_GETFL, 0);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		ereport(ERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not make the connection to MariaDB non-blocking: %m")));
+
+	ms_wire_exec(wire, psprintf("SET SESSION sql_mode = '', time_zone = '+00:00', "
+								"net_write_timeout = %d, net_read_timeout = %d, "
+								"max_statement_time = 0, sql_select_limit = DEFAULT",
+								WIRE_NET_WRITE_TIMEOUT, WIRE_NET_WRITE_TIMEOUT));
+	return wire;
+}
+
+void
+ms_wire_close(MsWire *wire)
+{
+	if (wire)
+		MemoryContextDelete(wire->cxt);
+}
+
+/*
+ * idle is called whenever the stream has nothing more to read, see MsIdleFn.
+ */
+void
+ms_wire_set_idle(MsWire *wire, MsIdleFn idle, void *arg)
+{
+	wire->idle = idle;
+	wire->idle_arg = arg;
+}
+
+void
+ms_wire_set_read_timeout(MsWire *wire, int seconds)
+{
+	wire->read_timeout_ms = seconds * 1000L;
+}
+
+const char *
+ms_wire_server_version(MsWire *wire)
+{
+	return mysql_get_server_info(wire->mysql);
+}
+
+/* ------------------------------------------------------------------------
+ * Queries
+ * ------------------------------------------------------------------------
+ */
+
+static MYSQL_RES *
+run_query(MsWire *wire, const char *sql)
+{
+	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
+	MYSQL_RES  *res = NULL;
+	int			rc;
+
+	call_begin(wire);
+	rc = mysql_real_query(wire->mysql, utf8, strlen(utf8));
+	if (rc == 0)
+		res = mysql_store_result(wire->mysql);
+	call_end(wire);
+	if (rc != 0 || (res == NULL && mysql_errno(wire->mysql) != 0))
+		report_error(wire, ERROR, sql);
+	return res;
+}
+
+/*
+ * Run a query, return its whole result in the current context, in the
+ * server's encoding.
+ */
+MsResult *
+ms_wire_query(MsWire *wire, const char *sql)
+{
+	MYSQL_RES  *res = run_query(wire, sql);
+	MsResult   *result = palloc0(sizeof(MsResult));
+
+	if (res == NULL)
+		return result;
+
+	PG_TRY();
+	{
+		result->nrows = (int) mysql_num_rows(res);
+		result->nfields = (int) mysql_num_fields(res);
+		result->cells = palloc0(Max(1, (Size) result->nrows * result->nfields) *
+								sizeof(char *));
+		for (int i = 0; i < result->nrows; i++)
+		{
+			MYSQL_ROW	row = mysql_fetch_row(res);
+			unsigned long *lengths = mysql_fetch_lengths(res);
+
+			for (int j = 0; j < result->nfields; j++)
+			{
+				char	   *cell;
+
+				if (row[j] == NULL)
+					continue;
+				cell = pnstrdup(row[j], lengths[j]);
+				ms_result_cell(result, i, j) =
+					pg_any_to_server(cell, strlen(cell), PG_UTF8);
+			}
+		}
+	}
+	PG_FINALLY();
+	{
+		mysql_free_result(res);
+	}
+	PG_END_TRY();
+
+	return result;
+}
+
+/*
+ * The first cell of the result, NULL if there is none.
+ */
+char *
+ms_wire_query_value(MsWire *wire, const char *sql)
+{
+	MsResult   *result = ms_wire_query(wire, sql);
+
+	return result->nrows > 0 && result->nfields > 0 ?
+		ms_result_cell(result, 0, 0) : NULL;
+}
+
+void
+ms_wire_exec(MsWire *wire, const char *sql)
+{
+	MYSQL_RES  *res = run_query(wire, sql);
+
+	if (res)
+		mysql_free_result(res);
+}
+
+/*
+ * As a literal; the session's sql_mode is empty, so backslash escapes work.
+ */
+char *
+ms_wire_quote_literal(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '\'');
+	for (; *text; text++)
+	{
+		if (*text == '\'' || *text == '\\')
+			appendStringInfoChar(&buf, '\\');
+		appendStringInfoChar(&buf, *text);
+	}
+	appendStringInfoChar(&buf, '\'');
+	return buf.data;
+}
+
+char *
+ms_wire_quote_identifier(const char *name)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '`');
+	for (; *name; name++)
+	{
+		if (*name == '`')
+			appendStringInfoChar(&buf, '`');
+		appendStringInfoChar(&buf, *name);
+	}
+	appendStringInfoChar(&buf, '`');
+	return buf.data;
+}
+
+/* ------------------------------------------------------------------------
+ * Rows of a copy
+ * ------------------------------------------------------------------------
+ */
+
+/* Raise the statement's error: the library keeps it apart from the handle's. */
+static void
+report_stmt_error(MsWire *wire, const char *sql)
+{
+	if (!wire->timed_out && mysql_errno(wire->mysql) == 0)
+	{
+		wire->mysql->net.last_errno = mysql_stmt_errno(wire->stmt);
+		strlcpy(wire->mysql->net.last_error, mysql_stmt_error(wire->stmt),
+				sizeof(wire->mysql->net.last_error));
+		strlcpy(wire->mysql->net.sqlstate, mysql_stmt_sqlstate(wire->stmt),
+				sizeof(wire->mysql->net.sqlstate));
+	}
+	report_error(wire, ERROR, sql);
+}
+
+/*
+ * Start a query whose rows are read one by one in the binary protocol.
+ * Returns the number of columns.
+ */
+int
+ms_wire_rows_begin(MsWire *wire, const char *sql)
+{
+	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
+	int			rc;
+
+	Assert(wire->stmt == NULL);
+	wire->stmt = mysql_stmt_init(wire->mysql);
+	if (wire->stmt == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+
+	call_begin(wire);
+	rc = mysql_stmt_prepare(wire->stmt, utf8, strlen(utf8)) ||
+		mysql_stmt_execute(wire->stmt);
+	call_end(wire);
+	if (rc != 0)
+		report_stmt_error(wire, sql);
+	return (int) mysql_stmt_field_count(wire->stmt);
+}
+
+/*
+ * The next row as it came over the wire, valid until the next call.  False
+ * at the end, when the connection is free for other queries again.
+ *
+ * The library's fetch functions would copy every value into bound buffers; a
+ * row's packet is read in place instead.
+ */
+bool
+ms_wire_rows_next(MsWire *wire, const uint8 **row, size_t *length)
+{
+	unsigned long len;
+	const uint8 *data;
+
+	call_begin(wire);
+	len = mysql_net_read_packet(wire->mysql);
+	call_end(wire);
+	if (len == WIRE_PACKET_ERROR)
+		report_error(wire, ERROR, NULL);
+
+	data = (const uint8 *) wire->mysql->net.read_pos;
+	if (data[0] == 0xFE && len < 9)
+	{
+		/* nothing is left unread, which the library does not know */
+		wire->mysql->status = MYSQL_STATUS_READY;
+		call_begin(wire);
+		mysql_stmt_close(wire->stmt);
+		wire->stmt = NULL;
+		call_end(wire);
+		return false;
+	}
+	*row = data;
+	*length = len;
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * The binlog stream
+ * ------------------------------------------------------------------------
+ */
+
+static void
+send_command(MsWire *wire, int command, StringInfo payload, bool read_reply)
+{
+	int			rc;
+
+	call_begin(wire);
+	rc = wire->mysql->methods->db_command(wire->mysql,
+										  (enum enum_server_command) command,
+										  payload->data, payload->len,
+										  read_reply ? 0 : 1, NULL);
+	call_end(wire);
+	if (rc != 0)
+		report_error(wire, ERROR, NULL);
+}
+
+static void
+append_int(StringInfo buf, uint64 value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		appendStringInfoCharMacro(buf, (char) (value >> (8 * i)));
+}
+
+/* Length-prefixed by one byte, cut to what that holds. */
+static void
+append_short_string(StringInfo buf, const char *text)
+{
+	int			len = Min(strlen(text), 60);
+
+	append_int(buf, len, 1);
+	appendBinaryStringInfo(buf, text, len);
+}
+
+/*
+ * Ask for the binlog from a GTID position.  The handshake is the one a
+ * MariaDB replica makes (sql/slave.cc get_master_version_and_clock,
+ * register_slave_on_master, request_dump).  After this the connection carries
+ * the stream and nothing else.
+ */
+void
+ms_wire_start_stream(MsWire *wire, const MsStreamStart *start)
+{
+	StringInfoData buf;
+
+	ms_wire_exec(wire, psprintf("SET @master_heartbeat_period = " INT64_FORMAT,
+								(int64) start->heartbeat_period * 1000000));
+	ms_wire_exec(wire, "SET @master_binlog_checksum = @@global.binlog_checksum");
+	ms_wire_exec(wire, "SET @mariadb_slave_capability = 4");
+	ms_wire_exec(wire, psprintf("SET @slave_connect_state = %s",
+								ms_wire_quote_literal(start->gtid_position)));
+	ms_wire_exec(wire, "SET @slave_gtid_strict_mode = 1");
+	ms_wire_exec(wire, "SET @slave_gtid_ignore_duplicates = 0");
+
+	initStringInfo(&buf);
+	append_int(&buf, start->server_id, 4);
+	append_short_string(&buf, start->report_host);
+	append_short_string(&buf, "");	/* user */
+	append_short_string(&buf, "");	/* password */
+	append_int(&buf, 0, 2);		/* port */
+	append_int(&buf, 0, 4);		/* rank */
+	append_int(&buf, 0, 4);		/* master id */
+	send_command(wire, WIRE_COM_REGISTER_SLAVE, &buf, true);
+
+	resetStringInfo(&buf);
+	append_int(&buf, 4, 4);		/* position: not used with GTIDs */
+	append_int(&buf, 0, 2);		/* flags: wait for more, no annotations */
+	append_int(&buf, start->server_id, 4);
+	send_command(wire, WIRE_COM_BINLOG_DUMP, &buf, false);
+	pfree(buf.data);
+
+	wire->streaming = true;
+	wire->wait_set = create_wait_event_set_compat(wire->cxt, 3);
+	AddWaitEventToSet(wire->wait_set, WL_SOCKET_READABLE,
+					  mysql_get_socket(wire->mysql), NULL, NULL);
+	AddWaitEventToSet(wire->wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch,
+					  NULL);
+	AddWaitEventToSet(wire->wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
+					  NULL, NULL);
+}
+
+/*
+ * The next event, where libmariadb left it: valid until the next call.
+ * Blocks until there is one.  Raises 08006 when the connection is lost or
+ * silent for read_timeout, and MariaDB's own errors.
+ */
+MsReceiveStatus
+ms_wire_receive(MsWire *wire, const uint8 **data, size_t *length)
+{
+	unsigned long len;
+	const uint8 *packet;
+
+	call_begin(wire);
+	len = mysql_net_read_packet(wire->mysql);
+	call_end(wire);
+	if (len == WIRE_PACKET_ERROR)
+		report_error(wire, ERROR, NULL);
+
+	packet = (const uint8 *) wire->mysql->net.read_pos;
+	if (packet[0] == 0xFE && len < 9)
+		return MS_RECEIVE_END;
+	if (packet[0] != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("unexpected packet in the binlog stream"),
+				 errdetail("The status byte is %d.", packet[0])));
+	*data = packet + 1;
+	*length = len - 1;
+	return MS_RECEIVE_EVENT;
+}

@@ -1,0 +1,595 @@
+/*
+ * worker.c - the apply worker's process.
+ *
+ * One per enabled subscription.  Owns the process: start-up, the connections,
+ * the loop that hands events to apply.c, what happens when nothing is to be
+ * read, and what becomes of an error.  The loop never sleeps by itself; all
+ * waiting is in wire.c, which calls worker_idle() first.
+ *
+ * A change of the subscription reaches us as a relcache invalidation of its
+ * table and is acted upon between source transactions: the group is committed
+ * and the process ends, to be started anew by the launcher at once.
+ *
+ * Errors.  What is transient (connections, deadlocks, resources) is retried
+ * with the launcher's back-off; everything else parks the subscription in
+ * state error until start() is called, unless on_error says retry.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "replication/origin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "apply.h"
+#include "catalog.h"
+#include "compat.h"
+#include "join.h"
+#include "mariadb_sync.h"
+#include "shmem.h"
+#include "snapshot.h"
+#include "wire.h"
+#include "worker.h"
+
+/* how often the source is asked for its position while we are behind, ms */
+#define SOURCE_POLL_INTERVAL	1000
+/* how often the time of the last receipt is shown while events pour in, ms */
+#define RECEIPT_INTERVAL		20
+/* the source may look for the start position in silence, in seconds */
+#define FIRST_EVENT_TIMEOUT		600
+
+/* The process' state. */
+static struct
+{
+	MemoryContext cxt;
+	Oid			dboid;
+	int32		subid;
+	MsSubscription *sub;
+	MsSubscriptionOptions options;
+	MsServerOptions server;
+	MsWire	   *control;		/* for queries */
+	MsWire	   *stream;
+	MsRelmap   *relmap;
+	MsApply    *apply;
+	uint64		counters[MS_NUM_COUNTERS];
+	bool		idle;			/* shown as idle */
+	bool		timeout_lowered;	/* the stream has begun to flow */
+	TimestampTz last_poll;
+	TimestampTz last_receipt;
+	Oid			subscription_relid;
+}			worker;
+
+/* set by the relcache callback */
+static bool subscription_changed = false;
+
+/* ------------------------------------------------------------------------
+ * Shared by our background processes
+ * ------------------------------------------------------------------------
+ */
+
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	die(postgres_signal_arg);
+	ms_wire_interrupt_connect();
+}
+
+/* Signals, before anything else. */
+void
+ms_worker_init_process(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_sigterm);
+	BackgroundWorkerUnblockSignals();
+}
+
+static void
+set_guc(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/*
+ * Settings of a session that applies changes.  Names are always qualified, a
+ * slow statement or an idle moment is no reason to be cancelled, and times
+ * are read and written in UTC.
+ */
+void
+ms_worker_init_session(bool synchronous_commit)
+{
+	set_guc("search_path", "");
+	set_guc("session_replication_role", "replica");
+	set_guc("synchronous_commit", synchronous_commit ? "on" : "off");
+	set_guc("TimeZone", "UTC");
+	set_guc("DateStyle", "ISO, YMD");
+	set_guc("IntervalStyle", "postgres");
+	set_guc("row_security", "off");
+	set_guc("statement_timeout", "0");
+	set_guc("lock_timeout", "0");
+	set_guc("idle_in_transaction_session_timeout", "0");
+	set_guc("default_transaction_isolation", "read committed");
+	set_guc("default_transaction_read_only", "off");
+}
+
+/* Message, detail and hint in lines. */
+char *
+ms_worker_error_text(const ErrorData *edata)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, edata->message ? edata->message : "unknown error");
+	if (edata->detail)
+		appendStringInfo(&buf, "\nDETAIL: %s", edata->detail);
+	if (edata->hint)
+		appendStringInfo(&buf, "\nHINT: %s", edata->hint);
+	if (edata->context)
+		appendStringInfo(&buf, "\nCONTEXT: %s", edata->context);
+	return buf.data;
+}
+
+/* What all our background workers have in common. */
+void
+ms_worker_fill(BackgroundWorker *bgw, const char *function, const char *name,
+			   Datum arg)
+{
+	memset(bgw, 0, sizeof(*bgw));
+	bgw->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	bgw->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	bgw->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(bgw->bgw_library_name, MS_LIBRARY, sizeof(bgw->bgw_library_name));
+	strlcpy(bgw->bgw_function_name, function, BGW_MAXLEN);
+	strlcpy(bgw->bgw_name, name, BGW_MAXLEN);
+	strlcpy(bgw->bgw_type, name, BGW_MAXLEN);
+	bgw->bgw_main_arg = arg;
+	bgw->bgw_notify_pid = MyProcPid;
+}
+
+/* ------------------------------------------------------------------------
+ * Start-up
+ * ------------------------------------------------------------------------
+ */
+
+static void
+invalidate_subscription(Datum arg pg_attribute_unused(), Oid relid)
+{
+	if (!OidIsValid(relid) || relid == worker.subscription_relid)
+		subscription_changed = true;
+}
+
+pg_noreturn_compat static void
+end_process(MsWorkerExit kind)
+{
+	ms_shmem_set_exit(kind);
+	proc_exit(0);
+}
+
+/*
+ * The subscription is gone, with its extension perhaps: nobody needs its
+ * origin any more.
+ */
+pg_noreturn_compat static void
+end_orphan(void)
+{
+	char	   *origin = psprintf(MS_ORIGIN_FORMAT, worker.dboid, worker.subid);
+
+	replorigin_drop_by_name(origin, true, false);
+	CommitTransactionCommand();
+	ereport(LOG,
+			(errmsg("replication origin \"%s\" has no subscription and was dropped",
+					origin)));
+	end_process(MS_EXIT_PARKED);
+}
+
+/* Does the subscription still say what we started with? */
+static bool
+same_subscription(void)
+{
+	MsSubscription *now;
+	bool		same;
+
+	StartTransactionCommand();
+	now = OidIsValid(ms_catalog_subscription_relid()) ?
+		ms_catalog_get_subscription(worker.subid) : NULL;
+	same = now != NULL && now->enabled &&
+		now->owner == worker.sub->owner &&
+		now->server_id == worker.sub->server_id &&
+		strcmp(now->server, worker.sub->server) == 0 &&
+		equal(now->patterns, worker.sub->patterns) &&
+		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
+		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	return same;
+}
+
+/* Read all there is in the catalog about us. */
+static void
+load_subscription(MsPosition *position, List **tables)
+{
+	StartTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	worker.subscription_relid = ms_catalog_subscription_relid();
+	if (!OidIsValid(worker.subscription_relid))
+		end_orphan();
+	ms_catalog_lock_subscription(worker.subid, AccessShareLock);
+	worker.sub = ms_catalog_get_subscription(worker.subid);
+	if (worker.sub == NULL)
+		end_orphan();
+	if (!worker.sub->enabled)
+	{
+		CommitTransactionCommand();
+		end_process(MS_EXIT_PARKED);
+	}
+	ms_options_parse(worker.sub->options, &worker.options);
+	ms_server_options_load(get_foreign_server_oid(worker.sub->server, false),
+						   worker.sub->owner, &worker.server);
+	if (!ms_catalog_get_position(worker.subid, position))
+		position->gtid = NULL;
+	*tables = ms_catalog_get_tables(worker.subid);
+	ms_catalog_load_counters(worker.subid, worker.counters);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	ms_shmem_load_counters(worker.counters);
+}
+
+static void
+setup_origin(void)
+{
+	RepOriginId origin;
+
+	StartTransactionCommand();
+	origin = replorigin_by_name(psprintf(MS_ORIGIN_FORMAT, worker.dboid,
+										 worker.subid), false);
+	replorigin_session_setup_compat(origin);
+	replorigin_session_origin = origin;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+}
+
+/* ------------------------------------------------------------------------
+ * The source
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * What must hold on the source at every connection, since settings change.
+ * Returns its server id.
+ */
+static uint32
+check_source(void)
+{
+	MsResult   *res;
+	uint32		server_id;
+
+	res = ms_wire_query(worker.control,
+						"SELECT @@global.server_id, @@global.log_bin, @@global.binlog_format,"
+						" CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)");
+	server_id = strtoul(ms_result_cell(res, 0, 0), NULL, 10);
+	if (server_id == worker.sub->server_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("subscription \"%s\" has the same server_id as its source: %u",
+						worker.sub->name, server_id),
+				 errhint("Set option \"server_id\" of the server to another number and create the subscription again.")));
+	if (strcmp(ms_result_cell(res, 0, 1), "1") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("binary logging is off on the source"),
+				 errhint("Start MariaDB with log_bin.")));
+	if (strcmp(ms_result_cell(res, 0, 2), "ROW") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("binlog_format of the source is %s", ms_result_cell(res, 0, 2)),
+				 errhint("Run SET GLOBAL binlog_format = 'ROW' on the source, and set it in its configuration.")));
+	/* lag compares our clock with the source's */
+	ms_apply_set_clock_offset(worker.apply,
+							  GetCurrentTimestamp() -
+							  (strtoi64(ms_result_cell(res, 0, 3), NULL, 10) -
+							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
+	return server_id;
+}
+
+/* Ask the source where it is. */
+static void
+poll_source(void)
+{
+	char	   *gtid = ms_wire_query_value(worker.control,
+										   "SELECT @@global.gtid_binlog_pos");
+
+	worker.last_poll = GetCurrentTimestamp();
+	ms_shmem_report(NULL, NULL, gtid, NULL, 0, 0, worker.counters, false);
+	pfree(gtid);
+}
+
+static void
+connect_source(const char *gtid)
+{
+	MsStreamStart start = {0};
+	char		host[64];
+
+	worker.control = ms_wire_connect(&worker.server);
+	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
+					 check_source(), worker.counters);
+	poll_source();
+
+	if (gethostname(host, sizeof(host)) != 0)
+		strlcpy(host, "mariadb_sync", sizeof(host));
+	host[sizeof(host) - 1] = '\0';
+	start.gtid_position = gtid;
+	start.server_id = worker.sub->server_id;
+	start.report_host = host;
+	start.heartbeat_period = worker.server.heartbeat_period;
+	worker.stream = ms_wire_connect(&worker.server);
+	ms_wire_set_read_timeout(worker.stream, FIRST_EVENT_TIMEOUT);
+	ms_wire_start_stream(worker.stream, &start);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" streams from MariaDB server \"%s\" at GTID position \"%s\"",
+					worker.sub->name, worker.sub->server, gtid)));
+}
+
+/* ------------------------------------------------------------------------
+ * The loop
+ * ------------------------------------------------------------------------
+ */
+
+/* What is done between source transactions. */
+static void
+between_transactions(void)
+{
+	TimestampTz now;
+
+	AcceptInvalidationMessages();
+	if (subscription_changed)
+	{
+		subscription_changed = false;
+		ms_apply_commit(worker.apply);
+		if (!same_subscription())
+			end_process(MS_EXIT_RESTART);
+	}
+	if (ms_apply_rescan_wanted(worker.apply))
+	{
+		ms_apply_commit(worker.apply);
+		if (ms_join_new_tables(worker.sub, &worker.options, worker.control))
+			end_process(MS_EXIT_RESTART);
+	}
+	if (!ms_snapshot_settled())
+	{
+		ms_snapshot_lead(worker.apply);
+		if (ms_snapshot_settled() && ms_shmem_get_state() == MS_SUB_SNAPSHOT)
+			ms_shmem_set_state(MS_SUB_CATCHUP);
+	}
+
+	now = GetCurrentTimestamp();
+	if (TimestampDifferenceExceeds(worker.last_receipt, now, RECEIPT_INTERVAL))
+	{
+		worker.last_receipt = now;
+		ms_shmem_report_receipt(now, ms_apply_source_time(worker.apply));
+	}
+	if (TimestampDifferenceExceeds(worker.last_poll, now, SOURCE_POLL_INTERVAL))
+		poll_source();
+}
+
+/*
+ * The stream has nothing more to read.  What is complete is committed now:
+ * this is what makes the lag of an idle system short.
+ */
+static long
+worker_idle(void *arg pg_attribute_unused())
+{
+	long		timeout;
+
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (!ms_apply_at_boundary(worker.apply))
+		return -1;
+
+	ms_apply_commit(worker.apply);
+	worker.last_poll = GetCurrentTimestamp();
+	between_transactions();
+	if (ms_snapshot_settled())
+		ms_shmem_set_state(MS_SUB_STREAMING);
+	if (!worker.idle)
+	{
+		worker.idle = true;
+		ms_apply_report_idle(worker.apply, true);
+	}
+	timeout = ms_apply_flush_stats(worker.apply);
+	return timeout;
+}
+
+pg_noreturn_compat static void
+main_loop(void)
+{
+	ms_wire_set_idle(worker.stream, worker_idle, NULL);
+	for (;;)
+	{
+		const uint8 *data;
+		size_t		len;
+
+		if (ms_wire_receive(worker.stream, &data, &len) == MS_RECEIVE_END)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("the source ended the binlog stream")));
+		if (!worker.timeout_lowered && len > 4 &&
+			(data[4] == MS_EVENT_GTID || data[4] == MS_EVENT_HEARTBEAT))
+		{
+			worker.timeout_lowered = true;
+			ms_wire_set_read_timeout(worker.stream, worker.server.read_timeout);
+		}
+		worker.idle = false;
+		ms_apply_event(worker.apply, data, len);
+		CHECK_FOR_INTERRUPTS();
+		if (ms_apply_at_boundary(worker.apply))
+			between_transactions();
+	}
+}
+
+static void
+run_worker(void)
+{
+	MsPosition	position;
+	List	   *tables;
+	ListCell   *lc;
+
+	load_subscription(&position, &tables);
+	ms_worker_init_session(worker.options.synchronous_commit);
+	CacheRegisterRelcacheCallback(invalidate_subscription, (Datum) 0);
+	setup_origin();
+	if (position.gtid == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("subscription \"%s\" has no position", worker.sub->name),
+				 errhint("Drop the subscription and create it again.")));
+
+	worker.relmap = ms_relmap_create(worker.sub, &worker.options,
+									 worker.sub->owner);
+	foreach(lc, tables)
+		ms_relmap_add(worker.relmap, lfirst(lc));
+	worker.apply = ms_apply_create(worker.sub, &worker.options, worker.relmap,
+								   position.gtid, worker.counters);
+	connect_source(position.gtid);
+	ms_shmem_set_state(ms_snapshot_settled() ? MS_SUB_CATCHUP : MS_SUB_SNAPSHOT);
+	ms_apply_report_idle(worker.apply, false);
+	main_loop();
+}
+
+/* ------------------------------------------------------------------------
+ * Errors
+ * ------------------------------------------------------------------------
+ */
+
+/* May the same thing work later without anybody's doing? */
+static bool
+is_transient(int sqlerrcode)
+{
+	/* in the class of connections, but what was sent will be sent again */
+	if (sqlerrcode == ERRCODE_PROTOCOL_VIOLATION)
+		return false;
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return true;
+	}
+	switch (sqlerrcode)
+	{
+		case ERRCODE_ADMIN_SHUTDOWN:
+		case ERRCODE_CRASH_SHUTDOWN:
+		case ERRCODE_CANNOT_CONNECT_NOW:
+		case ERRCODE_QUERY_CANCELED:
+		case ERRCODE_LOCK_NOT_AVAILABLE:
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+			return true;
+	}
+	return false;
+}
+
+/* Keep the error in the catalog. */
+static void
+save_error(const char *text, const char *gtid)
+{
+	StartTransactionCommand();
+	ms_catalog_save_counters(worker.subid, worker.counters);
+	ms_catalog_save_error(worker.subid, text, gtid);
+	ms_catalog_add_history(worker.subid, "error", gtid, NULL, NULL, text);
+	CommitTransactionCommand();
+}
+
+/*
+ * The worker has failed; decide whether and when it starts again.
+ */
+pg_noreturn_compat static void
+end_with_error(ErrorData *edata)
+{
+	char		gtid[MS_GTID_TEXT_LEN] = "";
+	bool		transient = is_transient(edata->sqlerrcode);
+	bool		predecessors = false;
+	char	   *text;
+
+	if (worker.apply)
+	{
+		predecessors = ms_apply_group_has_predecessors(worker.apply);
+		if (ms_apply_current_gtid(worker.apply))
+			strlcpy(gtid, ms_apply_current_gtid(worker.apply), sizeof(gtid));
+	}
+	/* undo before anything else is written */
+	AbortOutOfAnyTransaction();
+	replorigin_session_origin = InvalidRepOriginId;
+	MemoryContextSwitchTo(worker.cxt);
+
+	if (!transient && predecessors && gtid[0])
+	{
+		ereport(LOG,
+				(errmsg("subscription \"%s\" applies transactions one by one up to GTID %s after an error: %s",
+						worker.sub->name, gtid, edata->message)));
+		ms_shmem_set_single(gtid);
+		end_process(MS_EXIT_RESTART);
+	}
+
+	text = ms_worker_error_text(edata);
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION)
+		worker.counters[MS_CNT_RECONNECTS]++;
+	else
+		worker.counters[MS_CNT_APPLY_ERRORS]++;
+	ms_shmem_report_error(text, gtid);
+	if (worker.sub)
+		save_error(text, gtid[0] ? gtid : NULL);
+
+	if (transient || (worker.sub && worker.options.on_error == MS_ON_ERROR_RETRY))
+	{
+		ms_shmem_set_state(MS_SUB_RETRYING);
+		end_process(MS_EXIT_FAILED);
+	}
+	ms_shmem_set_state(MS_SUB_ERROR);
+	end_process(MS_EXIT_PARKED);
+}
+
+/*
+ * Entry point.  arg is the slot.
+ */
+void
+ms_apply_worker_main(Datum arg)
+{
+	ms_worker_init_process();
+	if (!ms_shmem_attach_worker(DatumGetInt32(arg), &worker.dboid, &worker.subid))
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(worker.dboid, InvalidOid, 0);
+
+	worker.cxt = AllocSetContextCreate(TopMemoryContext, "mariadb_sync worker",
+									   ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(worker.cxt);
+	PG_TRY();
+	{
+		run_worker();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(worker.cxt);
+		edata = CopyErrorData();
+		EmitErrorReport();
+		FlushErrorState();
+		end_with_error(edata);
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,551 @@
+
+=pod
+
+=head1 NAME
+
+MariadbSync - what the tests of mariadb_sync share
+
+=head1 SYNOPSIS
+
+  use MariaDBServer;
+  use MariadbSync;
+
+  my $maria = MariaDBServer->new('source');
+  my $node = sync_node('replica');
+
+  add_source($node, $maria);                   # server "source"
+  create_subscription($node, 'sub', 'source', ['shop.*'],
+      { snapshot_workers => 1 });
+  wait_for_catchup($node, 'sub');
+  compare_tables($maria, $node, ['shop.customers', 'shop.orders']);
+
+=head1 DESCRIPTION
+
+Functions take the database's name as a last, optional argument; the default
+is C<postgres>.
+
+=cut
+
+package MariadbSync;
+
+use strict;
+use warnings;
+
+use Carp;
+use Exporter 'import';
+use IPC::Run ();
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(
+  sync_node
+  add_source
+  create_subscription
+  wait_for_catchup
+  wait_for_state
+  wait_for_view
+  wait_until
+  view_value
+  compare_tables
+  has_same_rows
+  dump_both_sides
+  rows_and_md5
+);
+
+=pod
+
+=head1 FUNCTIONS
+
+=over
+
+=item sync_node(name, %params)
+
+A started PostgreSQL node with the extension.  C<conf> is text for
+postgresql.conf, C<databases> are created besides C<postgres>; the extension
+is created in each unless C<extension> is 0.
+
+=cut
+
+sub sync_node
+{
+	my ($name, %params) = @_;
+
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+	$node->append_conf(
+		'postgresql.conf', qq{
+shared_preload_libraries = 'mariadb_sync'
+wal_level = replica
+max_worker_processes = 32
+log_statement = none
+timezone = 'UTC'
+});
+	$node->append_conf('postgresql.conf', $params{conf})
+	  if defined $params{conf};
+	$node->start;
+
+	foreach my $database (@{ $params{databases} || [] })
+	{
+		$node->safe_psql('postgres', "CREATE DATABASE $database");
+	}
+	if (!defined $params{extension} || $params{extension})
+	{
+		$node->safe_psql($_, 'CREATE EXTENSION mariadb_sync')
+		  foreach ('postgres', @{ $params{databases} || [] });
+	}
+	return $node;
+}
+
+sub _literal
+{
+	my ($text) = @_;
+
+	return 'NULL' unless defined $text;
+	return "'" . ($text =~ s/'/''/gr) . "'";
+}
+
+=pod
+
+=item add_source(node, maria, [server name, server options, database])
+
+Creates a foreign server for the MariaDB server, named after it by default,
+and a user mapping for the current user.
+
+=cut
+
+sub add_source
+{
+	my ($node, $maria, $server, $options, $database) = @_;
+
+	$server = $maria->name unless defined $server;
+	my %options =
+	  (host => $maria->host, port => $maria->port, %{ $options || {} });
+	my $server_options = join(', ',
+		map { "$_ " . _literal($options{$_}) }
+		grep { defined $options{$_} } sort keys %options);
+	my $username = _literal($maria->user);
+	my $password = _literal($maria->password);
+
+	$node->safe_psql(
+		$database || 'postgres', qq{
+CREATE SERVER "$server" FOREIGN DATA WRAPPER mariadb_sync
+	OPTIONS ($server_options);
+CREATE USER MAPPING FOR CURRENT_USER SERVER "$server"
+	OPTIONS (username $username, password $password);});
+	return;
+}
+
+=pod
+
+=item create_subscription(node, name, server, patterns, [options, database])
+
+=cut
+
+sub create_subscription
+{
+	my ($node, $name, $server, $patterns, $options, $database) = @_;
+
+	my $json = JSON::PP->new->canonical->encode($options || {});
+	$node->safe_psql(
+		$database || 'postgres',
+		'SELECT mariadb_sync.create_subscription('
+		  . join(', ',
+			_literal($name), _literal($server),
+			'ARRAY[' . join(', ', map { _literal($_) } @$patterns) . ']',
+			_literal($json))
+		  . ')');
+	return;
+}
+
+=pod
+
+=item wait_for_catchup(node, name, [timeout in seconds, database])
+
+Waits until all that the source has committed is applied and every table is
+ready.  Returns the GTID position; dies when that does not happen in time.
+
+=cut
+
+sub wait_for_catchup
+{
+	my ($node, $name, $timeout, $database) = @_;
+
+	$timeout ||= $PostgreSQL::Test::Utils::timeout_default;
+	my ($out, $err);
+	my $status = $node->psql(
+		$database || 'postgres',
+		'SELECT mariadb_sync.wait_for_catchup('
+		  . _literal($name)
+		  . ", interval '$timeout s')",
+		stdout  => \$out,
+		stderr  => \$err,
+		timeout => $timeout + 30);
+	if ($status != 0)
+	{
+		diag("subscription \"$name\" does not catch up: $err");
+		diag(_report($node, $database));
+		croak "subscription \"$name\" does not catch up";
+	}
+	return $out;
+}
+
+# The views, for a test that fails.
+sub _report
+{
+	my ($node, $database) = @_;
+
+	my $report = '';
+	foreach
+	  my $view (qw(pg_stat_mariadb_sync pg_stat_mariadb_sync_tables history))
+	{
+		my $out = '';
+		$node->psql(
+			$database || 'postgres',
+			"TABLE mariadb_sync.$view",
+			stdout       => \$out,
+			extra_params => ['--expanded']);
+		$report .= "$view\n$out\n";
+	}
+	return $report;
+}
+
+=pod
+
+=item view_value(node, name, column, [database])
+
+A column of the subscription's row in pg_stat_mariadb_sync.
+
+=cut
+
+sub view_value
+{
+	my ($node, $name, $column, $database) = @_;
+
+	return $node->safe_psql(
+		$database || 'postgres',
+		"SELECT $column FROM mariadb_sync.pg_stat_mariadb_sync"
+		  . ' WHERE subscription = '
+		  . _literal($name));
+}
+
+=pod
+
+=item wait_for_view(node, name, column, value, [database])
+
+Waits until an expression over the view's row has this text.  Dies when the
+default timeout passes.
+
+=cut
+
+sub wait_for_view
+{
+	my ($node, $name, $column, $value, $database) = @_;
+
+	$node->poll_query_until(
+		$database || 'postgres',
+		"SELECT $column FROM mariadb_sync.pg_stat_mariadb_sync"
+		  . ' WHERE subscription = '
+		  . _literal($name),
+		$value)
+	  or do
+	{
+		diag(_report($node, $database));
+		croak "timed out waiting for $column of \"$name\" to be \"$value\"";
+	};
+	return;
+}
+
+=pod
+
+=item wait_for_state(node, name, state, [database])
+
+=cut
+
+sub wait_for_state
+{
+	my ($node, $name, $state, $database) = @_;
+
+	wait_for_view($node, $name, 'state', $state, $database);
+	return;
+}
+
+=pod
+
+=item wait_until(what, sub)
+
+Calls the sub every few milliseconds until it returns true; dies after the
+default timeout.
+
+=cut
+
+sub wait_until
+{
+	my ($what, $condition) = @_;
+
+	my $deadline = time() + $PostgreSQL::Test::Utils::timeout_default;
+	until ($condition->())
+	{
+		croak "timed out waiting for $what" if time() > $deadline;
+		usleep(20_000);
+	}
+	return;
+}
+
+# How a column's value is written on either side so that equal values give
+# equal text, by MariaDB's DATA_TYPE.  %s is the quoted column.  The default
+# is the plain text of both.
+my %canonical = (
+	float    => [ 'CAST(%s AS DOUBLE)', '%s::float8', 'number' ],
+	double   => [ '%s',                 '%s::float8', 'number' ],
+	date     => [ '%s',                 "to_char(%s, 'YYYY-MM-DD')" ],
+	datetime => [
+		"DATE_FORMAT(%s, '%%Y-%%m-%%d %%H:%%i:%%s.%%f')",
+		"to_char(%s, 'YYYY-MM-DD HH24:MI:SS.US')"
+	],
+	timestamp => [
+		"DATE_FORMAT(%s, '%%Y-%%m-%%d %%H:%%i:%%s.%%f')",
+		"to_char(%s, 'YYYY-MM-DD HH24:MI:SS.US')"
+	],
+	time => [
+		'CAST(TIME_TO_SEC(%s) AS DECIMAL(20,6))',
+		'extract(epoch from %s)::numeric(20,6)'
+	],
+	year  => [ '%s + 0',                             '%s' ],
+	bit   => [ "TRIM(LEADING '0' FROM BIN(%s + 0))", "ltrim(%s::text, '0')" ],
+	set   => [ '%s', "array_to_string(%s, ',')" ],
+	inet4 => [ '%s', 'host(%s)' ],
+	inet6 => [ '%s', 'host(%s)' ],
+	(   map { $_ => [ 'LOWER(HEX(%s))', "encode(%s, 'hex')" ] }
+		  qw(binary varbinary tinyblob blob mediumblob longblob)),
+	# + 0 because ZEROFILL is only a way of showing the number
+	(   map { $_ => [ '%s + 0', '%s' ] }
+		  qw(tinyint smallint mediumint int bigint)));
+
+=pod
+
+=item compare_tables(maria, node, tables, [database])
+
+A test: each of the tables holds the same rows on both sides.  Both sides are
+asked by their own command line client, never by our code.  A table is named
+C<db.table> or is a hash:
+
+=over
+
+=item source => 'db.table', target => 'schema.table'
+
+The target is the same name by default.
+
+=item columns => { name => [ MariaDB expression, PostgreSQL expression ] }
+
+For columns whose text differs by more than what the type explains.
+
+=item skip => ['name']
+
+Columns that only the source has.
+
+=back
+
+=cut
+
+sub compare_tables
+{
+	my ($maria, $node, $tables, $database) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	my $all_same = 1;
+	foreach my $table (@$tables)
+	{
+		my %table = ref $table ? %$table : (source => $table);
+		my ($same, $text) = has_same_rows($maria, $node, \%table, $database);
+		ok($same, "$table{source} is the same on both sides")
+		  or diag($text);
+		$all_same &&= $same;
+	}
+	return $all_same;
+}
+
+=pod
+
+=item has_same_rows(maria, node, table, [database])
+
+What C<compare_tables> does for one table: whether the rows are the same and,
+in list context, the number of rows and their md5, or the first differences.
+
+=cut
+
+sub has_same_rows
+{
+	my ($maria, $node, $table, $database) = @_;
+
+	my ($source_file, $target_file) =
+	  dump_both_sides($maria, $node, $table, $database);
+	my $diff = '';
+	my $same = IPC::Run::run([ 'diff', '--text', $source_file, $target_file ],
+		'>', \$diff);
+	my $text;
+	if ($same)
+	{
+		$text = sprintf('%d rows, md5 %s', rows_and_md5($target_file));
+	}
+	else
+	{
+		my @lines = split(/\n/, $diff);
+		$text = "< in MariaDB, > in PostgreSQL\n"
+		  . join("\n", @lines > 20 ? (@lines[ 0 .. 19 ], '...') : @lines);
+	}
+	unlink($source_file, $target_file);
+	return wantarray ? ($same, $text) : $same;
+}
+
+=pod
+
+=item rows_and_md5(file)
+
+=cut
+
+sub rows_and_md5
+{
+	my ($file) = @_;
+
+	my ($sum) = split(/ /, `md5sum < '$file'`);
+	return (`wc -l < '$file'` + 0, $sum);
+}
+
+=pod
+
+=item dump_both_sides(maria, node, table, [database])
+
+Writes the table's rows to two files, sorted, in a form that is the same for
+equal rows, and returns the files' names.
+
+=cut
+
+sub dump_both_sides
+{
+	my ($maria, $node, $table, $database) = @_;
+
+	my $source = $table->{source};
+	my $target = $table->{target} || $source;
+	my ($db, $name) = split(/\./, $source, 2);
+	my %skip = map { $_ => 1 } @{ $table->{skip} || [] };
+
+	my (@source_columns, @target_columns, @numbers);
+	my @columns =
+	  grep { !$skip{ $_->[0] } }
+	  $maria->query_rows(
+			'SELECT column_name, data_type FROM information_schema.columns'
+		  . ' WHERE table_schema = '
+		  . _literal($db)
+		  . ' AND table_name = '
+		  . _literal($name)
+		  . ' ORDER BY ordinal_position');
+	croak "no table $source on the source" unless @columns;
+
+	foreach my $column (@columns)
+	{
+		my ($column_name, $type) = @$column;
+		my ($on_source, $on_target, $number) =
+		  @{ $canonical{$type} || [ '%s', '%s' ] };
+		push @numbers, scalar @source_columns if $number;
+		($on_source, $on_target) = @{ $table->{columns}{$column_name} }
+		  if $table->{columns}{$column_name};
+		push @source_columns,
+		  sprintf($on_source, '`' . ($column_name =~ s/`/``/gr) . '`');
+		push @target_columns,
+		  sprintf($on_target, '"' . ($column_name =~ s/"/""/gr) . '"');
+	}
+
+	my $dir         = PostgreSQL::Test::Utils::tempdir('compare');
+	my $source_file = "$dir/source";
+	my $target_file = "$dir/target";
+	$maria->dump_sorted(_quote_name($source, '`'),
+		\@source_columns, $source_file);
+	_dump_target($node, _quote_name($target, '"'),
+		\@target_columns, $target_file, $database || 'postgres');
+	_normalize_numbers($_, \@numbers)
+	  foreach (@numbers ? ($source_file, $target_file) : ());
+
+	return ($source_file, $target_file);
+}
+
+sub _quote_name
+{
+	my ($name, $quote) = @_;
+
+	return join('.',
+		map { $quote . (s/$quote/$quote$quote/gr) . $quote }
+		  split(/\./, $name, 2));
+}
+
+# The same text as MariaDBServer::dump_sorted makes.
+sub _dump_target
+{
+	my ($node, $table, $columns, $file, $database) = @_;
+
+	my @texts;
+	foreach my $column (@$columns)
+	{
+		my $text = "($column)::text";
+		$text = "replace($text, $_)"
+		  foreach (
+			q{E'\\\\', E'\\\\\\\\'},
+			q{E'\t', E'\\\\t'},
+			q{E'\n', E'\\\\n'},
+			q{E'\r', E'\\\\r'});
+		push @texts, "coalesce($text, E'\\\\N')";
+	}
+	my $query =
+	  "SELECT concat_ws(E'\\t', " . join(', ', @texts) . ") FROM $table";
+
+	# No cursor variable: psql would print nothing before it has all rows.
+	my @psql = (
+		$node->installed_command('psql'),
+		'-XAtq', '-v', 'FETCH_COUNT=10000', '-v', 'ON_ERROR_STOP=1',
+		'-d',    $node->connstr($database));
+	my $sql = "SET timezone = 'UTC';\n$query;\n";
+	my $err;
+
+	local $ENV{LC_ALL}           = 'C';
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+	IPC::Run::run(\@psql, '<', \$sql, '2>', \$err, '|',
+		[ 'sort', '-S', '64M', '-o', $file ])
+	  or croak "could not dump $table: $err";
+	return;
+}
+
+# The shortest text that gives the same double, for both sides' columns.
+sub _normalize_numbers
+{
+	my ($file, $columns) = @_;
+
+	my @lines;
+	open(my $in, '<', $file) or die "could not open $file: $!";
+	while (my $line = <$in>)
+	{
+		chomp $line;
+		my @fields = split(/\t/, $line, -1);
+		foreach my $i (@$columns)
+		{
+			$fields[$i] = sprintf('%.17g', $fields[$i])
+			  unless $fields[$i] eq '\\N';
+		}
+		push @lines, join("\t", @fields) . "\n";
+	}
+	close($in);
+	open(my $out, '>', $file) or die "could not write $file: $!";
+	print {$out} sort @lines;
+	close($out);
+	return;
+}
+
+=pod
+
+=back
+
+=cut
+
+1;
