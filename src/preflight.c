@@ -418,14 +418,13 @@ check_select_privilege(Preflight *pf)
 	}
 	if (names == NIL)
 		add_ok(pf, "privilege_select",
-			   psprintf("%s may read all %d tables", pf->account,
-						list_length(pf->tables)));
+			   psprintf("%s may read every table", pf->account));
 	else
 		add_finding(pf, "privilege_select", MS_SEVERITY_ERROR,
 					ERRCODE_INSUFFICIENT_PRIVILEGE,
-					psprintf("%s may not read %d of the tables", pf->account,
+					psprintf("tables that %s may not read: %d", pf->account,
 							 list_length(names)),
-					psprintf("It lacks the privilege SELECT, or has it only on some columns, on: %s.",
+					psprintf("The privilege SELECT is missing, or given on some columns only: %s.",
 							 enumerate(names)),
 					psprintf("Run on the source: %s", grant));
 }
@@ -449,7 +448,7 @@ check_foreign_key_visibility(Preflight *pf)
 	}
 	if (names)
 		add_finding(pf, "privilege_references", MS_SEVERITY_NOTICE, 0,
-					psprintf("foreign keys of %d tables are not seen",
+					psprintf("tables whose foreign keys are not seen: %d",
 							 list_length(names)),
 					psprintf("They are not created here. MariaDB shows the rules of foreign keys only to accounts with a privilege besides SELECT: %s.",
 							 enumerate(names)),
@@ -513,15 +512,35 @@ check_patterns(Preflight *pf)
 							 grant_scope(pattern), pf->account));
 	}
 	if (pf->tables)
-		add_ok(pf, "tables", psprintf("%d tables are chosen",
+		add_ok(pf, "tables", psprintf("tables that the patterns choose: %d",
 									  list_length(pf->tables)));
+}
+
+/* A name for one more column. */
+static char *
+free_column_name(const MsSourceTable *table)
+{
+	char	   *name = "id";
+	ListCell   *lc;
+
+	for (int n = 2;; n++)
+	{
+		bool		taken = false;
+
+		foreach(lc, table->columns)
+			taken |= pg_strcasecmp(((MsSourceColumn *) lfirst(lc))->name,
+								   name) == 0;
+		if (!taken)
+			return name;
+		name = psprintf("id%d", n);
+	}
 }
 
 static void
 check_keys(Preflight *pf)
 {
 	List	   *names = NIL;
-	char	   *first = NULL;
+	MsSourceTable *first = NULL;
 	ListCell   *lc;
 
 	foreach(lc, pf->tables)
@@ -533,17 +552,17 @@ check_keys(Preflight *pf)
 			continue;
 		names = lappend(names, table_name(table));
 		if (first == NULL)
-			first = quoted_name(table);
+			first = table;
 	}
 	if (names == NIL)
 		add_ok(pf, "keys", pstrdup("every table has a key"));
 	else
 		add_finding(pf, "keys", MS_SEVERITY_WARNING, 0,
-					psprintf("%d tables have no key", list_length(names)),
+					psprintf("tables without a key: %d", list_length(names)),
 					psprintf("An update or delete has to look at the whole table to find its row: %s.",
 							 enumerate(names)),
-					psprintf("Give them a key, for example: ALTER TABLE %s ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;",
-							 first));
+					psprintf("Give them a key, for example: ALTER TABLE %s ADD COLUMN %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;",
+							 quoted_name(first), free_column_name(first)));
 }
 
 static bool
@@ -571,6 +590,7 @@ check_cascades(Preflight *pf)
 {
 	List	   *names = NIL;
 	char	   *alter = NULL;
+	bool		all_seen = true;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -578,6 +598,7 @@ check_cascades(Preflight *pf)
 	{
 		MsSourceTable *table = lfirst(lc);
 
+		all_seen &= !table->foreign_keys_hidden;
 		foreach(lc2, table->foreign_keys)
 		{
 			MsSourceForeignKey *key = lfirst(lc2);
@@ -596,12 +617,12 @@ check_cascades(Preflight *pf)
 								 quote_list(key->ref_columns));
 		}
 	}
-	if (names == NIL)
+	if (names == NIL && all_seen)
 		add_ok(pf, "cascades",
 			   pstrdup("no foreign key changes rows by a cascade"));
-	else
+	if (names)
 		add_finding(pf, "cascades", MS_SEVERITY_WARNING, 0,
-					psprintf("%d foreign keys change rows by CASCADE or SET NULL",
+					psprintf("foreign keys that change rows by CASCADE or SET NULL: %d",
 							 list_length(names)),
 					psprintf("MariaDB does not write such changes to its binary log, so they are not replicated: %s.",
 							 enumerate(names)),
@@ -638,7 +659,7 @@ check_engines(Preflight *pf)
 		add_ok(pf, "engines", pstrdup("every table is transactional"));
 	else
 		add_finding(pf, "engines", MS_SEVERITY_WARNING, 0,
-					psprintf("%d tables are not transactional",
+					psprintf("tables that are not transactional: %d",
 							 list_length(names)),
 					psprintf("Their changes are replicated one by one, also those of transactions that were rolled back: %s.",
 							 enumerate(names)),
@@ -664,7 +685,7 @@ check_table_types(Preflight *pf)
 	}
 	if (sequences)
 		add_finding(pf, "sequences", MS_SEVERITY_WARNING, 0,
-					psprintf("%d sequences are not replicated",
+					psprintf("sequences that are not replicated: %d",
 							 list_length(sequences)),
 					psprintf("Replication of sequences is not supported yet: %s.",
 							 enumerate(sequences)),
@@ -672,7 +693,7 @@ check_table_types(Preflight *pf)
 	if (versioned)
 		add_finding(pf, "system_versioned", MS_SEVERITY_ERROR,
 					ERRCODE_FEATURE_NOT_SUPPORTED,
-					psprintf("%d tables are system-versioned",
+					psprintf("tables that are system-versioned: %d",
 							 list_length(versioned)),
 					psprintf("Replication of system-versioned tables is not supported yet: %s.",
 							 enumerate(versioned)),
@@ -795,7 +816,7 @@ check_filters(Preflight *pf)
 	if (names)
 		add_finding(pf, "binlog_filter", MS_SEVERITY_ERROR,
 					ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-					psprintf("the source leaves %d of the tables out of its binary log",
+					psprintf("tables that the source does not write to its binary log: %d",
 							 list_length(names)),
 					psprintf("binlog_do_db or binlog_ignore_db keep their databases from being logged: %s.",
 							 enumerate(names)),

@@ -156,8 +156,11 @@ ms_live_copies(PG_FUNCTION_ARGS)
 		add_text(&row, task->db);
 		add_text(&row, task->table);
 		add_text(&row, phase_names[task->phase]);
-		add_value(&row, Int64GetDatum(task->rows_done), false);
-		add_value(&row, Int64GetDatum(task->bytes_done), false);
+		/* the rows of a table that is past its copy are in the catalog */
+		add_value(&row, Int64GetDatum(task->rows_done),
+				  task->phase == MS_COPY_PHASE_CONSTRAINTS);
+		add_value(&row, Int64GetDatum(task->bytes_done),
+				  task->phase == MS_COPY_PHASE_CONSTRAINTS);
 		Assert(row.n == COPY_COLUMNS);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);

@@ -538,10 +538,14 @@ find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
 	}
 	if (target->scan == NULL)
 	{
+		/* it lives as long as the transaction */
+		MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
+
 		InitDirtySnapshot(target->dirty);
 		target->scan = index_beginscan_compat(target->rel,
 											  target->indexes[target->identity].rel,
 											  &target->dirty, target->nkeys);
+		MemoryContextSwitchTo(oldcxt);
 	}
 	for (;;)
 	{
@@ -713,7 +717,12 @@ ms_target_flush(MsTarget *target)
 	else
 	{
 		if (target->bulk == NULL)
+		{
+			MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
+
 			target->bulk = GetBulkInsertState();
+			MemoryContextSwitchTo(oldcxt);
+		}
 		table_multi_insert(target->rel, target->batch, n, cid, 0, target->bulk);
 	}
 	for (int i = 0; i < n && target->nindexes > 0; i++)

@@ -661,7 +661,7 @@ ms_typemap_select_expression(const MsSourceColumn *source)
 
 	if (strcmp(source->data_type, "enum") == 0 ||
 		strcmp(source->data_type, "set") == 0)
-		return psprintf("CAST(%s AS UNSIGNED)", name);
+		return psprintf("%s | 0", name);
 	if (strcmp(source->data_type, "uuid") == 0 ||
 		strcmp(source->data_type, "inet6") == 0)
 		return psprintf("CAST(%s AS BINARY(16))", name);

@@ -195,6 +195,22 @@ end_orphan(void)
 	end_process(MS_EXIT_PARKED);
 }
 
+static bool
+same_texts(List *a, List *b)
+{
+	ListCell   *la;
+	ListCell   *lb;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(la, a, lb, b)
+	{
+		if (strcmp(lfirst(la), lfirst(lb)) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Does the subscription still say what we started with? */
 static bool
 same_subscription(void)
@@ -209,7 +225,7 @@ same_subscription(void)
 		now->owner == worker.sub->owner &&
 		now->server_id == worker.sub->server_id &&
 		strcmp(now->server, worker.sub->server) == 0 &&
-		equal(now->patterns, worker.sub->patterns) &&
+		same_texts(now->patterns, worker.sub->patterns) &&
 		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
 		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
 	CommitTransactionCommand();
