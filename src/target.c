@@ -524,9 +524,16 @@ wait_for_other(MsTarget *target)
 	return true;
 }
 
+/*
+ * The scan, and what the access method hangs on it while it runs, live as
+ * long as the transaction.
+ */
 static bool
 find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
 {
+	MemoryContext oldcxt;
+	bool		found;
+
 	for (int i = 0; i < target->nkeys; i++)
 	{
 		int			att = target->key_atts[i];
@@ -536,26 +543,23 @@ find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
 			return false;
 		target->keys[i].sk_argument = values[att];
 	}
+
+	oldcxt = MemoryContextSwitchTo(TopTransactionContext);
 	if (target->scan == NULL)
 	{
-		/* it lives as long as the transaction */
-		MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
-
 		InitDirtySnapshot(target->dirty);
 		target->scan = index_beginscan_compat(target->rel,
 											  target->indexes[target->identity].rel,
 											  &target->dirty, target->nkeys);
-		MemoryContextSwitchTo(oldcxt);
 	}
-	for (;;)
+	do
 	{
 		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
-		if (!index_getnext_slot(target->scan, ForwardScanDirection,
-								target->found_slot))
-			return false;
-		if (!wait_for_other(target))
-			return true;
-	}
+		found = index_getnext_slot(target->scan, ForwardScanDirection,
+								   target->found_slot);
+	} while (found && wait_for_other(target));
+	MemoryContextSwitchTo(oldcxt);
+	return found;
 }
 
 /* Is the found row the given one, in all columns the source has? */

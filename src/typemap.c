@@ -546,8 +546,8 @@ choose_other_builder(MsColumn *col, const char **missing_label)
  * the builder for it.  Allocates in CurrentMemoryContext.  A target that could
  * lose something of a value is an error.
  *
- * A domain is written as its base type; its constraints are the target
- * table's to check.
+ * A domain is written as its base type.  Its constraints are not checked: the
+ * source has accepted the row.
  */
 void
 ms_typemap_bind_target(MsColumn *col, const MsSourceColumn *source,

@@ -18,8 +18,9 @@ foreach my $maria ($north, $south)
 	$maria->sql(
 		qq{
 CREATE DATABASE $name;
-CREATE TABLE $name.stock (id int PRIMARY KEY, amount int, place varchar(20));
-INSERT INTO $name.stock SELECT seq, seq, '$name' FROM seq_1_to_2000});
+USE $name;
+CREATE TABLE stock (id int PRIMARY KEY, amount int, place varchar(20));
+INSERT INTO stock SELECT seq, seq, '$name' FROM seq_1_to_2000});
 }
 
 my $node = sync_node('replica', databases => ['second']);

@@ -15,6 +15,7 @@ my $maria = MariaDBServer->new('source');
 $maria->sql(
 	q{
 CREATE DATABASE shop;
+USE shop;
 CREATE TABLE shop.t (id int PRIMARY KEY, v int);
 INSERT INTO shop.t SELECT seq, 0 FROM seq_1_to_100;
 CREATE DATABASE big;
