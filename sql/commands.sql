@@ -126,8 +126,16 @@ SELECT mariadb_sync.drop_subscription('sub');
 ROLLBACK;
 SELECT count(*) FROM mariadb_sync.pg_stat_mariadb_sync;
 SELECT mariadb_sync.drop_subscription('sub');
-SELECT * FROM mariadb_sync.pg_stat_mariadb_sync;
-SELECT * FROM mariadb_sync._live();
+SELECT count(*) FROM mariadb_sync.pg_stat_mariadb_sync;
+-- a worker that was being started finds out by itself
+DO $$
+BEGIN
+	FOR i IN 1..1000 LOOP
+		EXIT WHEN NOT EXISTS (SELECT FROM mariadb_sync._live());
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+SELECT count(*) FROM mariadb_sync._live();
 SELECT (SELECT count(*) FROM mariadb_sync.subscription_table) +
 	(SELECT count(*) FROM mariadb_sync.subscription_stat) +
 	(SELECT count(*) FROM mariadb_sync.gtid_position) +

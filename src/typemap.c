@@ -417,7 +417,7 @@ static bool
 fits_interval(const MsColumn *col, int32 typmod)
 {
 	int			time_fields = INTERVAL_MASK(HOUR) | INTERVAL_MASK(MINUTE) |
-		INTERVAL_MASK(SECOND);
+	INTERVAL_MASK(SECOND);
 
 	if (typmod < 0)
 		return true;

@@ -37,7 +37,7 @@ list_has_name(const List *names, const char *name)
 
 	foreach(lc, names)
 		if (pg_strcasecmp(lfirst(lc), name) == 0)
-			return true;
+		return true;
 	return false;
 }
 

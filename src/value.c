@@ -97,7 +97,7 @@ ms_read_double(const MsColumn *col, const uint8 *p, const uint8 *end, MsValue *v
  */
 bool
 ms_set_time(MsValue *v, bool neg, uint64 hour, uint64 minute, uint64 second,
-		 int32 usec)
+			int32 usec)
 {
 	if (hour > TIME_MAX_HOUR || minute > 59 || second > 59 || usec < 0)
 		return false;

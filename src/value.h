@@ -160,8 +160,8 @@ typedef struct MsColumn
 	Oid			typid;
 	int32		typmod;
 	MsBuildFn	build;			/* NULL when attidx is -1 */
-	Datum	   *label_datums;	/* ENUM and SET: [0] is '', [n] label n;
-								 * 0 where a target's enum type lacks it */
+	Datum	   *label_datums;	/* ENUM and SET: [0] is '', [n] label n; 0
+								 * where a target's enum type lacks it */
 	FmgrInfo	in_func;		/* targets built through their input function */
 	Oid			in_typioparam;
 	MsValuePolicies policies;

@@ -318,7 +318,7 @@ treat_nul_bytes(MsColumn *col, const char *s, uint32 *len)
 {
 	bool		strip = col->policies.nul_byte == MS_NUL_BYTE_STRIP;
 	const char *replacement = strip ? "" :
-		GetDatabaseEncoding() == PG_UTF8 ? "\xEF\xBF\xBD" : "?";
+	GetDatabaseEncoding() == PG_UTF8 ? "\xEF\xBF\xBD" : "?";
 	Size		replacement_len = strlen(replacement);
 	uint64		size = *len;
 	char	   *result;

@@ -254,8 +254,8 @@ read_time2(const MsColumn *col, const uint8 *p, const uint8 *end, MsValue *v)
 	whole = (n < 0 ? -n : n) >> (8 * size);
 	if (whole >= INT64CONST(1) << 22 ||
 		!ms_set_time(v, n < 0, whole >> 12, (whole >> 6) & 63, whole & 63,
-				  fraction_usec((n < 0 ? -n : n) &
-								((INT64CONST(1) << (8 * size)) - 1), size)))
+					 fraction_usec((n < 0 ? -n : n) &
+								   ((INT64CONST(1) << (8 * size)) - 1), size)))
 		return NULL;
 	return p + 3 + size;
 }
@@ -315,8 +315,8 @@ read_old_time(const MsColumn *col, const uint8 *p, const uint8 *end,
 		n = (int64) get_be(p, col->wire_size) - (TIME_MAX_SECONDS + 1) * unit;
 		abs = n < 0 ? -n : n;
 		if (!ms_set_time(v, n < 0, abs / unit / 3600, abs / unit / 60 % 60,
-					  abs / unit % 60,
-					  abs % unit * powers_of_10[6 - col->fsp]))
+						 abs / unit % 60,
+						 abs % unit * powers_of_10[6 - col->fsp]))
 			return NULL;
 	}
 	return p + col->wire_size;
@@ -794,4 +794,3 @@ ms_value_bind_image(MsColumn *col, uint8 type, uint16 meta)
 	}
 	return "unknown kind of column";
 }
-

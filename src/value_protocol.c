@@ -203,7 +203,7 @@ read_time_protocol(const MsColumn *col, const uint8 *p, const uint8 *end,
 	memset(&v->t, 0, sizeof(v->t));
 	if (len > 0 &&
 		!ms_set_time(v, p[0] != 0, get_le(p + 1, 4) * HOURS_PER_DAY + p[5], p[6],
-				  p[7], len == 12 ? (int32) get_le(p + 8, 4) : 0))
+					 p[7], len == 12 ? (int32) get_le(p + 8, 4) : 0))
 		return NULL;
 	if (v->t.usec >= USECS_PER_SEC)
 		return NULL;
@@ -277,4 +277,3 @@ ms_value_bind_protocol(MsColumn *col)
 			break;
 	}
 }
-

@@ -106,8 +106,8 @@ ORDER BY attnum}),
 	  . "name|character varying(100)|t|\n"
 	  . "email|character varying(200)|f|\n"
 	  . "balance|numeric(12,2)|t|\n"
-	  . 'created|timestamp(6) without time zone|t|',
-	'columns have the default types');
+	  . 'created|timestamp(6) without time zone|f|',
+	'columns have the default types; a time may have to become NULL');
 $node->poll_query_until(
 	'postgres', q{
 SELECT string_agg(contype::text, ',' ORDER BY contype) || ' ' ||
