@@ -129,10 +129,13 @@ setting_is(const Preflight *pf, const char *name, const char *value)
 }
 
 static char *
-configuration_hint(const char *name, const char *value)
+configuration_hint(const char *name, const char *value, bool of_session)
 {
-	return psprintf("Run on the source: SET GLOBAL %s = %s; and add \"%s = %s\" to the [mariadbd] section of its configuration file. Sessions that are connected keep the old value until they connect again.",
-					name, value, name, value);
+	return psprintf("Run on the source: SET GLOBAL %s = %s; and add \"%s = %s\" to the [mariadbd] section of its configuration file.%s",
+					name, value, name, value,
+					of_session ?
+					" Sessions that are connected keep the old value until they connect again." :
+					"");
 }
 
 /* Version 10.5 of MariaDB or later; false when there is no use to go on. */
@@ -203,7 +206,7 @@ check_binlog_format(Preflight *pf)
 					psprintf("binlog_format is %s, must be ROW",
 							 setting(pf, "binlog_format")),
 					pstrdup("In other formats the binary log holds statements, which cannot be applied here."),
-					configuration_hint("binlog_format", "ROW"));
+					configuration_hint("binlog_format", "ROW", true));
 	else
 		add_ok(pf, "binlog_format", pstrdup("binlog_format is ROW"));
 
@@ -214,7 +217,7 @@ check_binlog_format(Preflight *pf)
 					psprintf("binlog_row_image is %s, must be FULL",
 							 setting(pf, "binlog_row_image")),
 					pstrdup("The binary log lacks columns of the rows it changes."),
-					configuration_hint("binlog_row_image", "FULL"));
+					configuration_hint("binlog_row_image", "FULL", true));
 	else
 		add_ok(pf, "binlog_row_image",
 			   psprintf("binlog_row_image is %s",
@@ -226,7 +229,7 @@ check_binlog_format(Preflight *pf)
 					psprintf("binlog_row_metadata is %s, must be FULL",
 							 setting(pf, "binlog_row_metadata")),
 					pstrdup("Without the names and signs of columns, rows could be taken for something else after a table was altered."),
-					configuration_hint("binlog_row_metadata", "FULL"));
+					configuration_hint("binlog_row_metadata", "FULL", false));
 	else
 		add_ok(pf, "binlog_row_metadata",
 			   pstrdup("binlog_row_metadata is FULL"));
@@ -239,7 +242,7 @@ check_safety(Preflight *pf)
 		add_finding(pf, "gtid_strict_mode", MS_SEVERITY_WARNING, 0,
 					pstrdup("gtid_strict_mode is OFF"),
 					pstrdup("The source accepts transactions whose GTIDs are out of order; after a failover, positions may then not be found."),
-					configuration_hint("gtid_strict_mode", "1"));
+					configuration_hint("gtid_strict_mode", "1", false));
 	else
 		add_ok(pf, "gtid_strict_mode", pstrdup("gtid_strict_mode is ON"));
 
@@ -247,7 +250,7 @@ check_safety(Preflight *pf)
 		add_finding(pf, "sync_binlog", MS_SEVERITY_WARNING, 0,
 					psprintf("sync_binlog is %s", setting(pf, "sync_binlog")),
 					pstrdup("When the source crashes it can lose transactions that were already replicated, and use their GTIDs again."),
-					configuration_hint("sync_binlog", "1"));
+					configuration_hint("sync_binlog", "1", false));
 	else
 		add_ok(pf, "sync_binlog", pstrdup("sync_binlog is 1"));
 
@@ -255,7 +258,7 @@ check_safety(Preflight *pf)
 		add_finding(pf, "binlog_checksum", MS_SEVERITY_NOTICE, 0,
 					pstrdup("binlog_checksum is NONE"),
 					pstrdup("Damage of the binary log or on the network is not noticed."),
-					configuration_hint("binlog_checksum", "CRC32"));
+					configuration_hint("binlog_checksum", "CRC32", false));
 	else
 		add_ok(pf, "binlog_checksum",
 			   psprintf("binlog_checksum is %s",

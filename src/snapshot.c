@@ -810,8 +810,10 @@ make_constraints(Copy *copy)
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
 	validations = unvalidated_constraints(copy->table->relid);
 	ms_catalog_clear_deferred_ddl(copy->table);
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	foreach(lc, validations)

@@ -58,22 +58,20 @@ add_time(RowBuilder *row, TimestampTz time)
 	add_value(row, TimestampTzGetDatum(time), time == 0);
 }
 
-/* Transactions of the source that are still to be applied. */
-static void
-add_gtid_diff(RowBuilder *row, const MsSlotView *view)
+/* Transactions of the source that are still to be applied, -1 = unknown. */
+static int64
+gtid_diff(const MsSlotView *view)
 {
 	MsGtidList	applied;
 	MsGtidList	source;
-	bool		known;
 
 	ms_gtid_init(&applied);
 	ms_gtid_init(&source);
-	known = view->source_gtid[0] != '\0' &&
-		ms_gtid_parse_list(view->applied_gtid, &applied) &&
-		ms_gtid_parse_list(view->source_gtid, &source);
-	add_value(row, known ?
-			  Int64GetDatum((int64) ms_gtid_distance(&applied, &source)) :
-			  (Datum) 0, !known);
+	if (view->source_gtid[0] == '\0' ||
+		!ms_gtid_parse_list(view->applied_gtid, &applied) ||
+		!ms_gtid_parse_list(view->source_gtid, &source))
+		return -1;
+	return (int64) ms_gtid_distance(&applied, &source);
 }
 
 /*
@@ -81,13 +79,14 @@ add_gtid_diff(RowBuilder *row, const MsSlotView *view)
  * applied, however long ago that was.
  */
 static void
-add_lag(RowBuilder *row, const MsSlotView *view)
+add_lag(RowBuilder *row, const MsSlotView *view, int64 diff)
 {
 	Interval   *lag = palloc0(sizeof(Interval));
+	bool		up_to_date = view->idle || diff == 0;
 	bool		known = view->pid != 0 &&
-	(view->idle || view->applying_source_time != 0);
+	(up_to_date || view->applying_source_time != 0);
 
-	if (known && !view->idle)
+	if (known && !up_to_date)
 		lag->time = Max(GetCurrentTimestamp() - view->applying_source_time, 0);
 	add_value(row, IntervalPGetDatum(lag), !known);
 }
@@ -102,6 +101,7 @@ ms_live(PG_FUNCTION_ARGS)
 	foreach(lc, ms_shmem_list(MyDatabaseId))
 	{
 		MsSlotView *view = lfirst(lc);
+		int64		diff = gtid_diff(view);
 		RowBuilder	row = {0};
 
 		add_value(&row, Int32GetDatum(view->subid), false);
@@ -110,8 +110,8 @@ ms_live(PG_FUNCTION_ARGS)
 		add_text(&row, view->received_gtid);
 		add_text(&row, view->applied_gtid);
 		add_text(&row, view->source_gtid);
-		add_gtid_diff(&row, view);
-		add_lag(&row, view);
+		add_value(&row, Int64GetDatum(diff), diff < 0);
+		add_lag(&row, view, diff);
 		add_text(&row, view->binlog_file);
 		add_value(&row, Int64GetDatum((int64) view->binlog_pos),
 				  view->binlog_file[0] == '\0');

@@ -120,10 +120,10 @@ pass('the primary key, the index and the foreign key are there');
 my $before = view_value($node, 'sub', 'inserts');
 $maria->sql(
 	q{
-INSERT INTO customers (name, email) VALUES ('Zoë 🚲', 'zoe@example.com');
+INSERT INTO customers (name, email) VALUES ('Zoë 🚲', 'zoe@example.com'), ('Max', 'max');
 INSERT INTO orders (customer_id, note) VALUES (1001, 'a'), (1001, 'b'), (1, NULL);
 UPDATE customers SET balance = balance + 0.01 WHERE id <= 100;
-UPDATE customers SET id = 5000, email = NULL WHERE id = 1000;
+UPDATE customers SET id = 5000, email = NULL WHERE id = 1002;
 UPDATE orders SET note = NULL WHERE id BETWEEN 10 AND 20;
 DELETE FROM orders WHERE id > 4900 AND id <= 5000;
 START TRANSACTION;
@@ -237,7 +237,7 @@ $node->safe_psql('postgres',
 
 $node->safe_psql('postgres', 'DROP EXTENSION mariadb_sync CASCADE');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.customers'),
-	'1001', 'the tables stay when the extension goes');
+	'1002', 'the tables stay when the extension goes');
 
 $node->stop;
 $maria->stop;
