@@ -32,7 +32,7 @@ ifneq (,$(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)))
 
 prepare:
 	@test/install-deps
-	$(MAKE) all
+	@$(MAKE) -s --no-print-directory all
 
 check: prepare check-rooms
 	test/with-install test/run-check $(PROVE_TESTS)

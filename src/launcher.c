@@ -53,6 +53,7 @@ typedef struct Launch
 } Launch;
 
 static List *launches = NIL;
+static BackgroundWorkerHandle *scout = NULL;
 static MemoryContext launcher_cxt;
 
 /* The names of our replication origins. */
@@ -160,17 +161,28 @@ choose_database(void)
 	return result;
 }
 
+/* One at a time. */
 static void
 send_scout(void)
 {
 	BackgroundWorker bgw;
-	Oid			dboid = choose_database();
+	Oid			dboid;
+	pid_t		pid;
 
+	if (scout)
+	{
+		if (GetBackgroundWorkerPid(scout, &pid) != BGWH_STOPPED)
+			return;
+		pfree(scout);
+		scout = NULL;
+	}
+	dboid = choose_database();
+	MemoryContextSwitchTo(launcher_cxt);
 	if (!OidIsValid(dboid))
 		return;
 	ms_worker_fill(&bgw, "ms_scout_main", "mariadb_sync scout",
 				   ObjectIdGetDatum(dboid));
-	if (!RegisterDynamicBackgroundWorker(&bgw, NULL))
+	if (!RegisterDynamicBackgroundWorker(&bgw, &scout))
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is free to look for subscriptions"),
@@ -258,7 +270,6 @@ ms_launcher_main(Datum arg pg_attribute_unused())
 			send_scout();
 			nap = SCOUT_NAP;
 		}
-		MemoryContextSwitchTo(launcher_cxt);
 		check_launches();
 		due = ms_shmem_due_workers(now, &next);
 		foreach(lc, due)

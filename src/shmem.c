@@ -40,6 +40,7 @@ typedef struct Slot
 	bool		in_use;
 	bool		wanted;			/* the launcher keeps a worker running */
 	bool		launching;		/* registered with the postmaster, no pid yet */
+	bool		forgotten;		/* free it when the last process has ended */
 	MsWorkerExit exit_kind;		/* of the running worker, should it end */
 	int			failures;		/* in a row */
 	TimestampTz next_start;		/* not before */
@@ -174,6 +175,7 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->in_use = true;
 		slot->wanted = false;
 		slot->launching = false;
+		slot->forgotten = false;
 		slot->failures = 0;
 		slot->next_start = 0;
 		slot->latch = NULL;
@@ -185,6 +187,26 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->view.subid = subid;
 	}
 	return slot;
+}
+
+/* No process of the subscription is left. */
+static bool
+slot_is_quiet(Slot *slot)
+{
+	if (slot->view.pid != 0 || slot->launching)
+		return false;
+	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
+		if (slot->copies[i].pid != 0)
+			return false;
+	return true;
+}
+
+/* A forgotten slot is free once nobody uses it. */
+static void
+release_if_forgotten(Slot *slot)
+{
+	if (slot->forgotten && slot_is_quiet(slot))
+		slot->in_use = false;
 }
 
 static void
@@ -321,6 +343,7 @@ ms_shmem_request_start(Oid dboid, int32 subid)
 	if (slot)
 	{
 		slot->wanted = true;
+		slot->forgotten = false;
 		slot->failures = 0;
 		slot->next_start = 0;
 		if (slot->view.pid == 0)
@@ -361,18 +384,6 @@ ms_shmem_notify_changed(Oid dboid, int32 subid)
 	if (slot && slot->latch)
 		SetLatch(slot->latch);
 	LWLockRelease(shared->lock);
-}
-
-/* No process of the subscription is left. */
-static bool
-slot_is_quiet(Slot *slot)
-{
-	if (slot->view.pid != 0 || slot->launching)
-		return false;
-	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
-		if (slot->copies[i].pid != 0)
-			return false;
-	return true;
 }
 
 /*
@@ -437,10 +448,9 @@ ms_shmem_forget(Oid dboid, int32 subid)
 	slot = find_slot(dboid, subid);
 	if (slot)
 	{
-		if (slot_is_quiet(slot))
-			slot->in_use = false;
-		else
-			slot->wanted = false;
+		slot->wanted = false;
+		slot->forgotten = true;
+		release_if_forgotten(slot);
 	}
 	LWLockRelease(shared->lock);
 }
@@ -610,6 +620,7 @@ ms_shmem_start_failed(int i, const char *error)
 			set_error(slot, error, NULL);
 		set_state(slot, slot->wanted ? MS_SUB_RETRYING : MS_SUB_STOPPED);
 	}
+	release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 }
 
@@ -622,6 +633,7 @@ ms_shmem_started(int i)
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	shared->slots[i].launching = false;
 	bump(&shared->slots[i]);
+	release_if_forgotten(&shared->slots[i]);
 	LWLockRelease(shared->lock);
 }
 
@@ -661,6 +673,7 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 			kill(slot->copies[i].pid, SIGTERM);
 	bump(slot);
 	wake_launcher();
+	release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 }
 
@@ -688,11 +701,14 @@ ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
 		*subid = slot->view.subid;
 		set_state(slot, MS_SUB_STARTING);
 	}
+	else
+		release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 	if (ok)
 	{
 		my_slot = slot;
-		before_shmem_exit(detach_worker, 0);
+		/* after the replication origin is let go, or a successor finds it busy */
+		on_shmem_exit(detach_worker, 0);
 	}
 	return ok;
 }
@@ -914,6 +930,7 @@ detach_copy(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	if (my_slot->latch)
 		SetLatch(my_slot->latch);
 	bump(my_slot);
+	release_if_forgotten(my_slot);
 	LWLockRelease(shared->lock);
 }
 
@@ -941,7 +958,7 @@ ms_shmem_copy_attach(int slot, int worker, Oid *dboid, int32 *subid,
 	}
 	LWLockRelease(shared->lock);
 	if (ok)
-		before_shmem_exit(detach_copy, 0);
+		on_shmem_exit(detach_copy, 0);
 	return ok;
 }
 

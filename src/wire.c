@@ -247,7 +247,7 @@ static const ErrorMap error_map[] = {
 	{CR_SERVER_GONE_ERROR, ERRCODE_CONNECTION_FAILURE, NULL},
 	{CR_SERVER_LOST, ERRCODE_CONNECTION_FAILURE, NULL},
 	{CR_CONNECTION_ERROR, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-	"Check that MariaDB is running, and option \"unix_socket\" of the server."},
+	"Check that MariaDB is running and reachable, and options \"host\" and \"port\", or \"unix_socket\", of the server."},
 	{CR_CONN_HOST_ERROR, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
 	"Check that MariaDB is running and reachable, and options \"host\" and \"port\" of the server."},
 	{CR_UNKNOWN_HOST, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,

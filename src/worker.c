@@ -66,6 +66,7 @@ static struct
 	MsRelmap   *relmap;
 	MsApply    *apply;
 	uint64		counters[MS_NUM_COUNTERS];
+	bool		counters_loaded;
 	bool		idle;			/* shown as idle */
 	bool		timeout_lowered;	/* the stream has begun to flow */
 	TimestampTz last_poll;
@@ -261,6 +262,7 @@ load_subscription(MsPosition *position, List **tables)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(worker.cxt);
 	ms_shmem_load_counters(worker.counters);
+	worker.counters_loaded = true;
 }
 
 static void
@@ -524,7 +526,8 @@ static void
 save_error(const char *text, const char *gtid)
 {
 	StartTransactionCommand();
-	ms_catalog_save_counters(worker.subid, worker.counters);
+	if (worker.counters_loaded)
+		ms_catalog_save_counters(worker.subid, worker.counters);
 	ms_catalog_save_error(worker.subid, text, gtid);
 	ms_catalog_add_history(worker.subid, "error", gtid, NULL, NULL, text);
 	CommitTransactionCommand();
@@ -566,6 +569,8 @@ end_with_error(ErrorData *edata)
 		worker.counters[MS_CNT_RECONNECTS]++;
 	else
 		worker.counters[MS_CNT_APPLY_ERRORS]++;
+	if (worker.counters_loaded)
+		ms_shmem_report(NULL, NULL, NULL, NULL, 0, 0, worker.counters, false);
 	ms_shmem_report_error(text, gtid);
 	if (worker.sub)
 		save_error(text, gtid[0] ? gtid : NULL);
