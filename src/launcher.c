@@ -101,7 +101,7 @@ find_subscriptions(void)
 			name[end] != '\0')
 			continue;
 		if (database_exists(dboid))
-			ms_shmem_request_start(dboid, subid);
+			ms_shmem_discover(dboid, subid);
 		else
 		{
 			replorigin_drop_by_name(name, true, false);
@@ -124,23 +124,26 @@ ms_scout_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg),
 											  InvalidOid, 0);
 	find_subscriptions();
-	ms_shmem_set_scouted();
+	ms_shmem_set_scouted(true);
 	proc_exit(0);
 }
 
 /*
- * A database to connect to: one that is no template, so that nobody who
- * copies a template is disturbed, if there is one.
+ * Look through pg_database, which can be read without a database: does
+ * "wanted" exist?  *choice becomes a database to connect to: one that is no
+ * template, so that nobody who copies a template is disturbed, if there is
+ * one.
  */
-static Oid
-choose_database(void)
+static bool
+scan_databases(Oid wanted, Oid *choice)
 {
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
-	Oid			result = InvalidOid;
-	bool		result_is_template = true;
+	bool		found = false;
+	bool		choice_is_template = true;
 
+	*choice = InvalidOid;
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
 	rel = table_open(DatabaseRelationId, AccessShareLock);
@@ -149,16 +152,19 @@ choose_database(void)
 	{
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
 
+		if (form->oid == wanted)
+			found = true;
 		if (!form->datallowconn || form->datconnlimit == 0 ||
-			form->datconnlimit < -1 || !result_is_template)
+			form->datconnlimit < -1 || !choice_is_template)
 			continue;
-		result = form->oid;
-		result_is_template = form->datistemplate;
+		*choice = form->oid;
+		choice_is_template = form->datistemplate;
 	}
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
-	return result;
+	MemoryContextSwitchTo(launcher_cxt);
+	return found;
 }
 
 /* One at a time. */
@@ -176,8 +182,7 @@ send_scout(void)
 		pfree(scout);
 		scout = NULL;
 	}
-	dboid = choose_database();
-	MemoryContextSwitchTo(launcher_cxt);
+	scan_databases(InvalidOid, &dboid);
 	if (!OidIsValid(dboid))
 		return;
 	ms_worker_fill(&bgw, "ms_scout_main", "mariadb_sync scout",
@@ -221,7 +226,19 @@ static void
 start_worker(const MsDueWorker *due)
 {
 	BackgroundWorker bgw;
-	Launch	   *launch = palloc(sizeof(Launch));
+	Launch	   *launch;
+	Oid			any;
+
+	if (!scan_databases(due->dboid, &any))
+	{
+		/* dropped, and nobody told us; the scout clears up after it */
+		ms_shmem_start_failed(due->slot, NULL);
+		ms_shmem_forget(due->dboid, due->subid);
+		ms_shmem_set_scouted(false);
+		SetLatch(MyLatch);
+		return;
+	}
+	launch = palloc(sizeof(Launch));
 
 	ms_worker_fill(&bgw, "ms_apply_worker_main",
 				   psprintf("mariadb_sync apply worker %u/%d", due->dboid,

@@ -525,11 +525,27 @@ ms_shmem_attach_launcher(void)
 	before_shmem_exit(detach_launcher, 0);
 }
 
+/*
+ * A subscription exists, as its replication origin says.  If nothing is known
+ * of it yet, a worker finds out the rest.
+ */
 void
-ms_shmem_set_scouted(void)
+ms_shmem_discover(Oid dboid, int32 subid)
+{
+	bool		known;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	known = find_slot(dboid, subid) != NULL;
+	LWLockRelease(shared->lock);
+	if (!known)
+		ms_shmem_request_start(dboid, subid);
+}
+
+void
+ms_shmem_set_scouted(bool scouted)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	shared->scouted = true;
+	shared->scouted = scouted;
 	wake_launcher();
 	LWLockRelease(shared->lock);
 }

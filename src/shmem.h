@@ -152,7 +152,8 @@ typedef struct MsDueWorker
 } MsDueWorker;
 
 extern void ms_shmem_attach_launcher(void);
-extern void ms_shmem_set_scouted(void);
+extern void ms_shmem_discover(Oid dboid, int32 subid);
+extern void ms_shmem_set_scouted(bool scouted);
 extern bool ms_shmem_scouted(void);
 extern List *ms_shmem_due_workers(TimestampTz now, TimestampTz *next);
 extern void ms_shmem_start_failed(int slot, const char *error);

@@ -180,13 +180,12 @@ sub temporals
 			"datetime$brackets",
 			"timestamp($fsp) without time zone",
 			[
-				map { "TIMESTAMP'$_'" } (
+				map { "'$_'" } (
 					'0001-01-01 00:00:00.000001', '9999-12-31 23:59:59.999999',
 					'1969-12-31 23:59:59.5',      '2024-02-29 12:34:56.789012',
-					'2024-03-31 02:30:00',        '2000-01-01 00:00:00'),
-				map { "'$_'" } (
-					'0000-00-00 00:00:00', '2024-00-00 01:02:03.654321',
-					'2024-02-31 10:00:00.1', '0000-01-01 00:00:00')
+					'2024-03-31 02:30:00',        '2000-01-01 00:00:00',
+					'0000-00-00 00:00:00',        '2024-00-00 01:02:03.654321',
+					'2024-02-31 10:00:00.1',      '0000-01-01 00:00:00')
 			],
 			'datetime'
 		  ],
@@ -629,14 +628,14 @@ sub delete_rows
 sub for_all_tables
 {
 	my ($sub) = @_;
-	my $sql = $session;
 
 	foreach my $table (sort keys %tables)
 	{
-		$sql .= $sub->($table, $_)
-		  foreach ('', $has_no_twin{$table} ? () : '_nokey');
+		foreach my $suffix ('', $has_no_twin{$table} ? () : '_nokey')
+		{
+			$maria->sql($session . $sub->($table, $suffix));
+		}
 	}
-	$maria->sql($sql);
 	return;
 }
 
