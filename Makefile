@@ -3,6 +3,7 @@
 #   make && make install          with both servers' development files there
 #   make check                    everything, on a bare machine too
 #   make check PROVE_TESTS=test/t/001_basic.pl
+#   make check-matrix             the same here and on newer servers; needs root
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race a MariaDB replica; QUICK=1 for a short one
 #
@@ -18,7 +19,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms demo bench
+SCRIPT_GOALS = check check-rooms check-matrix demo bench
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -39,6 +40,9 @@ check: prepare check-rooms
 
 check-rooms:
 	test/check-rooms
+
+check-matrix: check
+	test/check-matrix
 
 demo: prepare
 	@test/with-install test/demo/demo

@@ -35,54 +35,13 @@
 #include "utils/timestamp.h"
 
 #include "apply.h"
+#include "apply_internal.h"
 #include "ddl_scan.h"
 #include "mariadb_sync.h"
 #include "snapshot.h"
 
 /* counters reach the catalog at most this often, in milliseconds */
 #define STATS_INTERVAL	1000
-
-struct MsApply
-{
-	const MsSubscription *sub;
-	const MsSubscriptionOptions *options;
-	MsRelmap   *relmap;
-	MsEventParser parser;
-	MemoryContext event_cxt;	/* reset after every event */
-	MemoryContext row_cxt;		/* reset after every row */
-	int64		clock_offset;	/* our clock minus the source's, microseconds */
-
-	/* the stream */
-	MsStreamPosition position;
-	char		current_file[MS_FILE_NAME_MAX];	/* from ROTATE */
-
-	/* the source transaction being received */
-	bool		in_transaction;
-	MsGtidEvent gtid;
-	char		gtid_text[MS_GTID_TEXT_LEN];
-	uint64		serial;			/* counts source transactions */
-	uint64		start_pos;		/* of its GTID event */
-	bool		xa_prepared;
-	List	   *harmless_xids;	/* prepared, without rows of ours */
-
-	/* the group */
-	bool		group_open;		/* a PostgreSQL transaction is open */
-	int			group_transactions; /* complete ones in it */
-	int64		group_rows;
-	TimestampTz group_started;
-	TimestampTz source_time;	/* of the last transaction, our clock */
-	bool		single;			/* groups of one ... */
-	MsGtidList	single_until;	/* ... up to this */
-
-	uint64	   *counters;
-	bool		stats_dirty;
-	TimestampTz stats_saved;
-	bool		rescan;			/* a table that the patterns choose appeared */
-
-	/* for the error context */
-	const MsEvent *event;
-	const TablePlan *plan;
-};
 
 static void
 apply_error_callback(void *arg)
@@ -448,231 +407,14 @@ discard_partial(MsApply *apply)
 	apply->gtid_text[0] = '\0';
 }
 
-static void
-not_supported(MsApply *apply, const char *what, const char *hint)
+void
+ms_apply_not_supported(const MsApply *apply, const char *what,
+					   const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("%s at GTID %s is not supported", what, apply->gtid_text),
 			 hint ? errhint("%s", hint) : 0));
-}
-
-/* ------------------------------------------------------------------------
- * Rows
- * ------------------------------------------------------------------------
- */
-
-static void
-count_conflict(MsApply *apply, TablePlan *plan, MsCounter counter)
-{
-	apply->counters[counter]++;
-	plan->conflicts++;
-	plan->dirty = true;
-}
-
-/* No row is there to update or delete. */
-static void
-row_missing(MsApply *apply, TablePlan *plan, MsCounter counter,
-			const char *operation)
-{
-	count_conflict(apply, plan, counter);
-	if (apply->options->on_conflict == MS_ON_CONFLICT_ERROR)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("row to %s was not found in the target of \"%s\"",
-						operation, plan->name),
-				 errdetail("GTID %s.", apply->gtid_text),
-				 errhint("The target was changed by somebody else. Repair the row, or set option \"on_conflict\" to apply or skip.")));
-}
-
-/*
- * Does the transaction carry every column?  FULL row images do.
- */
-static void
-check_full_image(MsApply *apply, const TablePlan *plan, const MsRowsEvent *rows,
-				 const uint8 *present)
-{
-	for (uint32 i = 0; i < rows->ncolumns; i++)
-		if ((present[i / 8] & (1 << i % 8)) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("row image of table \"%s\" at GTID %s is not complete",
-							plan->name, apply->gtid_text),
-					 errhint("Set binlog_row_image = FULL on the source, for all sessions.")));
-}
-
-static const uint8 *
-apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
-			 const uint8 *p)
-{
-	MsTarget   *target = plan->target;
-	MsRow		row = ms_target_insert_row(target);
-	const uint8 *end;
-
-	MemoryContextSwitchTo(ms_target_insert_context(target));
-	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-								  rows->ncolumns, row.values, row.isnull);
-	MemoryContextSwitchTo(apply->row_cxt);
-
-	if (apply->options->on_conflict != MS_ON_CONFLICT_ERROR &&
-		ms_target_exists(target, &row))
-	{
-		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
-		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
-		{
-			MsRow		old = ms_target_old_row(target);
-			MsRow		new;
-
-			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-									rows->ncolumns, old.values, old.isnull);
-			new = ms_target_new_row(target);
-			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-									rows->ncolumns, new.values, new.isnull);
-			ms_target_update(target);
-		}
-		return end;
-	}
-	ms_target_insert(target, end - p);
-	plan->inserts++;
-	apply->counters[MS_CNT_INSERTS]++;
-	return end;
-}
-
-static const uint8 *
-apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
-			 const uint8 *p)
-{
-	MsRow		old = ms_target_old_row(plan->target);
-	MsRow		new;
-	const uint8 *after;
-
-	after = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-									rows->ncolumns, old.values, old.isnull);
-	new = ms_target_new_row(plan->target);
-	p = ms_value_read_image_row(&plan->format, after, rows->end, NULL,
-								rows->ncolumns, new.values, new.isnull);
-	if (ms_target_update(plan->target))
-	{
-		plan->updates++;
-		apply->counters[MS_CNT_UPDATES]++;
-		return p;
-	}
-	row_missing(apply, plan, MS_CNT_CONFL_UPDATE_MISSING, "update");
-	if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
-		apply_insert(apply, plan, rows, after);
-	return p;
-}
-
-static const uint8 *
-apply_delete(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
-			 const uint8 *p)
-{
-	MsRow		old = ms_target_old_row(plan->target);
-
-	p = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-								rows->ncolumns, old.values, old.isnull);
-	if (ms_target_delete(plan->target))
-	{
-		plan->deletes++;
-		apply->counters[MS_CNT_DELETES]++;
-	}
-	else
-		row_missing(apply, plan, MS_CNT_CONFL_DELETE_MISSING, "delete");
-	return p;
-}
-
-/* Values that a policy has altered are counted. */
-static void
-count_changed_values(MsApply *apply, TablePlan *plan)
-{
-	for (int i = 0; i < plan->format.ncolumns; i++)
-	{
-		apply->counters[MS_CNT_VALUES_CHANGED] += plan->format.columns[i].changed;
-		plan->format.columns[i].changed = 0;
-	}
-}
-
-/*
- * Is the row change for us?  Asked once per transaction and table, since the
- * copy's verdict holds for a transaction as a whole.
- */
-static bool
-rows_wanted(MsApply *apply, TablePlan *plan)
-{
-	if (plan->sub->state == MS_TABLE_READY)
-		return true;
-	if (plan->verdict_serial != apply->serial)
-	{
-		plan->verdict_apply = ms_snapshot_row_wanted(plan, apply->current_file,
-													 apply->start_pos);
-		plan->verdict_serial = apply->serial;
-	}
-	return plan->verdict_apply;
-}
-
-static void
-apply_rows(MsApply *apply, const MsRowsEvent *rows)
-{
-	static const int publish_bit[] = {
-		[MS_ROW_INSERT] = MS_PUBLISH_INSERT,
-		[MS_ROW_UPDATE] = MS_PUBLISH_UPDATE,
-		[MS_ROW_DELETE] = MS_PUBLISH_DELETE,
-	};
-	MapEntry   *entry;
-	TablePlan  *plan;
-	const uint8 *p = rows->rows;
-
-	/* a terminator without a table */
-	if (rows->rows == rows->end && (rows->flags & MS_ROWS_STMT_END))
-		return;
-	if (!apply->in_transaction)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("rows event outside a transaction")));
-
-	entry = ms_relmap_find(apply->relmap, rows->table_id);
-	plan = entry->plan;
-	if (plan == NULL)
-	{
-		/* its rows are in the copy that it will get when it joins */
-		if (entry->matches)
-			apply->rescan = true;
-		return;
-	}
-	apply->plan = plan;
-	if (!rows_wanted(apply, plan) ||
-		(apply->options->publish & publish_bit[rows->op]) == 0)
-		return;
-	if (apply->xa_prepared)
-		not_supported(apply, "an XA transaction on a table of the subscription",
-					  "Use ordinary transactions on the source for these tables.");
-
-	ms_relmap_open(apply->relmap, plan, entry);
-	if ((int) rows->ncolumns != plan->format.ncolumns)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("rows event has %u columns, its table map %d",
-						rows->ncolumns, plan->format.ncolumns)));
-	check_full_image(apply, plan, rows, rows->present);
-	if (rows->op == MS_ROW_UPDATE)
-		check_full_image(apply, plan, rows, rows->present_after);
-
-	while (p < rows->end)
-	{
-		MemoryContextSwitchTo(apply->row_cxt);
-		if (rows->op == MS_ROW_INSERT)
-			p = apply_insert(apply, plan, rows, p);
-		else if (rows->op == MS_ROW_UPDATE)
-			p = apply_update(apply, plan, rows, p);
-		else
-			p = apply_delete(apply, plan, rows, p);
-		apply->group_rows++;
-		MemoryContextReset(apply->row_cxt);
-		CHECK_FOR_INTERRUPTS();
-	}
-	MemoryContextSwitchTo(apply->event_cxt);
-	count_changed_values(apply, plan);
-	plan->dirty = true;
 }
 
 /* ------------------------------------------------------------------------
@@ -689,7 +431,7 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 	if (plan == NULL)
 		return;
 	apply->plan = plan;
-	if (!rows_wanted(apply, plan) ||
+	if (!ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & MS_PUBLISH_TRUNCATE) == 0)
 		return;
 	ms_relmap_close_all(apply->relmap);
@@ -834,7 +576,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			break;
 		case MS_STMT_XA_COMMIT:
 			if (!forget_xid(apply, statement.xid))
-				not_supported(apply, "XA COMMIT of a transaction that was prepared before this stream began",
+				ms_apply_not_supported(apply, "XA COMMIT of a transaction that was prepared before this stream began",
 							  "Use ordinary transactions on the source.");
 			break;
 		case MS_STMT_TRUNCATE:
@@ -846,7 +588,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			apply_ddl(apply, &statement, sql);
 			break;
 		case MS_STMT_DML:
-			not_supported(apply, psprintf("statement-format %s", statement.verb),
+			ms_apply_not_supported(apply, psprintf("statement-format %s", statement.verb),
 						  "Set binlog_format = ROW on the source, for all sessions.");
 			break;
 	}
@@ -893,7 +635,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_WRITE_ROWS_COMPRESSED:
 		case MS_EVENT_UPDATE_ROWS_COMPRESSED:
 		case MS_EVENT_DELETE_ROWS_COMPRESSED:
-			apply_rows(apply, &event->rows);
+			ms_apply_rows(apply, &event->rows);
 			break;
 		case MS_EVENT_QUERY:
 		case MS_EVENT_QUERY_COMPRESSED:
@@ -918,7 +660,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_APPEND_BLOCK:
 		case MS_EVENT_DELETE_FILE:
 		case MS_EVENT_EXECUTE_LOAD_QUERY:
-			not_supported(apply, psprintf("statement-format event %s",
+			ms_apply_not_supported(apply, psprintf("statement-format event %s",
 										  ms_event_type_name(event->type)),
 						  "Set binlog_format = ROW on the source, for all sessions.");
 			break;
@@ -930,7 +672,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			break;
 		default:
 			if ((event->flags & MS_EVENT_FLAG_IGNORABLE) == 0)
-				not_supported(apply, psprintf("binlog event type %d (%s)",
+				ms_apply_not_supported(apply, psprintf("binlog event type %d (%s)",
 											  event->type,
 											  ms_event_type_name(event->type)),
 							  NULL);

@@ -180,8 +180,11 @@ execute(const char *sql, Args *args, RowFn row_fn, uint64 *processed)
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare failed: %s",
 				 SPI_result_code_string(SPI_result));
+
+		/* large values of the rows are fetched when row_fn asks for them */
+		PushActiveSnapshot(GetLatestSnapshot());
 		rc = SPI_execute_snapshot(plan, args->values, args->nulls,
-								  GetLatestSnapshot(), InvalidSnapshot,
+								  GetActiveSnapshot(), InvalidSnapshot,
 								  false, true, 0);
 		if (rc < 0)
 			elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
@@ -195,6 +198,7 @@ execute(const char *sql, Args *args, RowFn row_fn, uint64 *processed)
 											SPI_tuptable->tupdesc));
 			MemoryContextSwitchTo(spi);
 		}
+		PopActiveSnapshot();
 		SPI_finish();
 	}
 	PG_FINALLY();

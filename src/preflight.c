@@ -224,11 +224,10 @@ check_binlog_format(Preflight *pf)
 						setting(pf, "binlog_row_image")));
 
 	if (!setting_is(pf, "binlog_row_metadata", "FULL"))
-		add_finding(pf, "binlog_row_metadata", MS_SEVERITY_ERROR,
-					ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-					psprintf("binlog_row_metadata is %s, must be FULL",
+		add_finding(pf, "binlog_row_metadata", MS_SEVERITY_WARNING, 0,
+					psprintf("binlog_row_metadata is %s, should be FULL",
 							 setting(pf, "binlog_row_metadata")),
-					pstrdup("Without the names and signs of columns, rows could be taken for something else after a table was altered."),
+					pstrdup("Without the names of columns in the binary log, rows are read by the recorded definition, and only a change of the number or types of columns is noticed."),
 					configuration_hint("binlog_row_metadata", "FULL", false));
 	else
 		add_ok(pf, "binlog_row_metadata",

@@ -84,6 +84,8 @@ struct MsTarget
 
 	Datum	   *old_values;		/* before image */
 	bool	   *old_isnull;
+	const bool *old_present;	/* columns it has, by attribute; NULL = all */
+	const bool *new_present;	/* the after image's */
 	TupleTableSlot *new_slot;	/* virtual: after image */
 	TupleTableSlot *found_slot; /* the row in the table */
 
@@ -437,6 +439,14 @@ check_constraints(MsTarget *target, TupleTableSlot *slot)
 	}
 }
 
+/* Is the column in the after image of the update? */
+static inline bool
+is_written(const MsTarget *target, int att)
+{
+	return bms_is_member(att, target->mapped) &&
+		(target->new_present == NULL || target->new_present[att]);
+}
+
 /* Has the update left all columns of this index as they were? */
 static bool
 index_unchanged(const MsTarget *target, const IndexInfo *info)
@@ -449,8 +459,10 @@ index_unchanged(const MsTarget *target, const IndexInfo *info)
 		if (att < 0)
 			return false;
 		form = TupleDescAttr(target->desc, att);
-		if (!bms_is_member(att, target->mapped))
+		if (!is_written(target, att))
 			continue;
+		if (target->old_present && !target->old_present[att])
+			return false;
 		if (target->old_isnull[att] || target->new_slot->tts_isnull[att])
 			return false;
 		if (!datum_image_eq(target->old_values[att],
@@ -562,7 +574,7 @@ find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
 	return found;
 }
 
-/* Is the found row the given one, in all columns the source has? */
+/* Is the found row the given one, in all columns the image has? */
 static bool
 row_equals(MsTarget *target, const Datum *values, const bool *isnull)
 {
@@ -573,7 +585,8 @@ row_equals(MsTarget *target, const Datum *values, const bool *isnull)
 	{
 		Form_pg_attribute att = TupleDescAttr(target->desc, i);
 
-		if (!bms_is_member(i, target->mapped))
+		if (!bms_is_member(i, target->mapped) ||
+			(target->old_present && !target->old_present[i]))
 			continue;
 		if (slot->tts_isnull[i] != isnull[i])
 			return false;
@@ -758,6 +771,28 @@ ms_target_exists(MsTarget *target, const MsRow *row)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * Which columns the images of the next updates and deletes have, by
+ * attribute; NULL = all that are mapped.  The arrays are not copied.
+ */
+void
+ms_target_set_image(MsTarget *target, const bool *old_present,
+					const bool *new_present)
+{
+	target->old_present = old_present;
+	target->new_present = new_present;
+}
+
+/* Are rows found by this column?  Without a key, by every column. */
+bool
+ms_target_is_key_column(const MsTarget *target, int att)
+{
+	for (int i = 0; i < target->nkeys; i++)
+		if (target->key_atts[i] == att)
+			return true;
+	return target->identity < 0;
+}
+
 /* Where the before image of an update or a delete goes. */
 MsRow
 ms_target_old_row(MsTarget *target)
@@ -781,19 +816,20 @@ ms_target_new_row(MsTarget *target)
 	return row;
 }
 
-/* Columns that the source does not have keep their value. */
+/* Columns that the after image does not have keep their value. */
 static void
-keep_unmapped(MsTarget *target)
+keep_unwritten(MsTarget *target)
 {
 	TupleTableSlot *slot = target->new_slot;
+	bool		all_written = !target->has_unmapped && target->new_present == NULL;
 
-	if (target->has_unmapped)
+	if (!all_written)
 		slot_getallattrs(target->found_slot);
 	for (int i = 0; i < target->desc->natts; i++)
 	{
 		if (TupleDescAttr(target->desc, i)->attisdropped)
 			slot->tts_isnull[i] = true;
-		else if (target->has_unmapped && !bms_is_member(i, target->mapped))
+		else if (!all_written && !is_written(target, i))
 		{
 			slot->tts_values[i] = target->found_slot->tts_values[i];
 			slot->tts_isnull[i] = target->found_slot->tts_isnull[i];
@@ -836,14 +872,14 @@ ms_target_update(MsTarget *target)
 	if (target->sql)
 		return ms_target_sql_update(target->sql, target->old_values,
 									target->old_isnull, slot->tts_values,
-									slot->tts_isnull);
+									slot->tts_isnull, target->new_present);
 	check_replica_identity(target, CMD_UPDATE);
 	do
 	{
 		if (!find_row(target, target->old_values, target->old_isnull))
 			return false;
 		ExecClearTuple(slot);
-		keep_unmapped(target);
+		keep_unwritten(target);
 		ExecStoreVirtualTuple(slot);
 		check_constraints(target, slot);
 		result = table_tuple_update_compat(target->rel,

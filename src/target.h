@@ -31,6 +31,9 @@ extern void ms_target_insert(MsTarget *target, Size bytes);
 extern bool ms_target_exists(MsTarget *target, const MsRow *row);
 extern void ms_target_flush(MsTarget *target);
 
+extern void ms_target_set_image(MsTarget *target, const bool *old_present,
+								const bool *new_present);
+extern bool ms_target_is_key_column(const MsTarget *target, int att);
 extern MsRow ms_target_old_row(MsTarget *target);
 extern MsRow ms_target_new_row(MsTarget *target);
 extern bool ms_target_update(MsTarget *target);

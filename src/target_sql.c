@@ -188,34 +188,69 @@ ms_target_sql_exists(MsTargetSql *sql, const Datum *values, const bool *isnull)
 	return found > 0;
 }
 
+/*
+ * UPDATE ... SET for the columns in present, by attribute; NULL = all.  The
+ * new values are $1 and on, the old ones come after them.
+ */
+static char *
+update_statement(MsTargetSql *sql, const bool *present)
+{
+	StringInfoData buf;
+	const char *separator = "";
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "UPDATE %s SET ", sql->relation);
+	for (int i = 0; i < sql->ncolumns; i++)
+	{
+		if (present && !present[sql->atts[i]])
+			continue;
+		appendStringInfo(&buf, "%s%s = $%d", separator, sql->names[i], i + 1);
+		separator = ", ";
+	}
+	appendStringInfoString(&buf, " WHERE ");
+	append_condition(sql, &buf, sql->ncolumns + 1);
+	return buf.data;
+}
+
+/*
+ * Update the row of the old values.  present tells which columns are set, by
+ * attribute; NULL = all.
+ */
 bool
 ms_target_sql_update(MsTargetSql *sql, const Datum *old_values,
 					 const bool *old_isnull, const Datum *values,
-					 const bool *isnull)
+					 const bool *isnull, const bool *present)
 {
-	Datum	   *params = palloc(sizeof(Datum) * 2 * Max(1, sql->ncolumns));
+	Datum	   *params = palloc0(sizeof(Datum) * 2 * Max(1, sql->ncolumns));
 	char	   *nulls = palloc(2 * Max(1, sql->ncolumns));
 	uint64		updated;
 
-	begin();
-	if (sql->update == NULL)
-	{
-		StringInfoData buf;
-
-		memcpy(&sql->types[sql->ncolumns], sql->types,
-			   sizeof(Oid) * sql->ncolumns);
-		initStringInfo(&buf);
-		appendStringInfo(&buf, "UPDATE %s SET ", sql->relation);
-		for (int i = 0; i < sql->ncolumns; i++)
-			appendStringInfo(&buf, "%s%s = $%d", i ? ", " : "",
-							 sql->names[i], i + 1);
-		appendStringInfoString(&buf, " WHERE ");
-		append_condition(sql, &buf, sql->ncolumns + 1);
-		sql->update = prepare(buf.data, 2 * sql->ncolumns, sql->types);
-	}
+	memcpy(&sql->types[sql->ncolumns], sql->types, sizeof(Oid) * sql->ncolumns);
 	set_parameters(sql, params, nulls, 0, values, isnull);
 	set_parameters(sql, params, nulls, sql->ncolumns, old_values, old_isnull);
-	updated = run(sql->update, params, nulls);
+	for (int i = 0; present && i < sql->ncolumns; i++)
+		if (!present[sql->atts[i]])
+			nulls[i] = 'n';
+
+	begin();
+	if (present == NULL)
+	{
+		if (sql->update == NULL)
+			sql->update = prepare(update_statement(sql, NULL),
+								  2 * sql->ncolumns, sql->types);
+		updated = run(sql->update, params, nulls);
+	}
+	else
+	{
+		int			rc = SPI_execute_with_args(update_statement(sql, present),
+											   2 * sql->ncolumns, sql->types,
+											   params, nulls, false, 0);
+
+		if (rc < 0)
+			elog(ERROR, "SPI_execute_with_args failed: %s",
+				 SPI_result_code_string(rc));
+		updated = SPI_processed;
+	}
 	SPI_finish();
 	pfree(params);
 	pfree(nulls);

@@ -17,7 +17,7 @@ extern bool ms_target_sql_exists(MsTargetSql *sql, const Datum *values,
 								 const bool *isnull);
 extern bool ms_target_sql_update(MsTargetSql *sql, const Datum *old_values,
 								 const bool *old_isnull, const Datum *values,
-								 const bool *isnull);
+								 const bool *isnull, const bool *present);
 extern bool ms_target_sql_delete(MsTargetSql *sql, const Datum *values,
 								 const bool *isnull);
 extern void ms_target_sql_delete_all(Oid relid);

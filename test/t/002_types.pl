@@ -455,7 +455,7 @@ $tables{charset_samples} = [
 	[ 'utf8mb3', 'varchar(20) CHARACTER SET utf8mb3', 'character varying(20)',
 		[ "'ä€漢'", "''" ] ],
 	[ 'utf8mb4', 'varchar(20) CHARACTER SET utf8mb4', 'character varying(20)',
-		[ "'🚲'", "x'f48fbfbf'", "x'c280'" ] ],
+		[ "'🚲'", "x'f48fbfbd'", "x'c280'" ] ],
 	[ 'ucs2', 'varchar(20) CHARACTER SET ucs2', 'character varying(20)',
 		[ "x'004120ac'", "''" ] ],
 	[ 'utf16', 'varchar(20) CHARACTER SET utf16', 'character varying(20)',
@@ -802,7 +802,8 @@ sub change_key_tables
 change_key_tables(1);
 
 # All characters of all character sets: in row n those whose first byte, or
-# upper half, is n.  What MariaDB itself shows as a question mark is none.
+# upper half, is n.  What MariaDB itself shows as a question mark, or as the
+# replacement character, is none.
 sub fill_charsets
 {
 	my @wanted = map { $_->[0] } $maria->query_rows(
@@ -846,7 +847,7 @@ UPDATE charsets JOIN (
 		SELECT seq, c, $row AS row FROM (
 			SELECT seq, $char AS c FROM $codes) raw
 		WHERE CHAR_LENGTH(c) = 1 AND NOT seq BETWEEN 0xd800 AND 0xdfff
-			AND (CONVERT(c USING utf8mb4) <> '?' COLLATE utf8mb4_bin OR seq = 63)) chars
+			AND (HEX(CONVERT(c USING utf8mb4)) NOT IN ('3F', 'EFBFBD') OR seq = 63)) chars
 	GROUP BY row) x ON id = row
 SET $charset = CONCAT(IFNULL($charset, ''), cs);
 };
@@ -892,13 +893,13 @@ sub different_rows
 	  map { quote($_->[0]) } @{ $tables{ $table =~ s/_nokey$//r } };
 	my $row_of = sub {
 		my ($alias) = @_;
-		return 'ROW(' . join(', ', map { "$alias.$_" } @columns) . ')';
+		return 'ROW(' . join(', ', map { "$alias.$_" } @columns) . ')::record';
 	};
 	my ($b, $x) = ($row_of->('b'), $row_of->('x'));
 	my $which = join(
 		' || ',
 		map {
-			"CASE WHEN ROW(b.$_) *<> ROW(x.$_) THEN ' ' || quote_ident('"
+			"CASE WHEN ROW(b.$_)::record *<> ROW(x.$_)::record THEN ' ' || quote_ident('"
 			  . (s/'/''/gr)
 			  . "') ELSE '' END"
 		} @columns);
@@ -906,7 +907,7 @@ sub different_rows
 
 	return $node->safe_psql(
 		'postgres', qq{
-SELECT b.id + o.n || ':' || coalesce($which, ' is missing')
+SELECT b.id + o.n || ':' || CASE WHEN x.id IS NULL THEN ' is missing' ELSE $which END
 FROM $name b CROSS JOIN (VALUES $values) o (n)
 	LEFT JOIN $name x ON x.id = b.id + o.n
 WHERE b.id < 1000 AND (x.id IS NULL

@@ -1,0 +1,56 @@
+/*
+ * apply_internal.h - what the files of the apply room share.
+ */
+#ifndef MS_APPLY_INTERNAL_H
+#define MS_APPLY_INTERNAL_H
+
+#include "apply.h"
+
+struct MsApply
+{
+	const MsSubscription *sub;
+	const MsSubscriptionOptions *options;
+	MsRelmap   *relmap;
+	MsEventParser parser;
+	MemoryContext event_cxt;	/* reset after every event */
+	MemoryContext row_cxt;		/* reset after every row */
+	int64		clock_offset;	/* our clock minus the source's, microseconds */
+
+	/* the stream */
+	MsStreamPosition position;
+	char		current_file[MS_FILE_NAME_MAX];	/* from ROTATE */
+
+	/* the source transaction being received */
+	bool		in_transaction;
+	MsGtidEvent gtid;
+	char		gtid_text[MS_GTID_TEXT_LEN];
+	uint64		serial;			/* counts source transactions */
+	uint64		start_pos;		/* of its GTID event */
+	bool		xa_prepared;
+	List	   *harmless_xids;	/* prepared, without rows of ours */
+
+	/* the group */
+	bool		group_open;		/* a PostgreSQL transaction is open */
+	int			group_transactions; /* complete ones in it */
+	int64		group_rows;
+	TimestampTz group_started;
+	TimestampTz source_time;	/* of the last transaction, our clock */
+	bool		single;			/* groups of one ... */
+	MsGtidList	single_until;	/* ... up to this */
+
+	uint64	   *counters;
+	bool		stats_dirty;
+	TimestampTz stats_saved;
+	bool		rescan;			/* a table that the patterns choose appeared */
+
+	/* for the error context */
+	const MsEvent *event;
+	const TablePlan *plan;
+};
+
+extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
+extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);
+extern void ms_apply_not_supported(const MsApply *apply, const char *what,
+								   const char *hint);
+
+#endif							/* MS_APPLY_INTERNAL_H */

@@ -1,0 +1,291 @@
+/*
+ * apply_rows.c - the rows of an event, one by one, into the table's target.
+ *
+ * Part of the apply room: it decides what to do with each row, counts, and
+ * handles conflicts; it neither begins nor ends transactions.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "apply_internal.h"
+#include "snapshot.h"
+
+static void
+count_conflict(MsApply *apply, TablePlan *plan, MsCounter counter)
+{
+	apply->counters[counter]++;
+	plan->conflicts++;
+	plan->dirty = true;
+}
+
+/* No row is there to update or delete. */
+static void
+row_missing(MsApply *apply, TablePlan *plan, MsCounter counter,
+			const char *operation)
+{
+	count_conflict(apply, plan, counter);
+	if (apply->options->on_conflict == MS_ON_CONFLICT_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("row to %s was not found in the target of \"%s\"",
+						operation, plan->name),
+				 errdetail("GTID %s.", apply->gtid_text),
+				 errhint("The target was changed by somebody else. Repair the row, or set option \"on_conflict\" to apply or skip.")));
+}
+
+static bool
+is_full(const MsRowsEvent *rows, const uint8 *present)
+{
+	for (uint32 i = 0; i < rows->ncolumns; i++)
+		if ((present[i / 8] & (1 << i % 8)) == 0)
+			return false;
+	return true;
+}
+
+/* The columns of an image by target attribute; NULL = all of them. */
+static const bool *
+image_columns(const TablePlan *plan, const MsRowsEvent *rows,
+			  const uint8 *present)
+{
+	bool	   *columns;
+
+	if (is_full(rows, present))
+		return NULL;
+	columns = palloc0(sizeof(bool) * MaxHeapAttributeNumber);
+	for (int i = 0; i < plan->format.ncolumns; i++)
+		if (plan->format.columns[i].attidx >= 0)
+			columns[plan->format.columns[i].attidx] =
+				(present[i / 8] & (1 << i % 8)) != 0;
+	return columns;
+}
+
+static void
+incomplete_image(MsApply *apply, const TablePlan *plan, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("row image of source table \"%s\" at GTID %s is not complete",
+					plan->name, apply->gtid_text),
+			 errdetail("%s", detail),
+			 errhint("Set binlog_row_image = FULL on the source, for all sessions, and create the subscription again.")));
+}
+
+/*
+ * Rows of an event may come without some columns (binlog_row_image MINIMAL,
+ * NOBLOB, FULL_NODUP).  An update or delete can do with the key, and with
+ * what was written; an insert cannot: the defaults of what it leaves out are
+ * not in the binlog.
+ */
+static void
+set_image(MsApply *apply, const TablePlan *plan, const MsRowsEvent *rows)
+{
+	if (rows->op == MS_ROW_INSERT)
+	{
+		if (!is_full(rows, rows->present))
+			incomplete_image(apply, plan,
+							 "An INSERT left columns out, and their defaults are not in the binlog.");
+		ms_target_set_image(plan->target, NULL, NULL);
+		return;
+	}
+	if (!is_full(rows, rows->present))
+	{
+		for (int i = 0; i < plan->format.ncolumns; i++)
+		{
+			int			att = plan->format.columns[i].attidx;
+
+			if (att >= 0 && (rows->present[i / 8] & (1 << i % 8)) == 0 &&
+				ms_target_is_key_column(plan->target, att))
+				incomplete_image(apply, plan,
+								 psprintf("Column \"%s\" is needed to find the row.",
+										  plan->format.columns[i].name));
+		}
+	}
+	ms_target_set_image(plan->target,
+						image_columns(plan, rows, rows->present),
+						rows->op == MS_ROW_UPDATE ?
+						image_columns(plan, rows, rows->present_after) : NULL);
+}
+
+static const uint8 *
+apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsTarget   *target = plan->target;
+	MsRow		row = ms_target_insert_row(target);
+	const uint8 *end;
+
+	MemoryContextSwitchTo(ms_target_insert_context(target));
+	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+								  rows->ncolumns, row.values, row.isnull);
+	MemoryContextSwitchTo(apply->row_cxt);
+
+	if (apply->options->on_conflict != MS_ON_CONFLICT_ERROR &&
+		ms_target_exists(target, &row))
+	{
+		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
+		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+		{
+			MsRow		old = ms_target_old_row(target);
+			MsRow		new;
+
+			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+									rows->ncolumns, old.values, old.isnull);
+			new = ms_target_new_row(target);
+			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
+									rows->ncolumns, new.values, new.isnull);
+			ms_target_update(target);
+		}
+		return end;
+	}
+	ms_target_insert(target, end - p);
+	plan->inserts++;
+	apply->counters[MS_CNT_INSERTS]++;
+	return end;
+}
+
+static const uint8 *
+apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsRow		old = ms_target_old_row(plan->target);
+	MsRow		new;
+	const uint8 *after;
+
+	after = ms_value_read_image_row(&plan->format, p, rows->end, rows->present,
+									rows->ncolumns, old.values, old.isnull);
+	new = ms_target_new_row(plan->target);
+	p = ms_value_read_image_row(&plan->format, after, rows->end,
+								rows->present_after, rows->ncolumns,
+								new.values, new.isnull);
+	if (ms_target_update(plan->target))
+	{
+		plan->updates++;
+		apply->counters[MS_CNT_UPDATES]++;
+		return p;
+	}
+	row_missing(apply, plan, MS_CNT_CONFL_UPDATE_MISSING, "update");
+	if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+	{
+		if (!is_full(rows, rows->present_after))
+			incomplete_image(apply, plan,
+							 "The row to update is missing, and the image has not all of it.");
+		apply_insert(apply, plan, rows, after);
+	}
+	return p;
+}
+
+static const uint8 *
+apply_delete(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			 const uint8 *p)
+{
+	MsRow		old = ms_target_old_row(plan->target);
+
+	p = ms_value_read_image_row(&plan->format, p, rows->end, rows->present,
+								rows->ncolumns, old.values, old.isnull);
+	if (ms_target_delete(plan->target))
+	{
+		plan->deletes++;
+		apply->counters[MS_CNT_DELETES]++;
+	}
+	else
+		row_missing(apply, plan, MS_CNT_CONFL_DELETE_MISSING, "delete");
+	return p;
+}
+
+/* Values that a policy has altered are counted. */
+static void
+count_changed_values(MsApply *apply, TablePlan *plan)
+{
+	for (int i = 0; i < plan->format.ncolumns; i++)
+	{
+		apply->counters[MS_CNT_VALUES_CHANGED] += plan->format.columns[i].changed;
+		plan->format.columns[i].changed = 0;
+	}
+}
+
+/*
+ * Is the row change for us?  Asked once per transaction and table, since the
+ * copy's verdict holds for a transaction as a whole.
+ */
+bool
+ms_apply_rows_wanted(MsApply *apply, TablePlan *plan)
+{
+	if (plan->sub->state == MS_TABLE_READY)
+		return true;
+	if (plan->verdict_serial != apply->serial)
+	{
+		plan->verdict_apply = ms_snapshot_row_wanted(plan, apply->current_file,
+													 apply->start_pos);
+		plan->verdict_serial = apply->serial;
+	}
+	return plan->verdict_apply;
+}
+
+/*
+ * Apply the rows of one event.
+ */
+void
+ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
+{
+	static const int publish_bit[] = {
+		[MS_ROW_INSERT] = MS_PUBLISH_INSERT,
+		[MS_ROW_UPDATE] = MS_PUBLISH_UPDATE,
+		[MS_ROW_DELETE] = MS_PUBLISH_DELETE,
+	};
+	MapEntry   *entry;
+	TablePlan  *plan;
+	const uint8 *p = rows->rows;
+
+	/* a terminator without a table */
+	if (rows->rows == rows->end && (rows->flags & MS_ROWS_STMT_END))
+		return;
+	if (!apply->in_transaction)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event outside a transaction")));
+
+	entry = ms_relmap_find(apply->relmap, rows->table_id);
+	plan = entry->plan;
+	if (plan == NULL)
+	{
+		/* its rows are in the copy that it will get when it joins */
+		if (entry->matches)
+			apply->rescan = true;
+		return;
+	}
+	apply->plan = plan;
+	if (!ms_apply_rows_wanted(apply, plan) ||
+		(apply->options->publish & publish_bit[rows->op]) == 0)
+		return;
+	if (apply->xa_prepared)
+		ms_apply_not_supported(apply, "an XA transaction on a table of the subscription",
+					  "Use ordinary transactions on the source for these tables.");
+
+	ms_relmap_open(apply->relmap, plan, entry);
+	if ((int) rows->ncolumns != plan->format.ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event has %u columns, its table map %d",
+						rows->ncolumns, plan->format.ncolumns)));
+	set_image(apply, plan, rows);
+
+	while (p < rows->end)
+	{
+		MemoryContextSwitchTo(apply->row_cxt);
+		if (rows->op == MS_ROW_INSERT)
+			p = apply_insert(apply, plan, rows, p);
+		else if (rows->op == MS_ROW_UPDATE)
+			p = apply_update(apply, plan, rows, p);
+		else
+			p = apply_delete(apply, plan, rows, p);
+		apply->group_rows++;
+		MemoryContextReset(apply->row_cxt);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(apply->event_cxt);
+	count_changed_values(apply, plan);
+	plan->dirty = true;
+}
