@@ -54,7 +54,11 @@ apply_error_callback(void *arg)
 				   apply->plan->name);
 	else if (apply->plan)
 		errcontext("source table \"%s\"", apply->plan->name);
-	if (apply->event)
+	if (apply->event == NULL)
+		errcontext("committing changes of subscription \"%s\" up to GTID %s",
+				   apply->sub->name,
+				   apply->gtid_text[0] ? apply->gtid_text : "(none)");
+	else
 		errcontext("applying %s event of subscription \"%s\" at GTID %s, binlog file \"%s\", end position %u",
 				   ms_event_type_name(apply->event->type), apply->sub->name,
 				   apply->gtid_text[0] ? apply->gtid_text : "(none)",
@@ -242,19 +246,11 @@ origin_lsn(const MsStreamPosition *position)
 	return ((uint64) number << 32) | Max((uint32) position->pos, 1);
 }
 
-/*
- * Commit the group and its position, which must be at the end of a source
- * transaction.
- */
-void
-ms_apply_commit(MsApply *apply)
+static void
+commit_group(MsApply *apply)
 {
 	char	   *gtid;
 	TimestampTz now;
-
-	Assert(!apply->in_transaction);
-	if (!apply->group_open)
-		return;
 
 	ms_relmap_close_all(apply->relmap);
 	gtid = ms_gtid_format_list(&apply->position.gtid);
@@ -277,6 +273,7 @@ ms_apply_commit(MsApply *apply)
 	MemoryContextSwitchTo(apply->event_cxt);
 	apply->group_open = false;
 	apply->group_transactions = 0;
+	apply->gtid_text[0] = '\0';
 	pgstat_report_stat(false);
 
 	if (apply->single && ms_gtid_reached(&apply->position.gtid, &apply->single_until))
@@ -285,6 +282,33 @@ ms_apply_commit(MsApply *apply)
 		ms_shmem_set_single(NULL);
 	}
 	publish(apply, false, now);
+}
+
+/*
+ * Commit the group and its position, which must be at the end of a source
+ * transaction.  Rows that were batched are written now, so this can fail in
+ * all the ways that applying can; the GTID is that of the last transaction.
+ */
+void
+ms_apply_commit(MsApply *apply)
+{
+	ErrorContextCallback callback;
+
+	Assert(!apply->in_transaction);
+	if (!apply->group_open)
+		return;
+	if (apply->event)
+	{
+		/* the context is there already */
+		commit_group(apply);
+		return;
+	}
+	callback.callback = apply_error_callback;
+	callback.arg = apply;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	commit_group(apply);
+	error_context_stack = callback.previous;
 }
 
 /*
@@ -367,7 +391,6 @@ end_transaction(MsApply *apply, const MsEvent *event)
 	apply->stats_dirty = true;
 	if (group_is_full(apply))
 		ms_apply_commit(apply);
-	apply->gtid_text[0] = '\0';
 }
 
 /*
@@ -500,35 +523,22 @@ apply_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
 			 errhint("Drop the subscription and create it again to copy the table in its new shape, or set option \"ddl\" to ignore if the change does not concern the columns.")));
 }
 
-/* Remember an XA transaction that has no rows of ours. */
-static void
-remember_xid(MsApply *apply, const char *xid)
+/*
+ * The text for the history: it is in the client's character set, which need
+ * not be ours.
+ */
+static char *
+statement_text(const char *sql, size_t len)
 {
-	MemoryContext oldcxt;
+	char	   *text = pnstrdup(sql, len);
 
-	if (!apply->xa_prepared)
-		return;
-	oldcxt = MemoryContextSwitchTo(GetMemoryChunkContext(apply));
-	apply->harmless_xids = lappend(apply->harmless_xids, pstrdup(xid));
-	MemoryContextSwitchTo(oldcxt);
-}
-
-/* True when the XA transaction was seen and had no rows of ours. */
-static bool
-forget_xid(MsApply *apply, const char *xid)
-{
-	ListCell   *lc;
-
-	foreach(lc, apply->harmless_xids)
-	{
-		if (strcmp(lfirst(lc), xid) == 0)
-		{
-			pfree(lfirst(lc));
-			apply->harmless_xids = foreach_delete_current(apply->harmless_xids, lc);
-			return true;
-		}
-	}
-	return false;
+	if (GetDatabaseEncoding() == PG_UTF8 &&
+		pg_verify_mbstr(PG_UTF8, text, len, true))
+		return text;
+	for (char *p = text; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return text;
 }
 
 /* A QUERY event; true when it ends the source transaction. */
@@ -537,7 +547,6 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 {
 	bool		standalone = (apply->gtid.flags2 & MS_GTID_STANDALONE) != 0;
 	MsStatement statement;
-	char	   *sql;
 	char	   *db;
 
 	if (!apply->in_transaction)
@@ -553,11 +562,9 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 								   MS_GTID_EXTRA_ROLLBACK_ALTER))
 		return standalone;
 
-	sql = pg_any_to_server(pnstrdup(query->sql, query->sql_len),
-						   query->sql_len, PG_UTF8);
 	db = pg_any_to_server(pnstrdup(query->db, query->db_len), query->db_len,
 						  PG_UTF8);
-	ms_ddl_scan(sql, strlen(sql), db, query->sql_mode, &statement);
+	ms_ddl_scan(query->sql, query->sql_len, db, query->sql_mode, &statement);
 	switch (statement.kind)
 	{
 		case MS_STMT_OTHER:
@@ -569,15 +576,13 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			ms_apply_begin(apply);
 			return true;
 		case MS_STMT_XA_END:
-			remember_xid(apply, statement.xid);
-			break;
-		case MS_STMT_XA_ROLLBACK:
-			forget_xid(apply, statement.xid);
-			break;
 		case MS_STMT_XA_COMMIT:
-			if (!forget_xid(apply, statement.xid))
-				ms_apply_not_supported(apply, "XA COMMIT of a transaction that was prepared before this stream began",
-							  "Use ordinary transactions on the source.");
+		case MS_STMT_XA_ROLLBACK:
+
+			/*
+			 * A prepared transaction with rows of ours has stopped us, and no
+			 * copy begins while one is prepared: this one has none.
+			 */
 			break;
 		case MS_STMT_TRUNCATE:
 			apply_truncate(apply, &statement);
@@ -585,7 +590,8 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 		case MS_STMT_CREATE_TABLE:
 		case MS_STMT_TABLE_DDL:
 		case MS_STMT_DROP_DATABASE:
-			apply_ddl(apply, &statement, sql);
+			apply_ddl(apply, &statement,
+					  statement_text(query->sql, query->sql_len));
 			break;
 		case MS_STMT_DML:
 			ms_apply_not_supported(apply, psprintf("statement-format %s", statement.verb),

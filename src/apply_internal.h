@@ -27,7 +27,6 @@ struct MsApply
 	uint64		serial;			/* counts source transactions */
 	uint64		start_pos;		/* of its GTID event */
 	bool		xa_prepared;
-	List	   *harmless_xids;	/* prepared, without rows of ours */
 
 	/* the group */
 	bool		group_open;		/* a PostgreSQL transaction is open */

@@ -114,17 +114,22 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 			 const uint8 *p)
 {
 	MsTarget   *target = plan->target;
-	MsRow		row = ms_target_insert_row(target);
+	bool		look_first = apply->options->on_conflict != MS_ON_CONFLICT_ERROR;
+	MsRow		row;
 	const uint8 *end;
 
+	/* a row that is there must be found in the table, not in the batch */
+	if (look_first)
+		ms_target_flush(target);
+	row = ms_target_insert_row(target);
 	MemoryContextSwitchTo(ms_target_insert_context(target));
 	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
 								  rows->ncolumns, row.values, row.isnull);
 	MemoryContextSwitchTo(apply->row_cxt);
 
-	if (apply->options->on_conflict != MS_ON_CONFLICT_ERROR &&
-		ms_target_exists(target, &row))
+	if (look_first && ms_target_exists(target, &row))
 	{
+		ms_target_cancel_insert(target);
 		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
 		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
 		{
@@ -240,7 +245,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	const uint8 *p = rows->rows;
 
 	/* a terminator without a table */
-	if (rows->rows == rows->end && (rows->flags & MS_ROWS_STMT_END))
+	if (rows->table_id == MS_DUMMY_TABLE_ID ||
+		rows->table_id == MS_DUMMY_TABLE_ID_SHORT)
 		return;
 	if (!apply->in_transaction)
 		ereport(ERROR,
@@ -254,15 +260,22 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		/* its rows are in the copy that it will get when it joins */
 		if (entry->matches)
 			apply->rescan = true;
+		/* once: it may be something that cannot join */
+		entry->matches = false;
 		return;
 	}
 	apply->plan = plan;
+
+	/*
+	 * Whatever the copy's verdict: that is about a transaction that is
+	 * committed where it stands in the binlog.
+	 */
+	if (apply->xa_prepared)
+		ms_apply_not_supported(apply, "an XA transaction on a table of the subscription",
+							   "Use ordinary transactions on the source for these tables.");
 	if (!ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & publish_bit[rows->op]) == 0)
 		return;
-	if (apply->xa_prepared)
-		ms_apply_not_supported(apply, "an XA transaction on a table of the subscription",
-					  "Use ordinary transactions on the source for these tables.");
 
 	ms_relmap_open(apply->relmap, plan, entry);
 	if ((int) rows->ncolumns != plan->format.ncolumns)
@@ -272,6 +285,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 						rows->ncolumns, plan->format.ncolumns)));
 	set_image(apply, plan, rows);
 
+	if (p == rows->end)
+		incomplete_image(apply, plan, "It has no columns at all.");
 	while (p < rows->end)
 	{
 		MemoryContextSwitchTo(apply->row_cxt);

@@ -6,11 +6,14 @@
  * that concern tables.  It does not know the grammar: a statement it has no
  * rule for is MS_STMT_OTHER, whatever it says.
  *
- * Text goes in and names come out in the server's encoding.
+ * Text goes in as the client wrote it, in whatever ASCII-compatible character
+ * set that was; names come out in the server's encoding.
  */
 #include "postgres.h"
 
 #include <ctype.h>
+
+#include "mb/pg_wchar.h"
 
 #include "ddl_scan.h"
 #include "event.h"
@@ -205,11 +208,25 @@ accept_if_exists(Scanner *s)
 	}
 }
 
+/*
+ * A name in the server's encoding.  What is not UTF-8 is taken for Latin 1,
+ * the other character set that clients commonly have.
+ */
+static char *
+name_to_server(char *name)
+{
+	int			len = strlen(name);
+
+	return pg_any_to_server(name, len,
+							pg_verify_mbstr(PG_UTF8, name, len, true) ?
+							PG_UTF8 : PG_LATIN1);
+}
+
 /* A name at the current token; NULL when there is none. */
 static char *
 take_name(Scanner *s)
 {
-	char	   *name = s->text;
+	char	   *name = s->text ? name_to_server(s->text) : NULL;
 
 	if (s->kind != TOKEN_WORD && s->kind != TOKEN_NAME)
 		return NULL;
@@ -379,11 +396,8 @@ scan_xa(Scanner *s, MsStatement *statement)
 
 	for (int i = 0; i < (int) lengthof(kinds); i++)
 	{
-		if (!is_word(s, kinds[i].word))
-			continue;
-		skip_blanks(s);
-		statement->xid = pnstrdup(s->p, s->end - s->p);
-		set_kind(statement, kinds[i].kind, kinds[i].verb);
+		if (is_word(s, kinds[i].word))
+			set_kind(statement, kinds[i].kind, kinds[i].verb);
 	}
 }
 

@@ -34,7 +34,6 @@ typedef struct MsStatement
 	const char *verb;			/* "ALTER TABLE", for messages */
 	List	   *tables;			/* of MsTableName * */
 	char	   *db;				/* DROP DATABASE */
-	char	   *xid;			/* XA: the text of the transaction's id */
 	bool		if_not_exists;	/* CREATE TABLE */
 } MsStatement;
 

@@ -354,7 +354,7 @@ parse_query(Cursor *c, MsEvent *event, uint8 post_header_len)
 	uint8		db_len;
 	Cursor		status;
 
-	if (post_header_len < QUERY_POST_HEADER_LEN)
+	if (post_header_len < QUERY_POST_HEADER_LEN || post_header_len == UNKNOWN_TYPE)
 		malformed("QUERY header");
 	p = take(c, post_header_len, "QUERY header");
 	db_len = p[8];
@@ -381,7 +381,7 @@ parse_table_map(Cursor *c, MsEvent *event, uint8 post_header_len)
 	MsTableMapEvent *map = &event->table_map;
 	const uint8 *p;
 
-	if (post_header_len < 8)
+	if (post_header_len < 8 || post_header_len == UNKNOWN_TYPE)
 		malformed("TABLE_MAP header");
 	p = take(c, post_header_len, "TABLE_MAP header");
 	map->table_id = read_u48(p);
@@ -405,7 +405,7 @@ parse_rows(Cursor *c, MsEvent *event, uint8 post_header_len)
 	size_t		bitmap_len;
 	bool		compressed = false;
 
-	if (post_header_len < 8)
+	if (post_header_len < 8 || post_header_len == UNKNOWN_TYPE)
 		malformed("rows header");
 	p = take(c, post_header_len, "rows header");
 	rows->table_id = read_u48(p);

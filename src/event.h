@@ -66,6 +66,10 @@ typedef enum MsEventType
 /* rows event flags */
 #define MS_ROWS_STMT_END			0x01
 
+/* table ids of a rows event that only ends a statement */
+#define MS_DUMMY_TABLE_ID			UINT64CONST(0xFFFFFFFF)
+#define MS_DUMMY_TABLE_ID_SHORT		UINT64CONST(0x00FFFFFF)
+
 /* QUERY event: SQL_MODE bits that change how text is tokenised */
 #define MS_SQL_MODE_ANSI_QUOTES		UINT64CONST(0x4)
 #define MS_SQL_MODE_NO_BACKSLASH	UINT64CONST(0x100000)

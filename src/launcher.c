@@ -45,10 +45,11 @@
 /* until the scout has reported */
 #define SCOUT_NAP	1000L
 
-/* A worker whose start we wait for. */
+/* A worker that we have registered. */
 typedef struct Launch
 {
 	int			slot;
+	uint32		launch;
 	BackgroundWorkerHandle *handle;
 } Launch;
 
@@ -194,7 +195,7 @@ send_scout(void)
 				 errhint("Raise max_worker_processes.")));
 }
 
-/* Workers that have come up, or could not. */
+/* Workers that have ended, some without having begun. */
 static void
 check_launches(void)
 {
@@ -208,10 +209,10 @@ check_launches(void)
 		switch (GetBackgroundWorkerPid(launch->handle, &pid))
 		{
 			case BGWH_NOT_YET_STARTED:
-				continue;
 			case BGWH_STARTED:
+				continue;
 			case BGWH_STOPPED:
-				ms_shmem_started(launch->slot);
+				ms_shmem_launch_ended(launch->slot, launch->launch);
 				break;
 			case BGWH_POSTMASTER_DIED:
 				proc_exit(1);
@@ -227,6 +228,7 @@ start_worker(const MsDueWorker *due)
 {
 	BackgroundWorker bgw;
 	Launch	   *launch;
+	char		name[BGW_MAXLEN];
 	Oid			any;
 
 	if (!scan_databases(due->dboid, &any))
@@ -240,16 +242,18 @@ start_worker(const MsDueWorker *due)
 	}
 	launch = palloc(sizeof(Launch));
 
-	ms_worker_fill(&bgw, "ms_apply_worker_main",
-				   psprintf("mariadb_sync apply worker %u/%d", due->dboid,
-							due->subid),
+	snprintf(name, sizeof(name), "mariadb_sync apply worker %u/%d", due->dboid,
+			 due->subid);
+	ms_worker_fill(&bgw, "ms_apply_worker_main", name,
 				   Int32GetDatum(due->slot));
 	launch->slot = due->slot;
+	launch->launch = due->launch;
 	if (RegisterDynamicBackgroundWorker(&bgw, &launch->handle))
 	{
 		launches = lappend(launches, launch);
 		return;
 	}
+	pfree(launch);
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("no background worker is free for a subscription"),

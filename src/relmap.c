@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
+#include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -451,22 +452,20 @@ build_plan(MsRelmap *map, TablePlan *plan)
 void
 ms_relmap_open(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
 {
-	/* the definition cannot change while we hold the lock */
-	while (!plan->opened)
+	if (!plan->opened)
 	{
-		if (!plan->valid)
+		MemoryContext oldcxt;
+
+		/* with the lock, and what it has made us hear of, nothing changes */
+		if (OidIsValid(plan->sub->relid))
+			LockRelationOid(plan->sub->relid, RowExclusiveLock);
+		while (!plan->valid)
 			build_plan(map, plan);
 		ms_target_open(plan->target);
-		plan->opened = plan->valid;
-		if (!plan->valid)
-			ms_target_close(plan->target);
-		else
-		{
-			MemoryContext oldcxt = MemoryContextSwitchTo(map->cxt);
-
-			map->opened = lappend(map->opened, plan);
-			MemoryContextSwitchTo(oldcxt);
-		}
+		plan->opened = true;
+		oldcxt = MemoryContextSwitchTo(map->cxt);
+		map->opened = lappend(map->opened, plan);
+		MemoryContextSwitchTo(oldcxt);
 	}
 	if (entry && plan->bound_map != entry->raw)
 		bind_table_map(plan, entry);
@@ -501,7 +500,6 @@ ms_relmap_abort(MsRelmap *map)
 
 		plan->opened = false;
 		plan->valid = false;
-		plan->inserts = plan->updates = plan->deletes = plan->conflicts = 0;
 	}
 	list_free(map->opened);
 	map->opened = NIL;

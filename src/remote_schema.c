@@ -354,6 +354,70 @@ fetch_columns(const Request *request, TableSet *set)
 	}
 }
 
+/* Does the character set have more than the Basic Multilingual Plane? */
+static bool
+has_supplementary_characters(const char *charset)
+{
+	return charset && (pg_strcasecmp(charset, "utf8mb4") == 0 ||
+					   pg_strncasecmp(charset, "utf16", 5) == 0 ||
+					   pg_strcasecmp(charset, "utf32") == 0);
+}
+
+/*
+ * information_schema shows a question mark where a label of an ENUM or SET
+ * has a character beyond the Basic Multilingual Plane.  Such labels are asked
+ * for by their value, in a variable of the column's type.
+ */
+static void
+fetch_labels(const Request *request, const MsSourceTable *table,
+			 MsSourceColumn *col)
+{
+	bool		is_set = strcmp(col->data_type, "set") == 0;
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, col->labels)
+	{
+		int			n = foreach_current_index(lc);
+
+		if (strchr(lfirst(lc), '?') == NULL)
+			continue;
+		found = true;
+		ms_wire_exec(request->wire,
+					 psprintf("BEGIN NOT ATOMIC DECLARE label TYPE OF %s.%s.%s;"
+							  " SET label = " UINT64_FORMAT ";"
+							  " SET @mariadb_sync_label = label; END",
+							  ms_wire_quote_identifier(table->db),
+							  ms_wire_quote_identifier(table->name),
+							  ms_wire_quote_identifier(col->name),
+							  is_set ? UINT64CONST(1) << n : (uint64) n + 1));
+		lfirst(lc) = ms_wire_query_value(request->wire,
+										 "SELECT @mariadb_sync_label");
+	}
+	if (found)
+		ms_source_column_write_labels(col);
+}
+
+static void
+fetch_all_labels(const Request *request, TableSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		MsSourceTable *table = set->tables[i];
+		ListCell   *lc;
+
+		if (table->select_denied)
+			continue;
+		foreach(lc, table->columns)
+		{
+			MsSourceColumn *col = lfirst(lc);
+
+			if (col->labels && has_supplementary_characters(col->charset))
+				fetch_labels(request, table, col);
+		}
+	}
+}
+
 /* MariaDB's JSON is a LONGTEXT with a check of its own making. */
 static void
 fetch_json_checks(const Request *request, TableSet *set)
@@ -548,6 +612,7 @@ ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 	if (set.count == 0)
 		return NIL;
 	fetch_columns(&request, &set);
+	fetch_all_labels(&request, &set);
 	fetch_json_checks(&request, &set);
 	fetch_indexes(&request, &set);
 	fetch_foreign_key_columns(&request, &set);

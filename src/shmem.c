@@ -33,38 +33,11 @@
 #include "utils/wait_event.h"
 
 #include "mariadb_sync.h"
-#include "shmem.h"
+#include "shmem_internal.h"
 
-typedef struct Slot
-{
-	bool		in_use;
-	bool		wanted;			/* the launcher keeps a worker running */
-	bool		launching;		/* registered with the postmaster, no pid yet */
-	bool		forgotten;		/* free it when the last process has ended */
-	MsWorkerExit exit_kind;		/* of the running worker, should it end */
-	int			failures;		/* in a row */
-	TimestampTz next_start;		/* not before */
-	Latch	   *latch;			/* the worker's, while pid is set */
-	bool		reset_counters; /* the worker zeroes its own at next report */
-	char		single_until[MS_GTID_TEXT_MAX];
-	uint64		progress;		/* bumped at every change somebody waits for */
-	ConditionVariable progress_cv;
-	MsSlotView	view;
-	MsCopyTask	copies[MS_MAX_SNAPSHOT_WORKERS];
-} Slot;
-
-typedef struct SharedState
-{
-	LWLock	   *lock;
-	Latch	   *launcher_latch;
-	bool		scouted;		/* the origins have been looked through */
-	int			nslots;
-	Slot		slots[FLEXIBLE_ARRAY_MEMBER];
-} SharedState;
-
-static SharedState *shared = NULL;
-static Slot *my_slot = NULL;	/* apply worker and snapshot workers */
-static MsCopyTask *my_copy = NULL;	/* snapshot workers */
+/* shared with shmem_copy.c, see shmem_internal.h */
+SharedState *ms_shmem_state = NULL;
+Slot	   *ms_shmem_slot = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -175,12 +148,14 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->in_use = true;
 		slot->wanted = false;
 		slot->launching = false;
+		slot->restart = false;
 		slot->forgotten = false;
 		slot->failures = 0;
 		slot->next_start = 0;
 		slot->latch = NULL;
 		slot->reset_counters = false;
 		slot->single_until[0] = '\0';
+		slot->quiet_file[0] = '\0';
 		memset(&slot->view, 0, sizeof(slot->view));
 		memset(slot->copies, 0, sizeof(slot->copies));
 		slot->view.dboid = dboid;
@@ -202,15 +177,15 @@ slot_is_quiet(Slot *slot)
 }
 
 /* A forgotten slot is free once nobody uses it. */
-static void
-release_if_forgotten(Slot *slot)
+void
+ms_shmem_release_if_forgotten(Slot *slot)
 {
 	if (slot->forgotten && slot_is_quiet(slot))
 		slot->in_use = false;
 }
 
-static void
-bump(Slot *slot)
+void
+ms_shmem_bump(Slot *slot)
 {
 	slot->progress++;
 	ConditionVariableBroadcast(&slot->progress_cv);
@@ -225,7 +200,7 @@ set_state(Slot *slot, MsSubState state)
 	slot->view.state = state;
 	if (state != MS_SUB_STREAMING)
 		slot->view.idle = false;
-	bump(slot);
+	ms_shmem_bump(slot);
 }
 
 static void
@@ -286,37 +261,6 @@ ms_shmem_list(Oid dboid)
 	return result;
 }
 
-List *
-ms_shmem_list_copies(Oid dboid)
-{
-	List	   *result = NIL;
-
-	if (shared == NULL)
-		return NIL;
-	for (int i = 0; i < shared->nslots; i++)
-	{
-		Slot	   *slot = &shared->slots[i];
-
-		for (int j = 0; j < MS_MAX_SNAPSHOT_WORKERS; j++)
-		{
-			MsCopyView *view = palloc(sizeof(MsCopyView));
-			bool		running;
-
-			LWLockAcquire(shared->lock, LW_SHARED);
-			running = slot->in_use && slot->view.dboid == dboid &&
-				slot->copies[j].state == MS_COPY_RUNNING;
-			view->subid = slot->view.subid;
-			view->task = slot->copies[j];
-			LWLockRelease(shared->lock);
-			if (running)
-				result = lappend(result, view);
-			else
-				pfree(view);
-		}
-	}
-	return result;
-}
-
 /*
  * Make sure that the subscription has a slot: called while an error can still
  * be raised, so that request_start() after the commit cannot fail.
@@ -348,7 +292,9 @@ ms_shmem_request_start(Oid dboid, int32 subid)
 		slot->next_start = 0;
 		if (slot->view.pid == 0)
 			set_state(slot, MS_SUB_STARTING);
-		else if (slot->latch)
+		else
+			slot->restart = true;
+		if (slot->latch)
 			SetLatch(slot->latch);
 		wake_launcher();
 	}
@@ -365,6 +311,7 @@ ms_shmem_request_stop(Oid dboid, int32 subid)
 	if (slot)
 	{
 		slot->wanted = false;
+		slot->restart = false;
 		if (slot->view.pid != 0)
 			kill(slot->view.pid, SIGTERM);
 		else
@@ -450,7 +397,7 @@ ms_shmem_forget(Oid dboid, int32 subid)
 	{
 		slot->wanted = false;
 		slot->forgotten = true;
-		release_if_forgotten(slot);
+		ms_shmem_release_if_forgotten(slot);
 	}
 	LWLockRelease(shared->lock);
 }
@@ -579,6 +526,7 @@ ms_shmem_due_workers(TimestampTz now, TimestampTz *next)
 		if (slot->next_start <= now)
 		{
 			slot->launching = true;
+			slot->launch++;
 			indexes[n++] = i;
 		}
 		else if (*next == 0 || slot->next_start < *next)
@@ -593,8 +541,10 @@ ms_shmem_due_workers(TimestampTz now, TimestampTz *next)
 		worker->slot = indexes[i];
 		worker->dboid = shared->slots[indexes[i]].view.dboid;
 		worker->subid = shared->slots[indexes[i]].view.subid;
+		worker->launch = shared->slots[indexes[i]].launch;
 		due = lappend(due, worker);
 	}
+	pfree(indexes);
 	return due;
 }
 
@@ -618,7 +568,7 @@ set_error(Slot *slot, const char *error, const char *gtid)
 	strlcpy(slot->view.last_error, error, MS_ERROR_TEXT_MAX);
 	strlcpy(slot->view.last_error_gtid, gtid ? gtid : "", MS_GTID_TEXT_MAX);
 	slot->view.last_error_time = GetCurrentTimestamp();
-	bump(slot);
+	ms_shmem_bump(slot);
 }
 
 /* The postmaster had no room for the worker, or it did not come up. */
@@ -636,21 +586,25 @@ ms_shmem_start_failed(int i, const char *error)
 			set_error(slot, error, NULL);
 		set_state(slot, slot->wanted ? MS_SUB_RETRYING : MS_SUB_STOPPED);
 	}
-	release_if_forgotten(slot);
+	ms_shmem_release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 }
 
 /*
- * The worker the launcher registered has come up, or has ended already.
+ * The process the launcher registered has ended.  If it never came as far as
+ * taking up its slot, that was a failure.
  */
 void
-ms_shmem_started(int i)
+ms_shmem_launch_ended(int i, uint32 launch)
 {
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	shared->slots[i].launching = false;
-	bump(&shared->slots[i]);
-	release_if_forgotten(&shared->slots[i]);
+	Slot	   *slot = &shared->slots[i];
+	bool		failed;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	failed = slot->in_use && slot->launching && slot->launch == launch;
 	LWLockRelease(shared->lock);
+	if (failed)
+		ms_shmem_start_failed(i, NULL);
 }
 
 /* ------------------------------------------------------------------------
@@ -673,23 +627,25 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 			slot->next_start = 0;
 			break;
 		case MS_EXIT_PARKED:
-			slot->wanted = false;
+			/* unless somebody has asked for a start since it decided so */
+			slot->wanted = slot->restart;
 			break;
 		case MS_EXIT_FAILED:
 			back_off(slot);
 			break;
 	}
+	slot->restart = false;
 	if (slot->wanted)
-		set_state(slot, slot->exit_kind == MS_EXIT_RESTART ?
-				  MS_SUB_STARTING : MS_SUB_RETRYING);
+		set_state(slot, slot->exit_kind == MS_EXIT_FAILED ?
+				  MS_SUB_RETRYING : MS_SUB_STARTING);
 	else if (slot->view.state != MS_SUB_ERROR)
 		set_state(slot, MS_SUB_STOPPED);
 	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
 		if (slot->copies[i].pid != 0)
 			kill(slot->copies[i].pid, SIGTERM);
-	bump(slot);
+	ms_shmem_bump(slot);
 	wake_launcher();
-	release_if_forgotten(slot);
+	ms_shmem_release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 }
 
@@ -710,7 +666,9 @@ ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
 	{
 		slot->view.pid = MyProcPid;
 		slot->latch = MyLatch;
+		slot->quiet_file[0] = '\0';
 		slot->exit_kind = MS_EXIT_FAILED;
+		slot->restart = false;
 		slot->view.started_at = GetCurrentTimestamp();
 		slot->view.idle = false;
 		*dboid = slot->view.dboid;
@@ -718,7 +676,7 @@ ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
 		set_state(slot, MS_SUB_STARTING);
 	}
 	else
-		release_if_forgotten(slot);
+		ms_shmem_release_if_forgotten(slot);
 	LWLockRelease(shared->lock);
 	if (ok)
 	{
@@ -810,7 +768,7 @@ ms_shmem_report(const char *received, const char *applied, const char *source,
 		my_slot->reset_counters = false;
 	}
 	memcpy(view->counters, counters, sizeof(view->counters));
-	bump(my_slot);
+	ms_shmem_bump(my_slot);
 	LWLockRelease(shared->lock);
 }
 
@@ -858,143 +816,4 @@ ms_shmem_get_single(char *until_gtid)
 	strlcpy(until_gtid, my_slot->single_until, MS_GTID_TEXT_MAX);
 	LWLockRelease(shared->lock);
 	return until_gtid[0] != '\0';
-}
-
-/* ------------------------------------------------------------------------
- * Copies: the apply worker leads, snapshot workers follow
- * ------------------------------------------------------------------------
- */
-
-/* Give snapshot worker number "worker" its task.  False if it has one. */
-bool
-ms_shmem_copy_assign(int worker, const MsCopyTask *task)
-{
-	MsCopyTask *copy = &my_slot->copies[worker];
-	bool		ok;
-
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	ok = copy->state == MS_COPY_FREE && copy->pid == 0;
-	if (ok)
-	{
-		*copy = *task;
-		copy->state = MS_COPY_STARTING;
-		copy->pid = 0;
-	}
-	LWLockRelease(shared->lock);
-	return ok;
-}
-
-void
-ms_shmem_copy_get(int worker, MsCopyTask *task)
-{
-	LWLockAcquire(shared->lock, LW_SHARED);
-	*task = my_slot->copies[worker];
-	LWLockRelease(shared->lock);
-}
-
-void
-ms_shmem_copy_release(int worker)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	my_slot->copies[worker].state = MS_COPY_FREE;
-	LWLockRelease(shared->lock);
-}
-
-/* Ask all snapshot workers to end and wait until they have. */
-void
-ms_shmem_copy_terminate_all(void)
-{
-	for (;;)
-	{
-		bool		quiet = true;
-
-		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-		for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
-		{
-			MsCopyTask *copy = &my_slot->copies[i];
-
-			if (copy->pid != 0)
-			{
-				kill(copy->pid, SIGTERM);
-				quiet = false;
-			}
-			else
-				copy->state = MS_COPY_FREE;
-		}
-		if (!quiet)
-			ConditionVariablePrepareToSleep(&my_slot->progress_cv);
-		LWLockRelease(shared->lock);
-		if (quiet)
-			break;
-		ConditionVariableTimedSleep(&my_slot->progress_cv, 100,
-									PG_WAIT_EXTENSION);
-	}
-	ConditionVariableCancelSleep();
-}
-
-static void
-detach_copy(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	my_copy->pid = 0;
-	if (my_copy->state == MS_COPY_RUNNING)
-	{
-		my_copy->state = MS_COPY_FAILED;
-		my_copy->sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
-		strlcpy(my_copy->error, "snapshot worker ended", MS_ERROR_TEXT_MAX);
-	}
-	if (my_slot->latch)
-		SetLatch(my_slot->latch);
-	bump(my_slot);
-	release_if_forgotten(my_slot);
-	LWLockRelease(shared->lock);
-}
-
-/*
- * Take up the task.  False when the leader is gone or wants it no more.
- */
-bool
-ms_shmem_copy_attach(int slot, int worker, Oid *dboid, int32 *subid,
-					 MsCopyTask *task)
-{
-	bool		ok;
-
-	my_slot = &shared->slots[slot];
-	my_copy = &my_slot->copies[worker];
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	ok = my_slot->in_use && my_slot->view.pid != 0 &&
-		my_copy->state == MS_COPY_STARTING && my_copy->pid == 0;
-	if (ok)
-	{
-		my_copy->state = MS_COPY_RUNNING;
-		my_copy->pid = MyProcPid;
-		*dboid = my_slot->view.dboid;
-		*subid = my_slot->view.subid;
-		*task = *my_copy;
-	}
-	LWLockRelease(shared->lock);
-	if (ok)
-		on_shmem_exit(detach_copy, 0);
-	return ok;
-}
-
-void
-ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	my_copy->phase = phase;
-	my_copy->rows_done = rows;
-	my_copy->bytes_done = bytes;
-	LWLockRelease(shared->lock);
-}
-
-/* Tell the leader how it ended; the process ends right after. */
-void
-ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	my_copy->state = ok ? MS_COPY_DONE : MS_COPY_FAILED;
-	my_copy->sqlerrcode = sqlerrcode;
-	strlcpy(my_copy->error, error ? error : "", MS_ERROR_TEXT_MAX);
-	LWLockRelease(shared->lock);
 }

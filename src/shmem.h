@@ -8,7 +8,7 @@
 #include "nodes/pg_list.h"
 #include "storage/latch.h"
 
-#define MS_GTID_TEXT_MAX	512
+#define MS_GTID_TEXT_MAX	2048
 #define MS_ERROR_TEXT_MAX	1024
 #define MS_FILE_NAME_MAX	256
 #define MS_MAX_SNAPSHOT_WORKERS 16
@@ -103,6 +103,7 @@ typedef struct MsCopyTask
 	char		floor_file[MS_FILE_NAME_MAX];
 	uint64		floor_pos;
 	char		floor_gtid[MS_GTID_TEXT_MAX];
+	uint32		source_server_id;	/* the stream's server */
 	int64		rows_done;
 	int64		bytes_done;
 	int			sqlerrcode;		/* FAILED */
@@ -149,6 +150,7 @@ typedef struct MsDueWorker
 	int			slot;
 	Oid			dboid;
 	int32		subid;
+	uint32		launch;			/* which registration this is */
 } MsDueWorker;
 
 extern void ms_shmem_attach_launcher(void);
@@ -157,7 +159,7 @@ extern void ms_shmem_set_scouted(bool scouted);
 extern bool ms_shmem_scouted(void);
 extern List *ms_shmem_due_workers(TimestampTz now, TimestampTz *next);
 extern void ms_shmem_start_failed(int slot, const char *error);
-extern void ms_shmem_started(int slot);
+extern void ms_shmem_launch_ended(int slot, uint32 launch);
 
 /* The apply worker, on its own slot. */
 extern bool ms_shmem_attach_worker(int slot, Oid *dboid, int32 *subid);
@@ -185,5 +187,7 @@ extern bool ms_shmem_copy_attach(int slot, int worker, Oid *dboid,
 extern void ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes);
 extern void ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error);
 extern void ms_shmem_copy_terminate_all(void);
+extern bool ms_shmem_copy_is_quiet(const char *file, uint64 pos);
+extern void ms_shmem_copy_set_quiet(const char *file, uint64 pos);
 
 #endif							/* MS_SHMEM_H */

@@ -34,36 +34,15 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
-#include "executor/spi.h"
-#include "foreign/foreign.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/bgworker.h"
-#include "replication/origin.h"
-#include "storage/bufmgr.h"
-#include "storage/ipc.h"
 #include "storage/latch.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
-#include "mariadb_sync.h"
 #include "snapshot.h"
-#include "typemap.h"
-#include "wire.h"
 #include "worker.h"
-
-/* how long prepared XA transactions may keep a copy from starting */
-#define XA_WAIT_MS		30000
-/* rows between two reports of progress */
-#define PROGRESS_ROWS	1000
 
 /* The leader's state. */
 static struct
@@ -75,7 +54,9 @@ static struct
 	MemoryContext cxt;
 	List	   *unsettled;		/* of TablePlan *: not ready yet */
 	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
+	uint32		source_server_id;
 	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];
+	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
 }			leader;
 
 /* ------------------------------------------------------------------------
@@ -87,9 +68,9 @@ static struct
  * Compare two positions of one server: "base.000123" orders by its number,
  * which grows longer.
  */
-static int
-compare_positions(const char *file1, uint64 pos1, const char *file2,
-				  uint64 pos2)
+int
+ms_snapshot_compare_positions(const char *file1, uint64 pos1, const char *file2,
+							  uint64 pos2)
 {
 	size_t		len1 = strlen(file1);
 	size_t		len2 = strlen(file2);
@@ -112,7 +93,7 @@ is_passed(const MsStreamPosition *position, const MsSubTable *table)
 	bool		equal;
 
 	if (position->file[0] != '\0' &&
-		compare_positions(position->file, position->pos,
+		ms_snapshot_compare_positions(position->file, position->pos,
 						  table->snapshot_file, table->snapshot_pos) >= 0)
 		return true;
 	if (table->state_gtid == NULL)
@@ -175,6 +156,7 @@ ms_snapshot_init(const MsSubscription *sub,
 	leader.relmap = relmap;
 	leader.counters = counters;
 	leader.cxt = CurrentMemoryContext;
+	leader.source_server_id = source_server_id;
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(leader.cxt);
@@ -235,15 +217,29 @@ collect(int worker)
 {
 	TablePlan  *plan = leader.assigned[worker];
 	MsCopyTask	task;
+	pid_t		pid;
 
 	if (plan == NULL)
 		return;
 	ms_shmem_copy_get(worker, &task);
+	if (task.state == MS_COPY_STARTING &&
+		GetBackgroundWorkerPid(leader.handles[worker], &pid) == BGWH_STOPPED)
+	{
+		/* unless it was quick and is done */
+		ms_shmem_copy_get(worker, &task);
+		if (task.state == MS_COPY_STARTING)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("the snapshot worker for table \"%s\" could not start",
+							plan->name)));
+	}
 	if (task.pid != 0 ||
 		(task.state != MS_COPY_DONE && task.state != MS_COPY_FAILED))
 		return;
 
 	leader.assigned[worker] = NULL;
+	pfree(leader.handles[worker]);
+	leader.handles[worker] = NULL;
 	ms_shmem_copy_release(worker);
 	if (task.state == MS_COPY_FAILED)
 	{
@@ -275,7 +271,6 @@ launch(int worker, TablePlan *plan, MsCopyPhase phase,
 	   const MsStreamPosition *floor)
 {
 	BackgroundWorker bgw;
-	BackgroundWorkerHandle *handle;
 	MsCopyTask	task = {0};
 	char	   *gtid = ms_gtid_format_list(&floor->gtid);
 
@@ -285,9 +280,10 @@ launch(int worker, TablePlan *plan, MsCopyPhase phase,
 	strlcpy(task.floor_file, floor->file, MS_FILE_NAME_MAX);
 	task.floor_pos = floor->pos;
 	strlcpy(task.floor_gtid, gtid, MS_GTID_TEXT_MAX);
+	task.source_server_id = leader.source_server_id;
 	pfree(gtid);
 	if (!ms_shmem_copy_assign(worker, &task))
-		return;
+		elog(ERROR, "snapshot worker %d is busy", worker);
 
 	leader.assigned[worker] = plan;
 	ms_worker_fill(&bgw, "ms_snapshot_worker_main",
@@ -295,7 +291,7 @@ launch(int worker, TablePlan *plan, MsCopyPhase phase,
 							leader.sub->name),
 				   Int32GetDatum(ms_shmem_my_slot() * MS_MAX_SNAPSHOT_WORKERS +
 								 worker));
-	if (!RegisterDynamicBackgroundWorker(&bgw, &handle))
+	if (!RegisterDynamicBackgroundWorker(&bgw, &leader.handles[worker]))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is free to copy table \"%s\"",
@@ -400,8 +396,8 @@ ms_snapshot_row_wanted(TablePlan *plan, const char *file, uint64 start_pos)
 		collect_all();
 		if (plan->sub->state != MS_TABLE_COPYING)
 			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-						 PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -413,7 +409,7 @@ ms_snapshot_row_wanted(TablePlan *plan, const char *file, uint64 start_pos)
 		case MS_TABLE_DISABLED:
 			return false;
 		case MS_TABLE_COPIED:
-			return compare_positions(file, start_pos,
+			return ms_snapshot_compare_positions(file, start_pos,
 									 plan->sub->snapshot_file,
 									 plan->sub->snapshot_pos) >= 0;
 		case MS_TABLE_READY:
@@ -441,494 +437,4 @@ ms_snapshot_settle(const MsStreamPosition *position)
 		set_plan_state(plan, MS_TABLE_READY);
 		leader.unsettled = foreach_delete_current(leader.unsettled, lc);
 	}
-}
-
-/* ------------------------------------------------------------------------
- * The snapshot worker: reading
- * ------------------------------------------------------------------------
- */
-
-/* What one copy works with. */
-typedef struct Copy
-{
-	const MsSubscription *sub;
-	MsSubscriptionOptions options;
-	MsCopyTask	task;
-	MsSubTable *table;
-	MsWire	   *wire;
-	int64		rows;
-	int64		bytes;
-} Copy;
-
-/* Are transactions prepared that neither copy nor stream would show? */
-static bool
-has_prepared_xa(MsWire *wire)
-{
-	return ms_wire_query(wire, "XA RECOVER")->nrows > 0;
-}
-
-/* Is the read view at or after the leader's floor? */
-static bool
-reaches_floor(const Copy *copy)
-{
-	MsGtidList	floor;
-	MsGtidList	view;
-
-	if (copy->task.floor_file[0] != '\0')
-		return compare_positions(copy->table->snapshot_file,
-								 copy->table->snapshot_pos,
-								 copy->task.floor_file,
-								 copy->task.floor_pos) >= 0;
-	if (copy->table->state_gtid == NULL)
-		return false;
-	ms_gtid_init(&floor);
-	ms_gtid_init(&view);
-	ms_gtid_parse_list_or_error(copy->task.floor_gtid, &floor);
-	ms_gtid_parse_list_or_error(copy->table->state_gtid, &view);
-	return ms_gtid_reached(&view, &floor);
-}
-
-/*
- * Open a read view and learn its binlog position.  MariaDB takes both
- * together, without a lock that a writer would notice.
- */
-static void
-open_read_view(Copy *copy)
-{
-	MsResult   *status;
-
-	ms_wire_exec(copy->wire, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
-	status = ms_wire_query(copy->wire, "SHOW STATUS WHERE Variable_name IN"
-						   " ('Binlog_snapshot_file', 'Binlog_snapshot_position')");
-	copy->table->snapshot_file = NULL;
-	for (int i = 0; i < status->nrows; i++)
-	{
-		char	   *value = ms_result_cell(status, i, 1);
-
-		if (pg_strcasecmp(ms_result_cell(status, i, 0), "Binlog_snapshot_file") == 0)
-			copy->table->snapshot_file = value;
-		else
-			copy->table->snapshot_pos = strtou64(value, NULL, 10);
-	}
-	if (copy->table->snapshot_file == NULL ||
-		copy->table->snapshot_file[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the source gives no binlog position for a consistent snapshot"),
-				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
-	copy->table->state_gtid =
-		ms_wire_query_value(copy->wire,
-							psprintf("SELECT BINLOG_GTID_POS(%s, " UINT64_FORMAT ")",
-									 ms_wire_quote_literal(copy->table->snapshot_file),
-									 copy->table->snapshot_pos));
-}
-
-/* Open a read view that misses nothing. */
-static void
-open_complete_read_view(Copy *copy)
-{
-	TimestampTz start = GetCurrentTimestamp();
-
-	ms_wire_exec(copy->wire, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-	for (;;)
-	{
-		bool		prepared = has_prepared_xa(copy->wire);
-
-		open_read_view(copy);
-		if (!prepared && reaches_floor(copy))
-			return;
-		ms_wire_exec(copy->wire, "ROLLBACK");
-
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), XA_WAIT_MS))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 prepared ?
-					 errmsg("prepared XA transactions on the source keep the copy from starting") :
-					 errmsg("the source's read view does not reach GTID %s, which the stream has passed",
-							copy->task.floor_gtid),
-					 prepared ?
-					 errhint("Commit or roll back the transactions that XA RECOVER shows on the source.") : 0));
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 10, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-/* SELECT the recorded columns, in their order. */
-static char *
-build_select(const Copy *copy)
-{
-	List	   *columns = ms_source_columns_from_jsonb(copy->table->source_columns);
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT ");
-	foreach(lc, columns)
-		appendStringInfo(&buf, "%s%s", foreach_current_index(lc) ? ", " : "",
-						 ms_typemap_select_expression(lfirst(lc)));
-	appendStringInfo(&buf, " FROM %s.%s",
-					 ms_wire_quote_identifier(copy->table->source_db),
-					 ms_wire_quote_identifier(copy->table->source_table));
-	return buf.data;
-}
-
-/* ------------------------------------------------------------------------
- * The snapshot worker: writing
- * ------------------------------------------------------------------------
- */
-
-static void
-set_owner(const Copy *copy)
-{
-	if (copy->options.run_as_owner)
-		SetUserIdAndSecContext(copy->sub->owner, SECURITY_LOCAL_USERID_CHANGE);
-}
-
-static void
-set_superuser(void)
-{
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
-}
-
-static void
-run_sql(const char *sql)
-{
-	int			rc;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute(sql, false, 0);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
-	SPI_finish();
-}
-
-/* Names the table and the column whose value is being copied. */
-static void
-copy_error_callback(void *arg)
-{
-	const TablePlan *plan = arg;
-
-	if (plan->valid && plan->format.current >= 0)
-		errcontext("column \"%s\" of source table \"%s\"",
-				   plan->format.columns[plan->format.current].name,
-				   plan->name);
-	errcontext("copying source table \"%s\"", plan->name);
-}
-
-static void
-load_rows(Copy *copy, TablePlan *plan)
-{
-	ErrorContextCallback callback;
-	const uint8 *data;
-	size_t		len;
-
-	callback.callback = copy_error_callback;
-	callback.arg = plan;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	if (ms_wire_rows_begin(copy->wire, build_select(copy)) != plan->format.ncolumns)
-		elog(ERROR, "unexpected number of columns");
-	while (ms_wire_rows_next(copy->wire, &data, &len))
-	{
-		MsRow		row = ms_target_insert_row(plan->target);
-		MemoryContext oldcxt = MemoryContextSwitchTo(ms_target_insert_context(plan->target));
-
-		ms_value_read_protocol_row(&plan->format, data, data + len,
-								   row.values, row.isnull);
-		MemoryContextSwitchTo(oldcxt);
-		ms_target_insert(plan->target, len);
-		copy->bytes += len;
-		if (++copy->rows % PROGRESS_ROWS == 0)
-			ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, copy->rows,
-								   copy->bytes);
-		CHECK_FOR_INTERRUPTS();
-	}
-	error_context_stack = callback.previous;
-}
-
-/* What is left in the target of an earlier copy goes. */
-static void
-empty_target(const MsSubTable *table)
-{
-	Relation	rel = table_open(table->relid, AccessShareLock);
-	bool		empty = rel->rd_rel->relkind == RELKIND_RELATION &&
-		RelationGetNumberOfBlocks(rel) == 0;
-
-	table_close(rel, NoLock);
-	if (!empty)
-		ms_target_truncate(table->relid);
-}
-
-/* The indexes that are not needed to find rows. */
-static void
-build_indexes(Copy *copy)
-{
-	List	   *tables;
-	ListCell   *lc;
-
-	if (!copy->table->created)
-		return;
-	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, copy->rows, copy->bytes);
-	tables = ms_remote_schema_fetch(copy->wire, copy->sub->patterns,
-									copy->table->source_db,
-									copy->table->source_table);
-	if (tables == NIL)
-		return;
-	foreach(lc, ms_typemap_create_indexes(linitial(tables),
-										  get_namespace_name(get_rel_namespace(copy->table->relid)),
-										  get_rel_name(copy->table->relid)))
-		run_sql(lfirst(lc));
-}
-
-/*
- * The copy of one table, in one transaction.
- */
-static void
-copy_table(Copy *copy)
-{
-	MsRelmap   *relmap = ms_relmap_create(copy->sub, &copy->options,
-										  copy->sub->owner);
-	TablePlan  *plan;
-
-	ms_relmap_add(relmap, copy->table);
-	plan = linitial(ms_relmap_plans(relmap));
-
-	/* values come in their column's charset, as they do in the binlog */
-	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
-	copy->table->snapshot_server_id =
-		strtoul(ms_wire_query_value(copy->wire, "SELECT @@global.server_id"), NULL, 10);
-	open_complete_read_view(copy);
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	set_owner(copy);
-	empty_target(copy->table);
-	ms_relmap_open(relmap, plan, NULL);
-	ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, 0, 0);
-	load_rows(copy, plan);
-	ms_relmap_close_all(relmap);
-	ms_wire_exec(copy->wire, "COMMIT");
-	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
-	build_indexes(copy);
-	set_superuser();
-
-	ms_catalog_set_table_progress(copy->table, copy->rows, copy->bytes);
-	ms_catalog_set_table_state(copy->table, MS_TABLE_COPIED);
-	PopActiveSnapshot();
-}
-
-/* Constraints of the target that have not been checked. */
-static List *
-unvalidated_constraints(Oid relid)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	List	   *result = NIL;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
-							 " conrelid::pg_catalog.regclass, conname)"
-							 " FROM pg_catalog.pg_constraint"
-							 " WHERE conrelid = %u AND contype = 'f' AND NOT convalidated",
-							 relid), true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute failed");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		char	   *sql = SPI_getvalue(SPI_tuptable->vals[i],
-									   SPI_tuptable->tupdesc, 1);
-		MemoryContext oldcxt = MemoryContextSwitchTo(cxt);
-
-		result = lappend(result, pstrdup(sql));
-		MemoryContextSwitchTo(oldcxt);
-	}
-	SPI_finish();
-	return result;
-}
-
-/*
- * Run a statement in a transaction of its own.  A failure is logged and
- * recorded: the source may hold rows that break a constraint.
- */
-static void
-try_statement(Copy *copy, const char *sql)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	char	   *name = psprintf("%s.%s", copy->table->source_db,
-								copy->table->source_table);
-	char	   *volatile error = NULL;
-
-	StartTransactionCommand();
-	PG_TRY();
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		set_owner(copy);
-		run_sql(sql);
-		set_superuser();
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(cxt);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		MemoryContextSwitchTo(cxt);
-		error = ms_worker_error_text(edata);
-	}
-	PG_END_TRY();
-
-	if (error == NULL)
-		return;
-	ereport(WARNING,
-			(errmsg("constraint on the target of \"%s\" could not be made", name),
-			 errdetail("%s", error),
-			 errhint("Statement: %s", sql)));
-	StartTransactionCommand();
-	ms_catalog_add_history(copy->sub->subid, "constraint", NULL, name, sql,
-						   error);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-}
-
-/* Make the table's foreign keys, then check the rows that are there. */
-static void
-make_constraints(Copy *copy)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	List	   *validations;
-	ListCell   *lc;
-
-	foreach(lc, copy->table->deferred_ddl)
-		try_statement(copy, lfirst(lc));
-
-	StartTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	validations = unvalidated_constraints(copy->table->relid);
-	ms_catalog_clear_deferred_ddl(copy->table);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	foreach(lc, validations)
-		try_statement(copy, lfirst(lc));
-}
-
-/* ------------------------------------------------------------------------
- * The snapshot worker: its life
- * ------------------------------------------------------------------------
- */
-
-static void
-load_subscription(Copy *copy, int32 subid)
-{
-	copy->sub = ms_catalog_get_subscription(subid);
-	if (copy->sub == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the subscription was dropped")));
-	ms_options_parse(copy->sub->options, &copy->options);
-	copy->table = ms_catalog_get_table(subid, copy->task.db, copy->task.table);
-	if (copy->table == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s.%s\" is no longer part of the subscription",
-						copy->task.db, copy->task.table)));
-}
-
-static void
-run_task(Copy *copy, int32 subid)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	MsServerOptions server;
-
-	StartTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	load_subscription(copy, subid);
-	ms_server_options_load(get_foreign_server_oid(copy->sub->server, false),
-						   copy->sub->owner, &server);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	ms_worker_init_session(copy->options.synchronous_commit);
-
-	if (copy->task.phase == MS_COPY_PHASE_CONSTRAINTS)
-	{
-		make_constraints(copy);
-		return;
-	}
-
-	copy->wire = ms_wire_connect(&server);
-	StartTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	copy_table(copy);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	ms_wire_close(copy->wire);
-}
-
-/* The table could not be copied: say so where people look. */
-static void
-record_failure(const Copy *copy, int32 subid, ErrorData *edata)
-{
-	char	   *text = ms_worker_error_text(edata);
-	int			sqlerrcode = edata->sqlerrcode;
-
-	StartTransactionCommand();
-	ms_catalog_set_table_error(subid, copy->task.db, copy->task.table, text);
-	CommitTransactionCommand();
-	ms_shmem_copy_finish(false, sqlerrcode, text);
-}
-
-/*
- * Entry point.  arg is the slot and the worker's number in it.
- */
-void
-ms_snapshot_worker_main(Datum arg)
-{
-	int			number = DatumGetInt32(arg);
-	Oid			dboid;
-	int32		subid;
-	Copy		copy = {0};
-	MemoryContext cxt;
-
-	ms_worker_init_process();
-	if (!ms_shmem_copy_attach(number / MS_MAX_SNAPSHOT_WORKERS,
-							  number % MS_MAX_SNAPSHOT_WORKERS,
-							  &dboid, &subid, &copy.task))
-		proc_exit(0);
-	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
-
-	/* no progress to keep: the table's state says what has been loaded */
-	replorigin_session_origin = DoNotReplicateId;
-
-	cxt = AllocSetContextCreate(TopMemoryContext, "mariadb_sync snapshot worker",
-								ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		run_task(&copy, subid);
-		ms_shmem_copy_finish(true, 0, NULL);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-		MemoryContextSwitchTo(cxt);
-		record_failure(&copy, subid, edata);
-		RESUME_INTERRUPTS();
-	}
-	PG_END_TRY();
-	proc_exit(0);
 }

@@ -16,6 +16,9 @@ extern bool ms_snapshot_row_wanted(TablePlan *plan, const char *file,
 								   uint64 start_pos);
 extern void ms_snapshot_settle(const MsStreamPosition *position);
 
+extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
+										  const char *file2, uint64 pos2);
+
 extern PGDLLEXPORT void ms_snapshot_worker_main(Datum arg);
 
 #endif							/* MS_SNAPSHOT_H */

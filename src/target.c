@@ -23,18 +23,13 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
-#include "access/multixact.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/pg_am_d.h"
-#include "catalog/pg_constraint.h"
-#include "catalog/pg_inherits.h"
-#include "commands/tablecmds.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/datum.h"
@@ -46,65 +41,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "target.h"
-#include "target_sql.h"
-
-/* a batch of inserts is written when it has this many rows or bytes */
-#define BATCH_MAX_ROWS	1000
-#define BATCH_MAX_BYTES (1024 * 1024)
-
-typedef struct TargetIndex
-{
-	Oid			oid;
-	IndexInfo  *info;
-	bool		unique;
-	Relation	rel;			/* while open */
-} TargetIndex;
-
-struct MsTarget
-{
-	Oid			relid;
-	char	   *source_name;
-	MemoryContext cxt;
-	TupleDesc	desc;			/* our own copy */
-	Bitmapset  *mapped;			/* attribute indexes that the source has */
-	bool		has_unmapped;
-	MsTargetSql *sql;			/* the other road, or NULL */
-
-	int			nindexes;
-	TargetIndex *indexes;
-	bool		has_checks;		/* CHECK constraints or index expressions */
-	int			nnotnull;
-	int		   *notnull;		/* attribute indexes */
-
-	int			identity;		/* in indexes, -1 = none */
-	int			nkeys;
-	int		   *key_atts;		/* attribute indexes */
-	ScanKey		keys;
-
-	Datum	   *old_values;		/* before image */
-	bool	   *old_isnull;
-	const bool *old_present;	/* columns it has, by attribute; NULL = all */
-	const bool *new_present;	/* the after image's */
-	TupleTableSlot *new_slot;	/* virtual: after image */
-	TupleTableSlot *found_slot; /* the row in the table */
-
-	/* while open */
-	Relation	rel;
-	EState	   *estate;
-	ResultRelInfo *result_rel;
-	SnapshotData dirty;
-	IndexScanDesc scan;
-	bool		identity_checked;
-
-	/* inserts not yet written */
-	TupleTableSlot *batch[BATCH_MAX_ROWS];
-	int			nbatch;
-	int			nslots;			/* made so far */
-	Size		batch_bytes;
-	BulkInsertState bulk;
-	MemoryContext batch_cxt;	/* the values of the batch */
-};
+#include "target_internal.h"
 
 /* ------------------------------------------------------------------------
  * Building
@@ -357,7 +294,7 @@ ms_target_open(MsTarget *target)
 	target->estate = NULL;
 	target->bulk = NULL;
 	target->nbatch = 0;
-	target->identity_checked = false;
+	target->identity_checked = 0;
 	if (target->sql)
 		return;
 
@@ -447,26 +384,31 @@ is_written(const MsTarget *target, int att)
 		(target->new_present == NULL || target->new_present[att]);
 }
 
-/* Has the update left all columns of this index as they were? */
+/*
+ * Has the update left all columns of this index as they are in the row that
+ * was found?  Not the source's before image: the target may have drifted.
+ */
 static bool
 index_unchanged(const MsTarget *target, const IndexInfo *info)
 {
+	/* a row can enter a partial index with its columns unchanged */
+	if (info->ii_Predicate != NIL)
+		return false;
 	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
 	{
 		int			att = info->ii_IndexAttrNumbers[i] - 1;
 		Form_pg_attribute form;
+		Datum		found;
+		bool		isnull;
 
 		if (att < 0)
 			return false;
-		form = TupleDescAttr(target->desc, att);
 		if (!is_written(target, att))
 			continue;
-		if (target->old_present && !target->old_present[att])
-			return false;
-		if (target->old_isnull[att] || target->new_slot->tts_isnull[att])
-			return false;
-		if (!datum_image_eq(target->old_values[att],
-							target->new_slot->tts_values[att],
+		form = TupleDescAttr(target->desc, att);
+		found = slot_getattr(target->found_slot, att + 1, &isnull);
+		if (isnull || target->new_slot->tts_isnull[att] ||
+			!datum_image_eq(found, target->new_slot->tts_values[att],
 							form->attbyval, form->attlen))
 			return false;
 	}
@@ -515,137 +457,14 @@ insert_index_entries(MsTarget *target, TupleTableSlot *slot,
 		ResetPerTupleExprContext(target->estate);
 }
 
-/* ------------------------------------------------------------------------
- * Finding the row
- * ------------------------------------------------------------------------
- */
-
-/*
- * A dirty snapshot found a row that another transaction is inserting or
- * removing: wait for that and look again.
- */
-static bool
-wait_for_other(MsTarget *target)
-{
-	TransactionId xid = TransactionIdIsValid(target->dirty.xmin) ?
-		target->dirty.xmin : target->dirty.xmax;
-
-	if (!TransactionIdIsValid(xid))
-		return false;
-	XactLockTableWait(xid, NULL, NULL, XLTW_None);
-	return true;
-}
-
-/*
- * The scan, and what the access method hangs on it while it runs, live as
- * long as the transaction.
- */
-static bool
-find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
-{
-	MemoryContext oldcxt;
-	bool		found;
-
-	for (int i = 0; i < target->nkeys; i++)
-	{
-		int			att = target->key_atts[i];
-
-		/* a policy made the key NULL: no row has that */
-		if (isnull[att])
-			return false;
-		target->keys[i].sk_argument = values[att];
-	}
-
-	oldcxt = MemoryContextSwitchTo(TopTransactionContext);
-	if (target->scan == NULL)
-	{
-		InitDirtySnapshot(target->dirty);
-		target->scan = index_beginscan_compat(target->rel,
-											  target->indexes[target->identity].rel,
-											  &target->dirty, target->nkeys);
-	}
-	do
-	{
-		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
-		found = index_getnext_slot(target->scan, ForwardScanDirection,
-								   target->found_slot);
-	} while (found && wait_for_other(target));
-	MemoryContextSwitchTo(oldcxt);
-	return found;
-}
-
-/* Is the found row the given one, in all columns the image has? */
-static bool
-row_equals(MsTarget *target, const Datum *values, const bool *isnull)
-{
-	TupleTableSlot *slot = target->found_slot;
-
-	slot_getallattrs(slot);
-	for (int i = 0; i < target->desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(target->desc, i);
-
-		if (!bms_is_member(i, target->mapped) ||
-			(target->old_present && !target->old_present[i]))
-			continue;
-		if (slot->tts_isnull[i] != isnull[i])
-			return false;
-		if (!isnull[i] && !datum_image_eq(slot->tts_values[i], values[i],
-										  att->attbyval, att->attlen))
-			return false;
-	}
-	return true;
-}
-
-/* Without a key: the first row that is equal in every column. */
-static bool
-find_by_row(MsTarget *target, const Datum *values, const bool *isnull)
-{
-	bool		found;
-	bool		again;
-
-	do
-	{
-		TableScanDesc scan;
-
-		found = again = false;
-		InitDirtySnapshot(target->dirty);
-		scan = table_beginscan(target->rel, &target->dirty, 0, NULL);
-		while (!found && table_scan_getnextslot(scan, ForwardScanDirection,
-												target->found_slot))
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (!row_equals(target, values, isnull))
-				continue;
-			if (wait_for_other(target))
-				again = true;
-			else
-				found = true;
-			break;
-		}
-		if (found)
-			ExecMaterializeSlot(target->found_slot);
-		table_endscan(scan);
-	} while (again);
-	return found;
-}
-
-static bool
-find_row(MsTarget *target, const Datum *values, const bool *isnull)
-{
-	ms_target_flush(target);
-	return target->identity >= 0 ? find_by_key(target, values, isnull) :
-		find_by_row(target, values, isnull);
-}
-
 /* Publications of our own server need an identity to log changes by. */
 static void
 check_replica_identity(MsTarget *target, CmdType command)
 {
-	if (target->identity_checked)
+	if (target->identity_checked & (1 << command))
 		return;
 	CheckCmdReplicaIdentity(target->rel, command);
-	target->identity_checked = true;
+	target->identity_checked |= 1 << command;
 }
 
 /* ------------------------------------------------------------------------
@@ -720,11 +539,14 @@ ms_target_flush(MsTarget *target)
 {
 	CommandId	cid;
 	int			n = target->nbatch;
+	MemoryContext oldcxt;
 
 	if (n == 0)
 		return;
 	target->nbatch = 0;
 	target->batch_bytes = 0;
+	/* what heap and indexes allocate is as short-lived as the values */
+	oldcxt = MemoryContextSwitchTo(target->batch_cxt);
 	for (int i = 0; i < n; i++)
 		check_constraints(target, target->batch[i]);
 
@@ -744,13 +566,27 @@ ms_target_flush(MsTarget *target)
 	}
 	for (int i = 0; i < n && target->nindexes > 0; i++)
 		insert_index_entries(target, target->batch[i], TU_All, false);
+	for (int i = 0; i < n && target->cache; i++)
+		ms_target_remember_row(target, target->batch[i]);
 	CommandCounterIncrement();
 	for (int i = 0; i < n; i++)
 		ExecClearTuple(target->batch[i]);
+	MemoryContextSwitchTo(oldcxt);
 	MemoryContextReset(target->batch_cxt);
 }
 
-/* Is there a row with this row's key?  Never without a key. */
+/* Forget the row that was being filled in.  Nothing may be batched. */
+void
+ms_target_cancel_insert(MsTarget *target)
+{
+	Assert(target->nbatch == 0);
+	MemoryContextReset(target->batch_cxt);
+}
+
+/*
+ * Is there a row with this row's key?  Never without a key.  What is batched
+ * must have been written.
+ */
 bool
 ms_target_exists(MsTarget *target, const MsRow *row)
 {
@@ -760,8 +596,7 @@ ms_target_exists(MsTarget *target, const MsRow *row)
 		return false;
 	if (target->sql)
 		return ms_target_sql_exists(target->sql, row->values, row->isnull);
-	ms_target_flush(target);
-	found = find_by_key(target, row->values, row->isnull);
+	found = ms_target_find_by_key(target, row->values, row->isnull);
 	ExecClearTuple(target->found_slot);
 	return found;
 }
@@ -876,7 +711,7 @@ ms_target_update(MsTarget *target)
 	check_replica_identity(target, CMD_UPDATE);
 	do
 	{
-		if (!find_row(target, target->old_values, target->old_isnull))
+		if (!ms_target_find_row(target, target->old_values, target->old_isnull))
 			return false;
 		ExecClearTuple(slot);
 		keep_unwritten(target);
@@ -891,6 +726,7 @@ ms_target_update(MsTarget *target)
 
 	if (update_indexes != TU_None && target->nindexes > 0)
 		insert_index_entries(target, slot, update_indexes, true);
+	ms_target_remember_row(target, slot);
 	CommandCounterIncrement();
 	return true;
 }
@@ -910,7 +746,7 @@ ms_target_delete(MsTarget *target)
 	check_replica_identity(target, CMD_DELETE);
 	do
 	{
-		if (!find_row(target, target->old_values, target->old_isnull))
+		if (!ms_target_find_row(target, target->old_values, target->old_isnull))
 			return false;
 		result = table_tuple_delete(target->rel, &target->found_slot->tts_tid,
 									GetCurrentCommandId(true),

@@ -29,7 +29,20 @@ struct MsTargetSql
 	SPIPlanPtr	exists;
 	SPIPlanPtr	update;
 	SPIPlanPtr	delete;
+	MemoryContextCallback release;
 };
+
+/* Prepared statements do not go with a memory context by themselves. */
+static void
+release_plans(void *arg)
+{
+	MsTargetSql *sql = (MsTargetSql *) arg;
+	SPIPlanPtr	plans[] = {sql->insert, sql->exists, sql->update, sql->delete};
+
+	for (int i = 0; i < (int) lengthof(plans); i++)
+		if (plans[i])
+			SPI_freeplan(plans[i]);
+}
 
 /*
  * Prepare to write to rel through SQL.  nkeys 0 means that rows are told
@@ -42,6 +55,9 @@ ms_target_sql_build(Relation rel, const Bitmapset *mapped, int nkeys,
 	MsTargetSql *sql = palloc0(sizeof(MsTargetSql));
 	TupleDesc	desc = RelationGetDescr(rel);
 
+	sql->release.func = release_plans;
+	sql->release.arg = sql;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &sql->release);
 	sql->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											   RelationGetRelationName(rel));
 	sql->atts = palloc(sizeof(int) * Max(1, desc->natts));

@@ -15,6 +15,7 @@
 #include "access/transam.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -177,6 +178,39 @@ ms_source_column_parse_type(MsSourceColumn *col)
 	else if (strcmp(name, "char") == 0 || strcmp(name, "varchar") == 0 ||
 			 strcmp(name, "binary") == 0 || strcmp(name, "varbinary") == 0)
 		col->char_length = args[0];
+}
+
+/*
+ * The other way: write the labels into COLUMN_TYPE.
+ */
+void
+ms_source_column_write_labels(MsSourceColumn *col)
+{
+	const char *end = strrchr(col->column_type, ')');
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, col->column_type,
+						   strcspn(col->column_type, "("));
+	foreach(lc, col->labels)
+	{
+		appendStringInfoString(&buf, foreach_current_index(lc) ? ",'" : "('");
+		for (const char *p = lfirst(lc); *p; p++)
+		{
+			if (*p == '\'' || *p == '\\')
+				appendStringInfoChar(&buf, *p);
+			if (*p == '\n')
+				appendStringInfoString(&buf, "\\n");
+			else if (*p == '\r')
+				appendStringInfoString(&buf, "\\r");
+			else
+				appendStringInfoChar(&buf, *p);
+		}
+		appendStringInfoChar(&buf, '\'');
+	}
+	appendStringInfoString(&buf, end ? end : ")");
+	col->column_type = buf.data;
 }
 
 /* TINYINT(1) is what MariaDB makes of BOOLEAN */

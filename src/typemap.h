@@ -12,6 +12,7 @@
 #include "value.h"
 
 extern void ms_source_column_parse_type(MsSourceColumn *col);
+extern void ms_source_column_write_labels(MsSourceColumn *col);
 extern void ms_typemap_init_column(MsColumn *col, const MsSourceColumn *source);
 extern void ms_typemap_bind_target(MsColumn *col, const MsSourceColumn *source,
 								   int attidx, Oid typid, int32 typmod,

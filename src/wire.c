@@ -47,7 +47,7 @@
 /* what mysql_net_read_packet returns on error: not ~0UL */
 #define WIRE_PACKET_ERROR		((unsigned int) -1)
 
-/* seconds the source may be stalled by us before it hangs up: a year */
+/* seconds that we may be silent before the source hangs up: a year */
 #define WIRE_NET_WRITE_TIMEOUT	31536000
 
 /* the longest single wait, so that a lost wake-up cannot hang us */
@@ -476,8 +476,9 @@ ms_wire_connect(const MsServerOptions *options)
 
 	ms_wire_exec(wire, psprintf("SET SESSION sql_mode = '', time_zone = '+00:00', "
 								"net_write_timeout = %d, net_read_timeout = %d, "
-								"max_statement_time = 0, sql_select_limit = DEFAULT",
-								WIRE_NET_WRITE_TIMEOUT, WIRE_NET_WRITE_TIMEOUT));
+								"max_statement_time = 0, sql_select_limit = " UINT64_FORMAT,
+								WIRE_NET_WRITE_TIMEOUT, WIRE_NET_WRITE_TIMEOUT,
+								PG_UINT64_MAX));
 	return wire;
 }
 

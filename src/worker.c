@@ -143,6 +143,33 @@ ms_worker_error_text(const ErrorData *edata)
 	return buf.data;
 }
 
+/* May the same thing work later without anybody's doing? */
+bool
+ms_worker_is_transient(int sqlerrcode)
+{
+	/* in the class of connections, but what was sent will be sent again */
+	if (sqlerrcode == ERRCODE_PROTOCOL_VIOLATION)
+		return false;
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return true;
+	}
+	switch (sqlerrcode)
+	{
+		case ERRCODE_ADMIN_SHUTDOWN:
+		case ERRCODE_CRASH_SHUTDOWN:
+		case ERRCODE_CANNOT_CONNECT_NOW:
+		case ERRCODE_QUERY_CANCELED:
+		case ERRCODE_LOCK_NOT_AVAILABLE:
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+			return true;
+	}
+	return false;
+}
+
 /* What all our background workers have in common. */
 void
 ms_worker_fill(BackgroundWorker *bgw, const char *function, const char *name,
@@ -265,14 +292,23 @@ load_subscription(MsPosition *position, List **tables)
 	worker.counters_loaded = true;
 }
 
+/*
+ * Our replication origin.  A dump does not bring it, nor does pg_upgrade: a
+ * subscription that is started there gets a new one.
+ */
 static void
 setup_origin(void)
 {
+	char	   *name = psprintf(MS_ORIGIN_FORMAT, worker.dboid, worker.subid);
 	RepOriginId origin;
 
 	StartTransactionCommand();
-	origin = replorigin_by_name(psprintf(MS_ORIGIN_FORMAT, worker.dboid,
-										 worker.subid), false);
+	origin = replorigin_by_name(name, true);
+	if (origin == InvalidRepOriginId)
+		origin = replorigin_create(name);
+	CommitTransactionCommand();
+
+	StartTransactionCommand();
 	replorigin_session_setup_compat(origin);
 	replorigin_session_origin = origin;
 	CommitTransactionCommand();
@@ -339,10 +375,12 @@ connect_source(const char *gtid)
 {
 	MsStreamStart start = {0};
 	char		host[64];
+	uint32		source_id;
 
 	worker.control = ms_wire_connect(&worker.server);
-	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
-					 check_source(), worker.counters);
+	source_id = check_source();
+	ms_snapshot_init(worker.sub, &worker.options, worker.relmap, source_id,
+					 worker.counters);
 	poll_source();
 
 	if (gethostname(host, sizeof(host)) != 0)
@@ -353,6 +391,13 @@ connect_source(const char *gtid)
 	start.report_host = host;
 	start.heartbeat_period = worker.server.heartbeat_period;
 	worker.stream = ms_wire_connect(&worker.server);
+	if (strtoul(ms_wire_query_value(worker.stream, "SELECT @@global.server_id"),
+				NULL, 10) != source_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("two connections to MariaDB server \"%s\" reached two servers",
+						worker.sub->server),
+				 errhint("The address of the server must lead to one MariaDB server at a time.")));
 	ms_wire_set_read_timeout(worker.stream, FIRST_EVENT_TIMEOUT);
 	ms_wire_start_stream(worker.stream, &start);
 	ereport(LOG,
@@ -409,7 +454,7 @@ between_transactions(void)
 static long
 worker_idle(void *arg pg_attribute_unused())
 {
-	long		timeout;
+	bool		worked;
 
 	if (ConfigReloadPending)
 	{
@@ -419,6 +464,8 @@ worker_idle(void *arg pg_attribute_unused())
 	if (!ms_apply_at_boundary(worker.apply))
 		return -1;
 
+	/* whatever waits in here may swallow a wake-up meant for what follows */
+	worked = ms_apply_has_open_group(worker.apply) || !ms_snapshot_settled();
 	ms_apply_commit(worker.apply);
 	worker.last_poll = GetCurrentTimestamp();
 	between_transactions();
@@ -429,8 +476,9 @@ worker_idle(void *arg pg_attribute_unused())
 		worker.idle = true;
 		ms_apply_report_idle(worker.apply, true);
 	}
-	timeout = ms_apply_flush_stats(worker.apply);
-	return timeout;
+	if (worked && ms_snapshot_settled())
+		return 0;
+	return ms_apply_flush_stats(worker.apply);
 }
 
 pg_noreturn_compat static void
@@ -494,33 +542,6 @@ run_worker(void)
  * ------------------------------------------------------------------------
  */
 
-/* May the same thing work later without anybody's doing? */
-static bool
-is_transient(int sqlerrcode)
-{
-	/* in the class of connections, but what was sent will be sent again */
-	if (sqlerrcode == ERRCODE_PROTOCOL_VIOLATION)
-		return false;
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_CONNECTION_EXCEPTION:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-			return true;
-	}
-	switch (sqlerrcode)
-	{
-		case ERRCODE_ADMIN_SHUTDOWN:
-		case ERRCODE_CRASH_SHUTDOWN:
-		case ERRCODE_CANNOT_CONNECT_NOW:
-		case ERRCODE_QUERY_CANCELED:
-		case ERRCODE_LOCK_NOT_AVAILABLE:
-		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
-			return true;
-	}
-	return false;
-}
-
 /* Keep the error in the catalog. */
 static void
 save_error(const char *text, const char *gtid)
@@ -540,7 +561,7 @@ pg_noreturn_compat static void
 end_with_error(ErrorData *edata)
 {
 	char		gtid[MS_GTID_TEXT_LEN] = "";
-	bool		transient = is_transient(edata->sqlerrcode);
+	bool		transient = ms_worker_is_transient(edata->sqlerrcode);
 	bool		predecessors = false;
 	char	   *text;
 

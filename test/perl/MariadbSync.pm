@@ -299,7 +299,7 @@ sub wait_until
 # is the plain text of both.
 my %canonical = (
 	float    => [ 'CAST(%s AS DOUBLE)', '%s::float8', 'number' ],
-	double   => [ '%s',                 '%s::float8', 'number' ],
+	double   => [ 'CAST(%s AS DOUBLE)', '%s::float8', 'number' ],
 	date     => [ '%s',                 "to_char(%s, 'YYYY-MM-DD')" ],
 	datetime => [
 		"DATE_FORMAT(%s, '%%Y-%%m-%%d %%H:%%i:%%s.%%f')",

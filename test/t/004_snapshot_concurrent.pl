@@ -9,7 +9,7 @@ use MariaDBServer;
 use MariadbSync;
 use Test::More;
 
-my $rows = 40_000;
+my $rows = 120_000;
 
 my $maria = MariaDBServer->new('source');
 $maria->sql(

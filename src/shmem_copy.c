@@ -1,0 +1,204 @@
+/*
+ * shmem_copy.c - the part of a slot that holds the copies: the apply worker
+ * hands out tasks, snapshot workers take them up and tell how far they are.
+ *
+ * Part of the shmem room and under its lock.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/wait_event.h"
+
+#include "shmem_internal.h"
+
+static MsCopyTask *my_copy = NULL;	/* a snapshot worker's own */
+
+List *
+ms_shmem_list_copies(Oid dboid)
+{
+	List	   *result = NIL;
+
+	if (shared == NULL)
+		return NIL;
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		for (int j = 0; j < MS_MAX_SNAPSHOT_WORKERS; j++)
+		{
+			MsCopyView *view = palloc(sizeof(MsCopyView));
+			bool		running;
+
+			LWLockAcquire(shared->lock, LW_SHARED);
+			running = slot->in_use && slot->view.dboid == dboid &&
+				slot->copies[j].state == MS_COPY_RUNNING;
+			view->subid = slot->view.subid;
+			view->task = slot->copies[j];
+			LWLockRelease(shared->lock);
+			if (running)
+				result = lappend(result, view);
+			else
+				pfree(view);
+		}
+	}
+	return result;
+}
+
+/* Give snapshot worker number "worker" its task.  False if it has one. */
+bool
+ms_shmem_copy_assign(int worker, const MsCopyTask *task)
+{
+	MsCopyTask *copy = &my_slot->copies[worker];
+	bool		ok;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	ok = copy->state == MS_COPY_FREE && copy->pid == 0;
+	if (ok)
+	{
+		*copy = *task;
+		copy->state = MS_COPY_STARTING;
+		copy->pid = 0;
+	}
+	LWLockRelease(shared->lock);
+	return ok;
+}
+
+void
+ms_shmem_copy_get(int worker, MsCopyTask *task)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	*task = my_slot->copies[worker];
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_copy_release(int worker)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->copies[worker].state = MS_COPY_FREE;
+	LWLockRelease(shared->lock);
+}
+
+/* Ask all snapshot workers to end and wait until they have. */
+void
+ms_shmem_copy_terminate_all(void)
+{
+	for (;;)
+	{
+		bool		quiet = true;
+
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
+		{
+			MsCopyTask *copy = &my_slot->copies[i];
+
+			if (copy->pid != 0)
+			{
+				kill(copy->pid, SIGTERM);
+				quiet = false;
+			}
+			else
+				copy->state = MS_COPY_FREE;
+		}
+		if (!quiet)
+			ConditionVariablePrepareToSleep(&my_slot->progress_cv);
+		LWLockRelease(shared->lock);
+		if (quiet)
+			break;
+		ConditionVariableTimedSleep(&my_slot->progress_cv, 100,
+									PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+}
+
+static void
+detach_copy(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->pid = 0;
+	if (my_copy->state == MS_COPY_RUNNING)
+	{
+		my_copy->state = MS_COPY_FAILED;
+		my_copy->sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
+		strlcpy(my_copy->error, "snapshot worker ended", MS_ERROR_TEXT_MAX);
+	}
+	if (my_slot->latch)
+		SetLatch(my_slot->latch);
+	ms_shmem_bump(my_slot);
+	ms_shmem_release_if_forgotten(my_slot);
+	LWLockRelease(shared->lock);
+}
+
+/*
+ * Take up the task.  False when the leader is gone or wants it no more.
+ */
+bool
+ms_shmem_copy_attach(int slot, int worker, Oid *dboid, int32 *subid,
+					 MsCopyTask *task)
+{
+	bool		ok;
+
+	my_slot = &shared->slots[slot];
+	my_copy = &my_slot->copies[worker];
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	ok = my_slot->in_use && my_slot->view.pid != 0 &&
+		my_copy->state == MS_COPY_STARTING && my_copy->pid == 0;
+	if (ok)
+	{
+		my_copy->state = MS_COPY_RUNNING;
+		my_copy->pid = MyProcPid;
+		*dboid = my_slot->view.dboid;
+		*subid = my_slot->view.subid;
+		*task = *my_copy;
+	}
+	LWLockRelease(shared->lock);
+	if (ok)
+		on_shmem_exit(detach_copy, 0);
+	return ok;
+}
+
+void
+ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->phase = phase;
+	my_copy->rows_done = rows;
+	my_copy->bytes_done = bytes;
+	LWLockRelease(shared->lock);
+}
+
+/* Tell the leader how it ended; the process ends right after. */
+void
+ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->state = ok ? MS_COPY_DONE : MS_COPY_FAILED;
+	my_copy->sqlerrcode = sqlerrcode;
+	strlcpy(my_copy->error, error ? error : "", MS_ERROR_TEXT_MAX);
+	LWLockRelease(shared->lock);
+}
+
+/* Has a snapshot worker waited out this position already? */
+bool
+ms_shmem_copy_is_quiet(const char *file, uint64 pos)
+{
+	bool		quiet;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	quiet = my_slot->quiet_pos == pos &&
+		strcmp(my_slot->quiet_file, file) == 0;
+	LWLockRelease(shared->lock);
+	return quiet;
+}
+
+void
+ms_shmem_copy_set_quiet(const char *file, uint64 pos)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->quiet_file, file, MS_FILE_NAME_MAX);
+	my_slot->quiet_pos = pos;
+	LWLockRelease(shared->lock);
+}

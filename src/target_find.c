@@ -1,0 +1,265 @@
+/*
+ * target_find.c - finding the row of a before image in the target.
+ *
+ * With a replica identity by one index scan that is kept for the transaction.
+ * Without one by the whole row: by a scan of the table at first, then by a
+ * cache of where the rows are (rowcache.c), which is only ever a hint.
+ *
+ * A dirty snapshot sees rows that other sessions are about to insert or
+ * remove; their end is waited for, and the row is looked for again.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "target_internal.h"
+
+/* a table without a key is scanned this often before its rows are cached */
+#define SCANS_BEFORE_CACHE 1
+#define ROW_CACHE_BYTES (32 * 1024 * 1024)
+
+/*
+ * A dirty snapshot found a row that another transaction is inserting or
+ * removing: wait for that and look again.
+ */
+static bool
+wait_for_other(MsTarget *target)
+{
+	TransactionId xid = TransactionIdIsValid(target->dirty.xmin) ?
+		target->dirty.xmin : target->dirty.xmax;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	XactLockTableWait(xid, NULL, NULL, XLTW_None);
+	return true;
+}
+
+/*
+ * The scan, and what the access method hangs on it while it runs, live as
+ * long as the transaction.
+ */
+bool
+ms_target_find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	MemoryContext oldcxt;
+	bool		found;
+
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		int			att = target->key_atts[i];
+
+		/* a policy made the key NULL: no row has that */
+		if (isnull[att])
+			return false;
+		target->keys[i].sk_argument = values[att];
+	}
+
+	oldcxt = MemoryContextSwitchTo(TopTransactionContext);
+	if (target->scan == NULL)
+	{
+		InitDirtySnapshot(target->dirty);
+		target->scan = index_beginscan_compat(target->rel,
+											  target->indexes[target->identity].rel,
+											  &target->dirty, target->nkeys);
+	}
+	do
+	{
+		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
+		found = index_getnext_slot(target->scan, ForwardScanDirection,
+								   target->found_slot);
+	} while (found && wait_for_other(target));
+	MemoryContextSwitchTo(oldcxt);
+	return found;
+}
+
+/* Is the found row the given one, in all columns the image has? */
+static bool
+row_equals(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	TupleTableSlot *slot = target->found_slot;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < target->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(target->desc, i);
+
+		if (!bms_is_member(i, target->mapped) ||
+			(target->old_present && !target->old_present[i]))
+			continue;
+		if (slot->tts_isnull[i] != isnull[i])
+			return false;
+		if (!isnull[i] && !datum_image_eq(slot->tts_values[i], values[i],
+										  att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Finding the row without a key
+ * ------------------------------------------------------------------------
+ */
+
+/* Of the columns that the source has, by their bytes. */
+static uint32
+hash_row(const MsTarget *target, const Datum *values, const bool *isnull)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < target->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(target->desc, i);
+
+		if (!bms_is_member(i, target->mapped))
+			continue;
+		hash = hash_combine(hash, isnull[i] ? 0 :
+							datum_image_hash(values[i], att->attbyval,
+											 att->attlen));
+	}
+	return hash;
+}
+
+static void
+drop_cache(MsTarget *target)
+{
+	if (target->cache)
+		ms_rowcache_destroy(target->cache);
+	target->cache = NULL;
+}
+
+/* A row has come to be at the slot's tuple id. */
+void
+ms_target_remember_row(MsTarget *target, TupleTableSlot *slot)
+{
+	if (target->cache == NULL)
+		return;
+	slot_getallattrs(slot);
+	if (!ms_rowcache_add(target->cache,
+						 hash_row(target, slot->tts_values, slot->tts_isnull),
+						 &slot->tts_tid))
+	{
+		drop_cache(target);
+		target->no_cache = true;
+	}
+}
+
+static void
+build_cache(MsTarget *target)
+{
+	TableScanDesc scan;
+
+	target->cache = ms_rowcache_create(target->cxt, ROW_CACHE_BYTES);
+	InitDirtySnapshot(target->dirty);
+	scan = table_beginscan(target->rel, &target->dirty, 0, NULL);
+	while (target->cache && table_scan_getnextslot(scan, ForwardScanDirection,
+												   target->found_slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		ms_target_remember_row(target, target->found_slot);
+	}
+	ExecClearTuple(target->found_slot);
+	table_endscan(scan);
+}
+
+/* Look where the cache says. */
+static bool
+find_by_cache(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	uint32		hash = hash_row(target, values, isnull);
+	uint32		cursor = PG_UINT32_MAX;
+	ItemPointerData tid;
+
+	while (ms_rowcache_next(target->cache, hash, &cursor, &tid))
+	{
+		InitDirtySnapshot(target->dirty);
+		if (!table_tuple_fetch_row_version(target->rel, &tid, &target->dirty,
+										   target->found_slot))
+		{
+			ms_rowcache_remove(target->cache, cursor);
+			continue;
+		}
+		/* somebody else is at it: let the scan wait for them */
+		if (TransactionIdIsValid(target->dirty.xmin) ||
+			TransactionIdIsValid(target->dirty.xmax))
+			return false;
+		if (row_equals(target, values, isnull))
+		{
+			ms_rowcache_remove(target->cache, cursor);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first row that is equal in every column. */
+static bool
+find_by_scan(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	bool		found;
+	bool		again;
+
+	do
+	{
+		TableScanDesc scan;
+
+		found = again = false;
+		InitDirtySnapshot(target->dirty);
+		scan = table_beginscan(target->rel, &target->dirty, 0, NULL);
+		while (!found && table_scan_getnextslot(scan, ForwardScanDirection,
+												target->found_slot))
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!row_equals(target, values, isnull))
+				continue;
+			if (wait_for_other(target))
+				again = true;
+			else
+				found = true;
+			break;
+		}
+		if (found)
+			ExecMaterializeSlot(target->found_slot);
+		table_endscan(scan);
+	} while (again);
+	return found;
+}
+
+/*
+ * Without a key: by the whole row.  Once a second row is looked for, it pays
+ * to know where they all are.
+ */
+static bool
+find_by_row(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	/* an image without all columns has no hash */
+	if (target->old_present == NULL)
+	{
+		if (target->cache == NULL && !target->no_cache &&
+			target->scans >= SCANS_BEFORE_CACHE)
+			build_cache(target);
+		if (target->cache && find_by_cache(target, values, isnull))
+			return true;
+	}
+	target->scans++;
+	return find_by_scan(target, values, isnull);
+}
+
+/*
+ * Find the row of a before image; it is then in found_slot.  What is batched
+ * is written first, as it may be among it.
+ */
+bool
+ms_target_find_row(MsTarget *target, const Datum *values, const bool *isnull)
+{
+	ms_target_flush(target);
+	return target->identity >= 0 ? ms_target_find_by_key(target, values, isnull) :
+		find_by_row(target, values, isnull);
+}

@@ -1,0 +1,84 @@
+/*
+ * target_internal.h - what the files of the target room share.
+ */
+#ifndef MS_TARGET_INTERNAL_H
+#define MS_TARGET_INTERNAL_H
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "nodes/execnodes.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "rowcache.h"
+#include "target.h"
+#include "target_sql.h"
+
+/* a batch of inserts is written when it has this many rows or bytes */
+#define BATCH_MAX_ROWS	1000
+#define BATCH_MAX_BYTES (1024 * 1024)
+
+typedef struct TargetIndex
+{
+	Oid			oid;
+	IndexInfo  *info;
+	bool		unique;
+	Relation	rel;			/* while open */
+} TargetIndex;
+
+struct MsTarget
+{
+	Oid			relid;
+	char	   *source_name;
+	MemoryContext cxt;
+	TupleDesc	desc;			/* our own copy */
+	Bitmapset  *mapped;			/* attribute indexes that the source has */
+	bool		has_unmapped;
+	MsTargetSql *sql;			/* the other road, or NULL */
+
+	int			nindexes;
+	TargetIndex *indexes;
+	bool		has_checks;		/* CHECK constraints or index expressions */
+	int			nnotnull;
+	int		   *notnull;		/* attribute indexes */
+
+	int			identity;		/* in indexes, -1 = none */
+	int			nkeys;
+	int		   *key_atts;		/* attribute indexes */
+	ScanKey		keys;
+
+	MsRowCache *cache;			/* without an identity, when it pays */
+	bool		no_cache;		/* the table is too large for one */
+	int			scans;			/* made to find a row */
+
+	Datum	   *old_values;		/* before image */
+	bool	   *old_isnull;
+	const bool *old_present;	/* columns it has, by attribute; NULL = all */
+	const bool *new_present;	/* the after image's */
+	TupleTableSlot *new_slot;	/* virtual: after image */
+	TupleTableSlot *found_slot; /* the row in the table */
+
+	/* while open */
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *result_rel;
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	int			identity_checked;	/* a bit per command */
+
+	/* inserts not yet written */
+	TupleTableSlot *batch[BATCH_MAX_ROWS];
+	int			nbatch;
+	int			nslots;			/* made so far */
+	Size		batch_bytes;
+	BulkInsertState bulk;
+	MemoryContext batch_cxt;	/* the values of the batch */
+};
+
+extern bool ms_target_find_row(MsTarget *target, const Datum *values,
+							   const bool *isnull);
+extern bool ms_target_find_by_key(MsTarget *target, const Datum *values,
+								  const bool *isnull);
+extern void ms_target_remember_row(MsTarget *target, TupleTableSlot *slot);
+
+#endif							/* MS_TARGET_INTERNAL_H */
