@@ -370,6 +370,7 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 	apply->in_transaction = true;
 	apply->serial++;
 	apply->start_pos = event->next_pos - event->length;
+	apply->wrote = false;
 	apply->xa_prepared = (event->gtid.flags2 & MS_GTID_PREPARED_XA) != 0;
 	if (event->timestamp != 0)
 		apply->source_time = time_t_to_timestamptz((pg_time_t) event->timestamp) +
@@ -391,6 +392,30 @@ end_transaction(MsApply *apply, const MsEvent *event)
 	apply->stats_dirty = true;
 	if (group_is_full(apply))
 		ms_apply_commit(apply);
+}
+
+/*
+ * Before a long wait in the middle of a source transaction: commit what is
+ * complete and hold no transaction open, if the one at hand has not written
+ * anything yet.  ms_apply_begin() goes on.
+ */
+void
+ms_apply_let_go(MsApply *apply)
+{
+	char		gtid_text[MS_GTID_TEXT_LEN];
+
+	if (!apply->group_open || apply->wrote)
+		return;
+	if (apply->group_transactions == 0)
+	{
+		abort_group(apply);
+		return;
+	}
+	strlcpy(gtid_text, apply->gtid_text, sizeof(gtid_text));
+	apply->in_transaction = false;
+	ms_apply_commit(apply);
+	apply->in_transaction = true;
+	strlcpy(apply->gtid_text, gtid_text, sizeof(gtid_text));
 }
 
 /*
@@ -458,6 +483,7 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 		(apply->options->publish & MS_PUBLISH_TRUNCATE) == 0)
 		return;
 	ms_relmap_close_all(apply->relmap);
+	apply->wrote = true;
 	ms_target_truncate(plan->sub->relid);
 	apply->counters[MS_CNT_TRUNCATES]++;
 }

@@ -27,6 +27,7 @@ struct MsApply
 	uint64		serial;			/* counts source transactions */
 	uint64		start_pos;		/* of its GTID event */
 	bool		xa_prepared;
+	bool		wrote;			/* something of it is in the group */
 
 	/* the group */
 	bool		group_open;		/* a PostgreSQL transaction is open */
@@ -49,6 +50,7 @@ struct MsApply
 
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
 extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);
+extern void ms_apply_let_go(MsApply *apply);
 extern void ms_apply_not_supported(const MsApply *apply, const char *what,
 								   const char *hint);
 

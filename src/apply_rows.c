@@ -222,9 +222,13 @@ ms_apply_rows_wanted(MsApply *apply, TablePlan *plan)
 		return true;
 	if (plan->verdict_serial != apply->serial)
 	{
+		/* the copy may take long */
+		if (plan->sub->state == MS_TABLE_COPYING)
+			ms_apply_let_go(apply);
 		plan->verdict_apply = ms_snapshot_row_wanted(plan, apply->current_file,
 													 apply->start_pos);
 		plan->verdict_serial = apply->serial;
+		ms_apply_begin(apply);
 	}
 	return plan->verdict_apply;
 }
@@ -277,6 +281,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		(apply->options->publish & publish_bit[rows->op]) == 0)
 		return;
 
+	apply->wrote = true;
 	ms_relmap_open(apply->relmap, plan, entry);
 	if ((int) rows->ncolumns != plan->format.ncolumns)
 		ereport(ERROR,
