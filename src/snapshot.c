@@ -188,7 +188,7 @@ ms_snapshot_settled(void)
 
 /* Take over what the snapshot worker wrote about its table. */
 static void
-refresh_plan(TablePlan *plan)
+refresh_plan(TablePlan *plan, const MsCopyTask *task)
 {
 	bool		own = begin_catalog();
 	MsSubTable *table = ms_catalog_get_table(leader.sub->subid,
@@ -208,6 +208,11 @@ refresh_plan(TablePlan *plan)
 	plan->sub->snapshot_file = table->snapshot_file ? pstrdup(table->snapshot_file) : NULL;
 	plan->sub->state_gtid = table->state_gtid ? pstrdup(table->state_gtid) : NULL;
 	MemoryContextSwitchTo(oldcxt);
+	if (task->values_changed > 0)
+	{
+		leader.counters[MS_CNT_VALUES_CHANGED] += task->values_changed;
+		ms_catalog_save_counters(leader.sub->subid, leader.counters);
+	}
 	end_catalog(own);
 }
 
@@ -252,7 +257,7 @@ collect(int worker)
 	if (task.phase == MS_COPY_PHASE_CONSTRAINTS)
 		leader.constraints = list_delete_ptr(leader.constraints, plan);
 	else
-		refresh_plan(plan);
+		refresh_plan(plan, &task);
 }
 
 static void

@@ -57,6 +57,7 @@ typedef struct Copy
 	MsWire	   *wire;
 	int64		rows;
 	int64		bytes;
+	uint64		values_changed; /* by a policy */
 } Copy;
 
 /* Are transactions prepared that neither copy nor stream would show? */
@@ -321,6 +322,8 @@ load_rows(Copy *copy, TablePlan *plan)
 								   copy->bytes);
 		CHECK_FOR_INTERRUPTS();
 	}
+	for (int i = 0; i < plan->format.ncolumns; i++)
+		copy->values_changed += plan->format.columns[i].changed;
 	error_context_stack = callback.previous;
 }
 
@@ -566,7 +569,7 @@ record_failure(const Copy *copy, int32 subid, ErrorData *edata)
 	StartTransactionCommand();
 	ms_catalog_set_table_error(subid, copy->task.db, copy->task.table, text);
 	CommitTransactionCommand();
-	ms_shmem_copy_finish(false, sqlerrcode, text);
+	ms_shmem_copy_finish(false, 0, sqlerrcode, text);
 }
 
 /*
@@ -597,7 +600,7 @@ ms_snapshot_worker_main(Datum arg)
 	PG_TRY();
 	{
 		run_task(&copy, subid);
-		ms_shmem_copy_finish(true, 0, NULL);
+		ms_shmem_copy_finish(true, copy.values_changed, 0, NULL);
 	}
 	PG_CATCH();
 	{

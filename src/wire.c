@@ -297,6 +297,14 @@ report_error(MsWire *wire, int elevel, const char *sql)
 	int			sqlerrcode = ERRCODE_FDW_ERROR;
 	const char *hint = NULL;
 
+	if (wire->timed_out && !wire->connected)
+		ereport(elevel,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("could not connect to MariaDB server \"%s\" at %s",
+						wire->server_name, wire->address),
+				 errdetail("Nothing was received for %ld seconds.",
+						   wire->read_timeout_ms / 1000),
+				 errhint("Check that MariaDB is running and reachable. Option \"connect_timeout\" of the server sets how long to wait.")));
 	if (wire->timed_out)
 		ereport(elevel,
 				(errcode(ERRCODE_CONNECTION_FAILURE),

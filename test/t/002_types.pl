@@ -1144,7 +1144,9 @@ foreach my $settings (
 	'log_bin_compress = OFF',
 	'binlog_row_metadata = MINIMAL',
 	'binlog_row_metadata = NO_LOG, binlog_checksum = CRC32',
-	'binlog_row_metadata = FULL')
+	'binlog_row_metadata = FULL, binlog_row_image = MINIMAL',
+	'binlog_row_image = NOBLOB',
+	'binlog_row_image = FULL')
 {
 	$maria->sql("SET GLOBAL $settings");
 
