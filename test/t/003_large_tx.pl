@@ -79,7 +79,7 @@ sub peak_while_catching_up
 			if ($pid)
 			{
 				my $kb = private_kb($pid);
-				$samples++ if $kb;
+				$samples++  if $kb;
 				$peak = $kb if $kb > $peak;
 			}
 			$waiter->pump_nb;
@@ -94,8 +94,7 @@ sub check_peak
 {
 	my ($mb, $what) = @_;
 
-	cmp_ok($mb, '<', $limit_mb,
-		sprintf('%s: %.1f MB of memory', $what, $mb));
+	cmp_ok($mb, '<', $limit_mb, sprintf('%s: %.1f MB of memory', $what, $mb));
 	return;
 }
 
@@ -121,18 +120,13 @@ DELETE FROM t WHERE id MOD 5 = 0;
 UPDATE t SET id = id + $rows WHERE id MOD 50 = 1;
 DELETE FROM other WHERE id MOD 40 = 0;
 COMMIT}, 'big');
-check_peak(
-	peak_while_catching_up('sub', $worker),
+check_peak(peak_while_catching_up('sub', $worker),
 	'large updates and deletes');
 is( view_value($node, 'sub', 'transactions, updates, deletes'),
-	join('|',
-		2,
-		$rows / 4 + $rows / 50,
-		$rows / 5 + $rows / 40),
+	join('|', 2, $rows / 4 + $rows / 50, $rows / 5 + $rows / 40),
 	'all changes are made, in two transactions');
 is( $node->safe_psql(
-		'postgres',
-		'SELECT count(DISTINCT xmin::text) FROM big.other'),
+		'postgres', 'SELECT count(DISTINCT xmin::text) FROM big.other'),
 	'1',
 	'in one of PostgreSQL');
 is($node->safe_psql('postgres', $worker), $pid, 'by one and the same worker');
