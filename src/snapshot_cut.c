@@ -11,15 +11,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_index.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
-#include "access/htup_details.h"
-#include "catalog/pg_index.h"
 
-#include "snapshot.h"
 #include "remote_schema.h"
+#include "snapshot.h"
 #include "typemap.h"
 
 typedef struct Cut
@@ -30,6 +30,7 @@ typedef struct Cut
 	List	   *quoted;
 	char	   *select;			/* what to read them by */
 	MsRowFormat format;
+	bool		whole;			/* they are all of the key */
 } Cut;
 
 static bool
@@ -94,6 +95,7 @@ find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source)
 						 ms_typemap_select_expression(found));
 		cut->format.ncolumns++;
 	}
+	cut->whole = cut->format.ncolumns == list_length(key->columns);
 	cut->select = select.data;
 	cut->from = psprintf("%s.%s FORCE INDEX (%s)",
 						 ms_wire_quote_identifier(table->source_db),
@@ -143,7 +145,7 @@ cut_numbers(Cut *cut, int64 rows_estimate, int chunk_rows)
 	uint64		min;
 	uint64		max;
 
-	if (cut->format.ncolumns != 1 ||
+	if (cut->format.ncolumns != 1 || !cut->whole ||
 		(col->kind != MS_KIND_INT && col->kind != MS_KIND_UINT))
 		return NIL;
 	res = ms_wire_query(cut->wire, psprintf("SELECT MIN(%s), MAX(%s) FROM %s",

@@ -13,13 +13,13 @@ my $rows = 6000;
 
 my $maria = MariaDBServer->new('source');
 my %keys = (
-	by_int      => [ 'k int',                 'seq * 3 - 9000' ],
+	by_int      => [ 'k int',                 'CAST(seq AS SIGNED) * 3 - 9000' ],
 	by_bigint   => [ 'k bigint unsigned',     '18446744073709551615 - seq * 1000000007' ],
-	by_negative => [ 'k smallint',            'seq - 3000' ],
+	by_negative => [ 'k smallint',            'CAST(seq AS SIGNED) - 3000' ],
 	by_date     => [ 'k date',                q{'1970-01-01' + INTERVAL seq DAY} ],
 	by_datetime => [ 'k datetime(6)',         q{'1969-12-30' + INTERVAL seq * 1234567 MICROSECOND} ],
 	by_stamp    => [ 'k timestamp(3) NOT NULL DEFAULT 0', q{'1999-12-30' + INTERVAL seq * 1234567 MICROSECOND} ],
-	by_decimal  => [ 'k decimal(12,4)',       '(seq - 3000) * 1.0371' ],
+	by_decimal  => [ 'k decimal(12,4)',       '(CAST(seq AS SIGNED) - 3000) * 1.0371' ],
 	by_binary   => [ 'k binary(16)',          'unhex(md5(seq))' ],
 	by_varbin   => [ 'k varbinary(16)',       'left(unhex(sha1(seq)), 3 + seq MOD 10)' ],
 	by_text     => [ 'k varchar(40)',         'md5(seq)' ],
@@ -35,8 +35,8 @@ INSERT IGNORE INTO $table SELECT $expression, seq, 0 FROM seq_1_to_$rows;\n";
 $setup .= q{
 INSERT IGNORE INTO by_varbin VALUES ('', -1, 0), (x'00', -2, 0), (x'0000', -3, 0), (x'00FF', -4, 0), (x'01', -5, 0);
 CREATE TABLE by_two (a tinyint, b int unsigned, c varchar(10), id int, v int, PRIMARY KEY (a, b, c));
-INSERT INTO by_two SELECT seq MOD 7 - 3, seq, 'c', seq, 0 FROM seq_1_to_6000;
-CREATE TABLE by_prefix (a int, c varchar(20), id int, v int, PRIMARY KEY (a, c));
+INSERT INTO by_two SELECT CAST(seq AS SIGNED) MOD 7 - 3, seq, 'c', seq, 0 FROM seq_1_to_6000;
+CREATE TABLE by_prefix (a int, c varchar(40), id int, v int, PRIMARY KEY (a, c));
 INSERT INTO by_prefix SELECT seq MOD 40, md5(seq), seq, 0 FROM seq_1_to_6000;
 CREATE TABLE with_unique (k int PRIMARY KEY, u int UNIQUE, id int, v int);
 INSERT INTO with_unique SELECT seq, seq, seq, 0 FROM seq_1_to_6000;
