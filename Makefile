@@ -4,6 +4,7 @@
 #   make check                    everything, on a bare machine too
 #   make check PROVE_TESTS=test/t/001_basic.pl
 #   make check-matrix             the same here and on newer servers; needs root
+#   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race a MariaDB replica; QUICK=1 for a short one
 #
@@ -19,7 +20,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix demo bench
+SCRIPT_GOALS = check check-rooms check-matrix fuzz demo bench
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -44,6 +45,10 @@ check-rooms:
 check-matrix: check
 	test/check-matrix
 
+fuzz:
+	@test/install-deps fuzz
+	@test/fuzz/run
+
 demo: prepare
 	@test/with-install test/demo/demo
 
@@ -64,8 +69,10 @@ else
 MARIADB_CONFIG ?= mariadb_config
 
 # Callbacks have the parameters their callers give them, used or not; and what
-# the compiler says of setjmp is mostly wrong about PG_TRY.
-WARNINGS ?= -Wall -Wextra -Werror -Wno-unused-parameter -Wno-clobbered
+# the compiler says of setjmp is mostly wrong about PG_TRY.  PostgreSQL 16 and
+# later ask about shadows themselves.
+WARNINGS ?= -Wall -Wextra -Werror -Wno-unused-parameter -Wno-clobbered \
+	-Wshadow=compatible-local
 
 # PostgreSQL's headers are not written for -Wextra: a system directory's
 # headers do not warn, and -isystem wins over PGXS's own -I.
@@ -74,7 +81,7 @@ PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) \
 PG_CFLAGS = $(WARNINGS)
 SHLIB_LINK = $(shell $(MARIADB_CONFIG) --libs) -lz
 
-EXTRA_CLEAN = tmp_check src/typedefs.list
+EXTRA_CLEAN = tmp_check tmp_fuzz src/typedefs.list
 
 # Bitcode would take longer to build than the module, and there is nothing
 # here that a query could inline.

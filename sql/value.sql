@@ -703,6 +703,9 @@ SELECT mariadb_sync._decode_value('time', 19, 0, 'image', '\x818000', target => 
 
 -- What is not known
 SELECT mariadb_sync._decode_value('xmltype', 252, 4, 'image', '\x00');
+SELECT mariadb_sync._decode_value('bit(65)', 16, 2049, 'image', '\x000000000000000000', target => 'text');
+SELECT mariadb_sync._decode_value('datetime(7)', 18, 7, 'image', '\x99b242000000000000', target => 'text');
+SELECT mariadb_sync._decode_value('decimal(66,0)', 246, 66, 'image', '\x80');
 SELECT mariadb_sync._decode_value('enum()', 254, 503, 'image', '\x00');
 SELECT mariadb_sync._decode_value('int(11)', 3, 0, 'text', '\x00');
 SELECT mariadb_sync._decode_value('int(11)', 3, 0, NULL, '\x00');

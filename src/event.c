@@ -23,6 +23,9 @@
 #define MAX_INFLATED			((uint32) 0x3FFFFFFF)
 #define UNKNOWN_TYPE			0xFF
 
+/* the best that deflate can do is 1032 bytes out of one */
+#define INFLATE_MAX_RATIO		1032
+
 #define read_u16(p)	((uint16) ((p)[0] | (p)[1] << 8))
 #define read_u32(p)	((uint32) (p)[0] | (uint32) (p)[1] << 8 | \
 					 (uint32) (p)[2] << 16 | (uint32) (p)[3] << 24)
@@ -190,6 +193,9 @@ inflate_rest(Cursor *c)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("compressed binlog event is too large"),
 				 errdetail("It would inflate to %u bytes.", len)));
+	/* a length that the data cannot have must not make us allocate it */
+	if (len / INFLATE_MAX_RATIO > (size_t) (c->end - c->p))
+		malformed("compression header");
 
 	out = palloc(Max(len, 1));
 	out_len = len;

@@ -621,6 +621,9 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	slot->view.pid = 0;
 	slot->latch = NULL;
 	slot->view.started_at = 0;
+	/* without a worker the catalog alone knows the position */
+	slot->view.applied_gtid[0] = '\0';
+	slot->view.idle = false;
 	switch (slot->exit_kind)
 	{
 		case MS_EXIT_RESTART:

@@ -118,6 +118,7 @@ typedef struct MsCopyTask
 	uint32		source_server_id;	/* the stream's server */
 	int64		rows_done;
 	int64		bytes_done;
+	uint64		values_changed; /* DONE */
 	int			sqlerrcode;		/* FAILED */
 	char		error[MS_ERROR_TEXT_MAX];	/* FAILED */
 } MsCopyTask;
@@ -200,7 +201,8 @@ extern int	ms_shmem_my_slot(void);
 extern bool ms_shmem_copy_attach(int slot, int worker, Oid *dboid,
 								 int32 *subid, MsCopyTask *task);
 extern void ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes);
-extern void ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error);
+extern void ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
+								 const char *error);
 extern void ms_shmem_copy_terminate_all(void);
 extern bool ms_shmem_copy_is_quiet(const char *file, uint64 pos);
 extern void ms_shmem_copy_set_quiet(const char *file, uint64 pos);

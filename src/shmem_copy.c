@@ -239,10 +239,12 @@ ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
 
 /* Tell the leader how it ended; after a failure the process ends. */
 void
-ms_shmem_copy_finish(bool ok, int sqlerrcode, const char *error)
+ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
+					 const char *error)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	my_copy->state = ok ? MS_COPY_DONE : MS_COPY_FAILED;
+	my_copy->values_changed = values_changed;
 	my_copy->sqlerrcode = sqlerrcode;
 	strlcpy(my_copy->error, error ? error : "", MS_ERROR_TEXT_MAX);
 	if (my_slot->latch)

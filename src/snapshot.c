@@ -214,12 +214,12 @@ ms_snapshot_settled(void)
 
 /* Take over what a snapshot worker has done, from the catalog. */
 static void
-take_over(TablePlan *plan, MsCopyKind kind, int chunk)
+take_over(TablePlan *plan, const MsCopyTask *task)
 {
 	bool		own = begin_catalog();
 	MemoryContext oldcxt = MemoryContextSwitchTo(leader.cxt);
 
-	switch (kind)
+	switch (task->kind)
 	{
 		case MS_COPY_KIND_PLAN:
 			plan->sub->state = MS_TABLE_COPYING;
@@ -227,7 +227,8 @@ take_over(TablePlan *plan, MsCopyKind kind, int chunk)
 				elog(ERROR, "table \"%s\" has no chunks", plan->name);
 			break;
 		case MS_COPY_KIND_CHUNK:
-			plan->chunks[chunk] = ms_catalog_get_chunk(plan->sub, chunk);
+			plan->chunks[task->chunk] = ms_catalog_get_chunk(plan->sub,
+															 task->chunk);
 			break;
 		case MS_COPY_KIND_FINISH:
 			plan->sub->state = MS_TABLE_READY;
@@ -238,6 +239,11 @@ take_over(TablePlan *plan, MsCopyKind kind, int chunk)
 			break;
 	}
 	MemoryContextSwitchTo(oldcxt);
+	if (task->values_changed > 0)
+	{
+		leader.counters[MS_CNT_VALUES_CHANGED] += task->values_changed;
+		ms_catalog_save_counters(leader.sub->subid, leader.counters);
+	}
 	end_catalog(own);
 	MemoryContextSwitchTo(oldcxt);
 }
@@ -275,7 +281,7 @@ collect(int worker)
 	if (task.state != MS_COPY_DONE)
 		return;
 	leader.assigned[worker] = NULL;
-	take_over(plan, leader.kinds[worker], leader.chunks[worker]);
+	take_over(plan, &task);
 }
 
 static void

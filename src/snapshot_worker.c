@@ -59,6 +59,7 @@ typedef struct Copy
 	TimestampTz started;		/* loading */
 	int64		rows;
 	int64		bytes;
+	uint64		values_changed; /* by a policy */
 } Copy;
 
 /* Are transactions prepared that neither copy nor stream would show? */
@@ -367,6 +368,8 @@ load_rows(Copy *copy, TablePlan *plan)
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
+	for (int i = 0; i < plan->format.ncolumns; i++)
+		copy->values_changed += plan->format.columns[i].changed;
 	error_context_stack = callback.previous;
 }
 
@@ -639,6 +642,8 @@ run_task(Copy *copy, int32 subid)
 	MemoryContext cxt = CurrentMemoryContext;
 	MsServerOptions server;
 
+	copy->values_changed = 0;
+
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	load_subscription(copy, subid);
@@ -685,7 +690,7 @@ record_failure(const Copy *copy, int32 subid, ErrorData *edata)
 	StartTransactionCommand();
 	ms_catalog_set_table_error(subid, copy->task.db, copy->task.table, text);
 	CommitTransactionCommand();
-	ms_shmem_copy_finish(false, sqlerrcode, text);
+	ms_shmem_copy_finish(false, 0, sqlerrcode, text);
 }
 
 /*
@@ -720,7 +725,7 @@ ms_snapshot_worker_main(Datum arg)
 			run_task(&copy, subid);
 			MemoryContextSwitchTo(cxt);
 			MemoryContextReset(cxt);
-			ms_shmem_copy_finish(true, 0, NULL);
+			ms_shmem_copy_finish(true, copy.values_changed, 0, NULL);
 		} while (ms_shmem_copy_next(&copy.task));
 	}
 	PG_CATCH();

@@ -533,6 +533,20 @@ ms_target_insert(MsTarget *target, Size bytes)
 		ms_target_flush(target);
 }
 
+/* Says where a row is refused, and what to do about it. */
+static void
+write_error_callback(void *arg)
+{
+	MsTarget   *target = (MsTarget *) arg;
+
+	if (geterrcode() == ERRCODE_UNIQUE_VIOLATION)
+		errhint("The target has a row or a unique index that the source does not have. Remove it; or, for rows with the same key, set option \"on_conflict\" to apply or skip.");
+	else if (geterrcode() == ERRCODE_CHECK_VIOLATION)
+		errhint("The source has accepted the row. Drop the constraint of the target, or correct it.");
+	errcontext("writing to the target of source table \"%s\"",
+			   target->source_name);
+}
+
 /* Write the batched inserts. */
 void
 ms_target_flush(MsTarget *target)
@@ -540,9 +554,15 @@ ms_target_flush(MsTarget *target)
 	CommandId	cid;
 	int			n = target->nbatch;
 	MemoryContext oldcxt;
+	ErrorContextCallback callback;
 
 	if (n == 0)
 		return;
+	callback.callback = write_error_callback;
+	callback.arg = target;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
 	target->nbatch = 0;
 	target->batch_bytes = 0;
 	/* what heap and indexes allocate is as short-lived as the values */
@@ -557,10 +577,9 @@ ms_target_flush(MsTarget *target)
 	{
 		if (target->bulk == NULL)
 		{
-			MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
-
+			MemoryContextSwitchTo(TopTransactionContext);
 			target->bulk = GetBulkInsertState();
-			MemoryContextSwitchTo(oldcxt);
+			MemoryContextSwitchTo(target->batch_cxt);
 		}
 		table_multi_insert(target->rel, target->batch, n, cid, 0, target->bulk);
 	}
@@ -573,6 +592,7 @@ ms_target_flush(MsTarget *target)
 		ExecClearTuple(target->batch[i]);
 	MemoryContextSwitchTo(oldcxt);
 	MemoryContextReset(target->batch_cxt);
+	error_context_stack = callback.previous;
 }
 
 /* Forget the row that was being filled in.  Nothing may be batched. */
@@ -703,16 +723,21 @@ ms_target_update(MsTarget *target)
 	LockTupleMode lockmode;
 	TU_UpdateIndexes update_indexes;
 	TM_Result	result;
+	ErrorContextCallback callback;
 
 	if (target->sql)
 		return ms_target_sql_update(target->sql, target->old_values,
 									target->old_isnull, slot->tts_values,
 									slot->tts_isnull, target->new_present);
 	check_replica_identity(target, CMD_UPDATE);
+	callback.callback = write_error_callback;
+	callback.arg = target;
+	callback.previous = error_context_stack;
 	do
 	{
 		if (!ms_target_find_row(target, target->old_values, target->old_isnull))
 			return false;
+		error_context_stack = &callback;
 		ExecClearTuple(slot);
 		keep_unwritten(target);
 		ExecStoreVirtualTuple(slot);
@@ -722,12 +747,15 @@ ms_target_update(MsTarget *target)
 										   GetCurrentCommandId(true),
 										   GetActiveSnapshot(), &tmfd,
 										   &lockmode, &update_indexes);
+		error_context_stack = callback.previous;
 	} while (changed_meanwhile(target, result));
 
+	error_context_stack = &callback;
 	if (update_indexes != TU_None && target->nindexes > 0)
 		insert_index_entries(target, slot, update_indexes, true);
 	ms_target_remember_row(target, slot);
 	CommandCounterIncrement();
+	error_context_stack = callback.previous;
 	return true;
 }
 

@@ -30,6 +30,12 @@
 /* of DECIMAL without one, as MariaDB has it */
 #define DEFAULT_DECIMAL_PRECISION	10
 
+/* the most that MariaDB has, which is what readers and builders have room for */
+#define MAX_DECIMAL_PRECISION	65
+#define MAX_DECIMAL_SCALE		38
+#define MAX_BITS				64
+#define MAX_FSP					6
+
 typedef struct DataType
 {
 	const char *name;
@@ -248,6 +254,32 @@ set_labels(MsColumn *col, const MsSourceColumn *source)
 		col->labels[n++] = pstrdup(lfirst(lc));
 }
 
+static bool
+is_within(int n, int max)
+{
+	return n >= 0 && n <= max;
+}
+
+/* Does MariaDB have this type in this width? */
+static bool
+is_possible_width(MsKind kind, const MsSourceColumn *source)
+{
+	switch (kind)
+	{
+		case MS_KIND_DECIMAL:
+			return is_within(source->precision, MAX_DECIMAL_PRECISION) &&
+				is_within(source->scale, MAX_DECIMAL_SCALE);
+		case MS_KIND_BIT:
+			return is_within(source->precision, MAX_BITS);
+		case MS_KIND_DATETIME:
+		case MS_KIND_TIMESTAMP:
+		case MS_KIND_TIME:
+			return is_within(source->fsp, MAX_FSP);
+		default:
+			return true;
+	}
+}
+
 /*
  * Set the source side of a column from its recorded definition, and leave the
  * target unbound.  Allocates in CurrentMemoryContext.
@@ -263,7 +295,7 @@ ms_typemap_init_column(MsColumn *col, const MsSourceColumn *source)
 	for (Size i = 0; i < lengthof(data_types); i++)
 		if (strcmp(data_types[i].name, source->data_type) == 0)
 			type = &data_types[i];
-	if (type == NULL)
+	if (type == NULL || !is_possible_width(type->kind, source))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("type %s of column \"%s\" is not supported",

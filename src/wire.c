@@ -48,7 +48,7 @@
 #define WIRE_PACKET_ERROR		((unsigned int) -1)
 
 /* seconds that we may be silent before the source hangs up: a year */
-#define WIRE_NET_WRITE_TIMEOUT	31536000
+#define WIRE_SILENCE	31536000
 
 /* the longest single wait, so that a lost wake-up cannot hang us */
 #define WIRE_MAX_WAIT_MS		10000L
@@ -297,6 +297,14 @@ report_error(MsWire *wire, int elevel, const char *sql)
 	int			sqlerrcode = ERRCODE_FDW_ERROR;
 	const char *hint = NULL;
 
+	if (wire->timed_out && !wire->connected)
+		ereport(elevel,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("could not connect to MariaDB server \"%s\" at %s",
+						wire->server_name, wire->address),
+				 errdetail("Nothing was received for %ld seconds.",
+						   wire->read_timeout_ms / 1000),
+				 errhint("Check that MariaDB is running and reachable. Option \"connect_timeout\" of the server sets how long to wait.")));
 	if (wire->timed_out)
 		ereport(elevel,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
@@ -319,6 +327,12 @@ report_error(MsWire *wire, int elevel, const char *sql)
 			hint = error_map[i].hint;
 			break;
 		}
+	}
+	/* so MariaDB answers a replica that lacks REPLICATION SLAVE */
+	if (code == ER_ACCESS_DENIED_ERROR && wire->connected)
+	{
+		sqlerrcode = ERRCODE_INSUFFICIENT_PRIVILEGE;
+		hint = "Run mariadb_sync.check_source() to see which privileges are missing.";
 	}
 
 	ereport(elevel,
@@ -475,9 +489,9 @@ ms_wire_connect(const MsServerOptions *options)
 				 errmsg("could not make the connection to MariaDB non-blocking: %m")));
 
 	ms_wire_exec(wire, psprintf("SET SESSION sql_mode = '', time_zone = '+00:00', "
-								"net_write_timeout = %d, net_read_timeout = %d, "
+								"wait_timeout = %d, net_write_timeout = %d, net_read_timeout = %d, "
 								"max_statement_time = 0, sql_select_limit = " UINT64_FORMAT,
-								WIRE_NET_WRITE_TIMEOUT, WIRE_NET_WRITE_TIMEOUT,
+								WIRE_SILENCE, WIRE_SILENCE, WIRE_SILENCE,
 								PG_UINT64_MAX));
 	return wire;
 }

@@ -10,7 +10,8 @@
  *   ncolumns      1 byte; then for each column
  *     length      2 bytes, of the text that follows
  *     type        COLUMN_TYPE, as in information_schema
- *     charset     1 byte: an index into charsets
+ *     length      1 byte, of the text that follows
+ *     charset     CHARACTER_SET_NAME; when it has no length there is none
  *     flags       1 byte, see COLUMN_
  *     target      1 byte: 0 = the default type, otherwise an index into targets
  *     typmod      2 bytes, for a target that is not the default
@@ -43,12 +44,6 @@
 #define COLUMN_UNMAPPED		0x02
 
 #define MAX_ROWS			64
-
-static const char *const charsets[] = {
-	NULL, "utf8mb4", "utf8mb3", "latin1", "ascii", "binary", "ucs2", "utf16",
-	"utf16le", "utf32", "sjis", "cp932", "ujis", "eucjpms", "gbk", "gb2312",
-	"big5", "euckr", "cp1251", "tis620"
-};
 
 static const int encodings[] = {
 	PG_UTF8, PG_SQL_ASCII, PG_LATIN1, PG_EUC_JP
@@ -110,6 +105,18 @@ next_u16(Input *in)
 	unsigned	low = next_u8(in);
 
 	return low | next_u8(in) << 8;
+}
+
+/* A text of up to len bytes. */
+static char *
+next_text(Input *in, size_t len)
+{
+	char	   *result;
+
+	len = Min(len, (size_t) (in->end - in->p));
+	result = pnstrdup((const char *) in->p, len);
+	in->p += len;
+	return result;
 }
 
 /*
@@ -179,7 +186,7 @@ bind_column(Input *in, MsColumn *col, int attidx,
 			const MsSubscriptionOptions *options, bool protocol)
 {
 	MsSourceColumn *source = palloc0(sizeof(MsSourceColumn));
-	size_t		len = next_u16(in);
+	char	   *charset;
 	unsigned	flags;
 	unsigned	target;
 	int			modifier;
@@ -188,12 +195,10 @@ bind_column(Input *in, MsColumn *col, int attidx,
 	Oid			typid;
 	int32		typmod;
 
-	len = Min(len, (size_t) (in->end - in->p));
 	source->name = "value";
-	source->column_type = pnstrdup((const char *) in->p, len);
-	in->p += len;
-	source->charset = unconstify(char *,
-								 charsets[next_u8(in) % lengthof(charsets)]);
+	source->column_type = next_text(in, next_u16(in));
+	charset = next_text(in, next_u8(in));
+	source->charset = *charset ? charset : NULL;
 	flags = next_u8(in);
 	target = next_u8(in) % lengthof(targets);
 	modifier = next_u16(in);

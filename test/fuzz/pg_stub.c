@@ -6,7 +6,8 @@
  * an input is done.  An allocation that is out of all proportion to the input
  * is a finding: some length was believed.
  *
- * Errors: ereport(ERROR) ends the input.  An error without an SQLSTATE of its
+ * Errors: ereport(ERROR) ends the input; FUZZ_SHOW_ERRORS in the environment
+ * lets them be seen.  An error without an SQLSTATE of its
  * own is a finding, because elog() is for what must not happen.
  *
  * Everything that takes the decoders' output (input functions, constructors of
@@ -16,7 +17,6 @@
 #include "postgres.h"
 
 #include <setjmp.h>
-#include <unistd.h>
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
@@ -54,26 +54,28 @@ static size_t alloc_limit;
 
 static jmp_buf error_exit;
 static int	error_code;
+static bool show_errors;
 static int	server_encoding = PG_UTF8;
 
 /* where stub_touch() leaves what it read, so that it must read it */
 volatile unsigned char stub_sink;
 
+static void
+stub_print(const char *label, const char *text)
+{
+	fprintf(stderr, "%s: %s\n", label, text);
+}
+
 void
 stub_finding(const char *fmt,...)
 {
 	char		buf[1024];
-	int			len;
 	va_list		args;
 
 	va_start(args, fmt);
-	len = vsnprintf(buf, sizeof(buf) - 1, fmt, args);
+	vsnprintf(buf, sizeof(buf), fmt, args);
 	va_end(args);
-	len = Min(len, (int) sizeof(buf) - 2);
-	buf[len] = '\n';
-	if (write(STDERR_FILENO, "finding: ", 9) < 0 ||
-		write(STDERR_FILENO, buf, len + 1) < 0)
-		_exit(2);
+	stub_print("finding", buf);
 	abort();
 }
 
@@ -96,6 +98,7 @@ stub_run(void (*body) (void *arg), void *arg, size_t input_len)
 {
 	bool		ok = false;
 
+	show_errors = getenv("FUZZ_SHOW_ERRORS") != NULL;
 	alloc_limit = MIN_ALLOC_LIMIT + input_len * MAX_ALLOC_RATIO;
 	error_context_stack = NULL;
 	if (setjmp(error_exit) == 0)
@@ -324,30 +327,34 @@ geterrcode(void)
 }
 
 /* Messages are printed, which reads their arguments. */
-static char message[4096];
+static char message[1024];
+static char detail[1024];
+static char hint[1024];
 
-#define MESSAGE_FUNCTION(name) \
+#define MESSAGE_FUNCTION(name, buf) \
 int \
 name(const char *fmt,...) \
 { \
 	va_list		args; \
 \
 	va_start(args, fmt); \
-	vsnprintf(message, sizeof(message), fmt, args); \
+	vsnprintf(buf, sizeof(buf), fmt, args); \
 	va_end(args); \
 	return 0; \
 }
 
-MESSAGE_FUNCTION(errmsg)
-MESSAGE_FUNCTION(errmsg_internal)
-MESSAGE_FUNCTION(errdetail)
-MESSAGE_FUNCTION(errhint)
+MESSAGE_FUNCTION(errmsg, message)
+MESSAGE_FUNCTION(errmsg_internal, message)
+MESSAGE_FUNCTION(errdetail, detail)
+MESSAGE_FUNCTION(errhint, hint)
 
 void
 errfinish(const char *filename, int lineno, const char *funcname)
 {
 	if (error_code == ERRCODE_INTERNAL_ERROR)
 		stub_finding("internal error at %s:%d: %s", filename, lineno, message);
+	if (show_errors)
+		stub_print("error", message);
 	for (ErrorContextCallback *context = error_context_stack; context;
 		 context = context->previous)
 		context->callback(context->arg);

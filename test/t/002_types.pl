@@ -47,7 +47,8 @@ my %text_of = (
 				SUBSTR(HEX(ST_AsWKB(%1$s)), 11))))},
 		q{encode(%s, 'hex')}
 	],
-	boolean  => [ "IF(%1\$s IS NULL, NULL, IF(%1\$s, 'true', 'false'))", '%s' ],
+	boolean =>
+	  [ "IF(%1\$s IS NULL, NULL, IF(%1\$s, 'true', 'false'))", '%s' ],
 	decimals => [ '%s + 0e0', '%s' ],
 	md5      => [ 'MD5(%s)',  'md5(%s)' ]);
 
@@ -74,19 +75,18 @@ sub integers
 		push @columns,
 		  [ $type, $type, $signed, [ $max, "-$max - 1", -1, 0, 1 ] ],
 		  [
-			"u$type",
-			"$type unsigned",
+			"u$type", "$type unsigned",
 			$unsigned,
 			[ "~0 >> @{[64 - $bits]}", "$half + $half", $max, 0, 1 ]
 		  ],
 		  [
-			"z$type", "$type(5) zerofill",
+			"z$type",  "$type(5) zerofill",
 			$unsigned, [ "~0 >> @{[64 - $bits]}", 42, 0 ]
 		  ];
 	}
 	return [
 		@columns,
-		[ 'bool',  'boolean',     'smallint', [ 0, 1, 2, -128, 127 ] ],
+		[ 'bool',  'boolean', 'smallint', [ 0, 1, 2, -128, 127 ] ],
 		[ 'ubool', 'tinyint(1) unsigned', 'smallint', [ 0, 1, 255 ] ]
 	];
 }
@@ -98,14 +98,15 @@ $tables{reals} = [
 	[
 		'f', 'float', 'real',
 		[
-			0.1,              '16777217',
-			'3.402823466e38', '-3.402823466e38',
-			'1.175494351e-38', "'1.4e-45'", 0, "'-0'", "'-1.5'",
-			"'123456.789'"
+			0.1,               '16777217',
+			'3.402823466e38',  '-3.402823466e38',
+			'1.175494351e-38', "'1.4e-45'",
+			0,                 "'-0'",
+			"'-1.5'",          "'123456.789'"
 		]
 	],
 	[ 'f_md', 'float(7,3)',     'real', [ 1234.567, '-9999.999', 0.001, 0 ] ],
-	[ 'fu',   'float unsigned', 'real', [ 0.3,      '3.4e38',    0 ] ],
+	[ 'fu',   'float unsigned', 'real', [ 0.3, '3.4e38', 0 ] ],
 	[
 		'd', 'double',
 		'double precision',
@@ -114,9 +115,12 @@ $tables{reals} = [
 			'1/3e0', '-1.5e-10', 0
 		]
 	],
-	[ 'd_md', 'double(10,2)', 'double precision', [ '99999999.99', -0.01 ],
-		'decimals' ],
-	[ 'du',   'double unsigned zerofill', 'double precision', [ 1.25, 0 ] ]
+	[
+		'd_md',             'double(10,2)',
+		'double precision', [ '99999999.99', -0.01 ],
+		'decimals'
+	],
+	[ 'du', 'double unsigned zerofill', 'double precision', [ 1.25, 0 ] ]
 ];
 
 sub decimals
@@ -124,8 +128,9 @@ sub decimals
 	my @columns;
 
 	foreach my $type (
-		[ 1,  0 ],  [ 9,  0 ], [ 9,  9 ], [ 10, 3 ], [ 18, 9 ], [ 19, 10 ],
-		[ 38, 0 ],  [ 65, 0 ], [ 65, 30 ], [ 38, 38 ], [ 65, 38 ])
+		[ 1,  0 ],  [ 9,  0 ],  [ 9,  9 ], [ 10, 3 ],
+		[ 18, 9 ],  [ 19, 10 ], [ 38, 0 ], [ 65, 0 ],
+		[ 65, 30 ], [ 38, 38 ], [ 65, 38 ])
 	{
 		my ($precision, $scale) = @$type;
 		my $left     = $precision - $scale;
@@ -140,8 +145,10 @@ sub decimals
 			"decimal($precision,$scale)",
 			"numeric($precision,$scale)",
 			[
-				"'$max'", "'-$max'", 0, "'$smallest'", "'-$smallest'",
-				"'$digits'", "'-$digits'"
+				"'$max'",       "'-$max'",
+				0,              "'$smallest'",
+				"'-$smallest'", "'$digits'",
+				"'-$digits'"
 			]
 		  ];
 	}
@@ -184,11 +191,16 @@ sub temporals
 			"timestamp($fsp) without time zone",
 			[
 				map { "'$_'" } (
-					'0001-01-01 00:00:00.000001', '9999-12-31 23:59:59.999999',
-					'1969-12-31 23:59:59.5',      '2024-02-29 12:34:56.789012',
-					'2024-03-31 02:30:00',        '2000-01-01 00:00:00',
-					'0000-00-00 00:00:00',        '2024-00-00 01:02:03.654321',
-					'2024-02-31 10:00:00.1',      '0000-01-01 00:00:00')
+					'0001-01-01 00:00:00.000001',
+					'9999-12-31 23:59:59.999999',
+					'1969-12-31 23:59:59.5',
+					'2024-02-29 12:34:56.789012',
+					'2024-03-31 02:30:00',
+					'2000-01-01 00:00:00',
+					'0000-00-00 00:00:00',
+					'2024-00-00 01:02:03.654321',
+					'2024-02-31 10:00:00.1',
+					'0000-01-01 00:00:00')
 			],
 			'datetime'
 		  ],
@@ -198,9 +210,12 @@ sub temporals
 			"timestamp($fsp) with time zone",
 			[
 				map { "'$_'" } (
-					'1970-01-01 00:00:01',        '1970-01-01 00:00:01.5',
-					'2038-01-19 03:14:07.999999', '2024-03-31 02:30:00.25',
-					'2001-09-09 01:46:40.000001', '0000-00-00 00:00:00')
+					'1970-01-01 00:00:01',
+					'1970-01-01 00:00:01.5',
+					'2038-01-19 03:14:07.999999',
+					'2024-03-31 02:30:00.25',
+					'2001-09-09 01:46:40.000001',
+					'0000-00-00 00:00:00')
 			],
 			'datetime'
 		  ],
@@ -217,9 +232,11 @@ $tables{dates} = [
 	[ 'd',    'date',          'date', [@dates], 'date' ],
 	[ 'd_nn', 'date NOT NULL', 'date', [@dates], 'date' ],
 	[
-		'dt_nn', 'datetime NOT NULL',
+		'dt_nn',
+		'datetime NOT NULL',
 		'timestamp(0) without time zone',
-		[ "'0000-00-00'", "'2024-01-01'" ], 'datetime'
+		[ "'0000-00-00'", "'2024-01-01'" ],
+		'datetime'
 	],
 	[
 		'ts_nn',
@@ -235,45 +252,64 @@ $tables{dates} = [
 		[ "'2020-01-01'", "'2024-01-01'" ],
 		'datetime'
 	],
-	[ 'y',  'year',    'smallint', [ 0,    1901,   2155, 2024 ] ],
-	[ 'y2', 'year(2)', 'smallint', [ "'70'", "'69'", "'00'", "'99'" ], 'year2' ]
+	[ 'y', 'year', 'smallint', [ 0, 1901, 2155, 2024 ] ],
+	[
+		'y2', 'year(2)', 'smallint', [ "'70'", "'69'", "'00'", "'99'" ],
+		'year2'
+	]
 ];
 
-my $odd_text = q{'tab\t newline\n return\r quote\' "double" back\\\\slash %_'};
-my $utf8     = q{'Zoë €漢字𝄞🚲'};
+my $odd_text =
+  q{'tab\t newline\n return\r quote\' "double" back\\\\slash %_'};
+my $utf8 = q{'Zoë €漢字𝄞🚲'};
 $tables{strings} = [
-	[ 'c10', 'char(10)', 'character varying(10)',
-		[ "'a'", "'a    '", "'  lead'", "''", "'äöü€漢字🚲'", "'0123456789'" ] ],
+	[
+		'c10', 'char(10)',
+		'character varying(10)',
+		[ "'a'", "'a    '", "'  lead'", "''", "'äöü€漢字🚲'", "'0123456789'" ]
+	],
 	[ 'c0', 'char(0)',    'character varying(1)', ["''"] ],
 	[ 'v0', 'varchar(0)', 'character varying(1)', ["''"] ],
 	[ 'c1', 'char(1)',    'character varying(1)', [ "'x'", "'🚲'", "''" ] ],
 	(   map {
 			[
-				"c$_",                     "char($_)",
+				"c$_",                   "char($_)",
 				"character varying($_)", [ "REPEAT('🚲', $_)", "'x'", "''" ]
 			]
 		} (63, 64, 255)),
 	[
-		'c255_latin1',            'char(255) CHARACTER SET latin1',
-		'character varying(255)', [ "REPEAT('ä', 255)", "''", "'€'" ]
+		'c255_latin1',
+		'char(255) CHARACTER SET latin1',
+		'character varying(255)',
+		[ "REPEAT('ä', 255)", "''", "'€'" ]
 	],
 	(   map {
 			[
-				"v$_", "varchar($_)", "character varying($_)",
+				"v$_", "varchar($_)",
+				"character varying($_)",
 				[ "REPEAT('🚲', $_)", "'v   '", "' '", "''", $utf8 ]
 			]
 		} (63, 64, 255, 256, 1000)),
 	(   map {
 			[
-				"v${_}_latin1",          "varchar($_) CHARACTER SET latin1",
-				"character varying($_)", [ "REPEAT('x', $_)", "''", "'ä'" ]
+				"v${_}_latin1",
+				"varchar($_) CHARACTER SET latin1",
+				"character varying($_)",
+				[ "REPEAT('x', $_)", "''", "'ä'" ]
 			]
 		} (255, 256)),
 	[
-		'v_bin',                 "varchar(50) COLLATE utf8mb4_bin",
-		'character varying(50)', [ $odd_text, $utf8, "'\\\\N'", "'NULL'" ]
+		'v_bin',
+		"varchar(50) COLLATE utf8mb4_bin",
+		'character varying(50)',
+		[ $odd_text, $utf8, "'\\\\N'", "'NULL'" ]
 	],
-	[ 'tt', 'tinytext',   'text', [ $odd_text, $utf8, "''", "REPEAT('x', 255)" ] ],
+	[
+		'tt',
+		'tinytext',
+		'text',
+		[ $odd_text, $utf8, "''", "REPEAT('x', 255)" ]
+	],
 	[ 't',  'text',       'text', [ $odd_text, "REPEAT($utf8, 500)", "''" ] ],
 	[ 'mt', 'mediumtext', 'text', [ $odd_text, "REPEAT($utf8, 5000)" ] ],
 	[ 'lt', 'longtext',   'text', [ $odd_text, "REPEAT('abc', 30000)" ] ]
@@ -281,34 +317,43 @@ $tables{strings} = [
 
 my $all_bytes = "x'" . join('', map { sprintf('%02x', $_) } 0 .. 255) . "'";
 $tables{bytes} = [
-	[ 'b0',  'binary(0)', 'bytea', ["''"] ],
-	[ 'b1',  'binary(1)', 'bytea', [ "x'00'", "x'ff'", "x'20'", "''" ] ],
+	[ 'b0', 'binary(0)', 'bytea', ["''"] ],
+	[ 'b1', 'binary(1)', 'bytea', [ "x'00'", "x'ff'", "x'20'", "''" ] ],
 	[
-		'b16', 'binary(16)', 'bytea',
+		'b16',
+		'binary(16)',
+		'bytea',
 		[
 			"x'00112233445566778899aabbccddee00'", "REPEAT(x'00', 16)",
-			"REPEAT(x'ff', 16)", "x'01'", "x'2020'", "''"
+			"REPEAT(x'ff', 16)",                   "x'01'",
+			"x'2020'",                             "''"
 		]
 	],
-	[ 'b255', 'binary(255)', 'bytea',
-		[ "REPEAT(x'ab', 255)", "x'00'", "x'ab00cd'" ] ],
-	[ 'vb255', 'varbinary(255)', 'bytea', [ "x'00'", "x'ff00'", "''",
-			"REPEAT(x'5c', 255)" ] ],
-	[ 'vb256', 'varbinary(256)', 'bytea', [ $all_bytes, "''", "x'0000'" ] ],
-	[ 'tb', 'tinyblob',   'bytea', [ "x'00'", "REPEAT('b', 255)", "''" ] ],
-	[ 'b',  'blob',       'bytea', [ $all_bytes, "REPEAT($all_bytes, 200)" ] ],
-	[ 'mb', 'mediumblob', 'bytea', [ $all_bytes, "REPEAT($all_bytes, 300)" ] ],
-	[ 'lb', 'longblob',   'bytea', [ $all_bytes, "''" ] ],
 	[
-		'v_charset',             'varchar(20) CHARACTER SET binary',
-		'bytea', [ "x'00ff'", "''" ]
+		'b255',  'binary(255)',
+		'bytea', [ "REPEAT(x'ab', 255)", "x'00'", "x'ab00cd'" ]
+	],
+	[
+		'vb255', 'varbinary(255)',
+		'bytea', [ "x'00'", "x'ff00'", "''", "REPEAT(x'5c', 255)" ]
+	],
+	[ 'vb256', 'varbinary(256)', 'bytea', [ $all_bytes, "''", "x'0000'" ] ],
+	[ 'tb',    'tinyblob', 'bytea', [ "x'00'", "REPEAT('b', 255)", "''" ] ],
+	[ 'b',     'blob', 'bytea', [ $all_bytes, "REPEAT($all_bytes, 200)" ] ],
+	[
+		'mb', 'mediumblob', 'bytea', [ $all_bytes, "REPEAT($all_bytes, 300)" ]
+	],
+	[ 'lb', 'longblob', 'bytea', [ $all_bytes, "''" ] ],
+	[
+		'v_charset', 'varchar(20) CHARACTER SET binary',
+		'bytea',     [ "x'00ff'", "''" ]
 	]
 ];
 
 my $labels_300 = join(',', map { "'label $_'" } 1 .. 300);
 my @odd_labels = (
-	"'it''s'", "'a\"b'", "'back\\\\slash'", "'new\\nline'", "'Zoë 漢字 🚲'",
-	"'(x)'", "' lead'", "'tab\\there'");
+	"'it''s'",    "'a\"b'", "'back\\\\slash'", "'new\\nline'",
+	"'Zoë 漢字 🚲'", "'(x)'",  "' lead'",         "'tab\\there'");
 my $odd_labels = join(',', @odd_labels);
 
 sub members
@@ -316,27 +361,26 @@ sub members
 	return join(',', map { "'m$_'" } 1 .. $_[0]);
 }
 $tables{labels} = [
-	[ 'e2',   "enum('no','yes')",  'text', [ "'no'", "'yes'", "'invalid'", 2 ] ],
-	[ 'e300', "enum($labels_300)", 'text', [ 1,      255, 256, 300, "'wrong'" ] ],
-	[ 'e255', 'enum(' . join(',', map { "'$_'" } 1 .. 255) . ')', 'text',
-		[ 1, 255, "''" ] ],
-	[ 'e256', 'enum(' . join(',', map { "'$_'" } 1 .. 256) . ')', 'text',
-		[ 1, 256 ] ],
-	[ 'e_empty', "enum('','x')", 'text', [ 1, 2, "'wrong'" ] ],
-	[ 'e_odd',   "enum($odd_labels,'a,b')", 'text', [ 1 .. 9 ] ],
+	[ 'e2', "enum('no','yes')", 'text', [ "'no'", "'yes'", "'invalid'", 2 ] ],
+	[ 'e300', "enum($labels_300)", 'text', [ 1, 255, 256, 300, "'wrong'" ] ],
 	[
-		'e_latin1', "enum('ä','ö€') CHARACTER SET latin1",
-		'text', [ 1, 2 ]
+		'e255', 'enum(' . join(',', map { "'$_'" } 1 .. 255) . ')',
+		'text', [ 1, 255, "''" ]
 	],
-	[ 'e_ucs2', "enum('ä','漢') CHARACTER SET ucs2", 'text', [ 1, 2 ] ],
-	[ 'e_nn',   "enum('a','b') NOT NULL",            'text', [ 1, 2, "'c'" ] ],
-	[ 's_odd', "set($odd_labels)", 'text[]', [ 0, 1, 255, 1 << 4 ] ],
+	[
+		'e256', 'enum(' . join(',', map { "'$_'" } 1 .. 256) . ')',
+		'text', [ 1, 256 ]
+	],
+	[ 'e_empty',  "enum('','x')",            'text', [ 1, 2, "'wrong'" ] ],
+	[ 'e_odd',    "enum($odd_labels,'a,b')", 'text', [ 1 .. 9 ] ],
+	[ 'e_latin1', "enum('ä','ö€') CHARACTER SET latin1", 'text', [ 1, 2 ] ],
+	[ 'e_ucs2',   "enum('ä','漢') CHARACTER SET ucs2",    'text', [ 1, 2 ] ],
+	[ 'e_nn',     "enum('a','b') NOT NULL", 'text',   [ 1, 2, "'c'" ] ],
+	[ 's_odd',    "set($odd_labels)",       'text[]', [ 0, 1, 255, 1 << 4 ] ],
 	[ 's_latin1', "set('ä','ö') CHARACTER SET latin1", 'text[]', [ 0 .. 3 ] ],
 	(   map {
 			[
-				"s$_",
-				'set(' . members($_) . ')',
-				'text[]',
+				"s$_", 'set(' . members($_) . ')', 'text[]',
 				[ "~0 >> @{[64 - $_]}", 0, 1, "1 << @{[$_ - 1]}", "'wrong'" ]
 			]
 		} (1, 8, 9, 16, 17, 24, 25, 32, 33, 63, 64))
@@ -345,9 +389,15 @@ $tables{labels} = [
 $tables{bits} = [
 	map {
 		[
-			"b$_", "bit($_)", "bit($_)",
-			[ "~0 >> @{[64 - $_]}", 0, 1, "1 << @{[$_ - 1]}",
-				"x'a5c3965a0ff01234' >> @{[64 - $_]}" ],
+			"b$_",
+			"bit($_)",
+			"bit($_)",
+			[
+				"~0 >> @{[64 - $_]}",
+				0, 1,
+				"1 << @{[$_ - 1]}",
+				"x'a5c3965a0ff01234' >> @{[64 - $_]}"
+			],
 			[ "LPAD(BIN(%s + 0), $_, '0')", '%s' ]
 		]
 	} (1 .. 64)
@@ -367,7 +417,10 @@ $tables{addresses} = [
 	],
 	[
 		'i4', 'inet4', 'inet',
-		[ map { "'$_'" } qw(0.0.0.0 10.0.0.0 255.255.255.255 127.0.0.1 1.2.3.0) ],
+		[
+			map { "'$_'" }
+			  qw(0.0.0.0 10.0.0.0 255.255.255.255 127.0.0.1 1.2.3.0)
+		],
 		'address'
 	],
 	[
@@ -406,87 +459,161 @@ sub geometry
 		$name =~ s/_.*//r,
 		'bytea',
 		[
-			map {
-				("ST_GeomFromText('$_')", "ST_GeomFromText('$_', 4326)")
-			} @texts
+			map { ("ST_GeomFromText('$_')", "ST_GeomFromText('$_', 4326)") }
+			  @texts
 		],
 		'geometry'
 	];
 }
 $tables{geometries} = [
 	geometry(
-		'geometry',         'POINT(1 -2.5)',
-		'LINESTRING(0 0,1 1)', 'GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(0 0,3 4))'),
+		'geometry',
+		'POINT(1 -2.5)',
+		'LINESTRING(0 0,1 1)',
+		'GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(0 0,3 4))'),
 	geometry('point',      'POINT(0 0)', 'POINT(1e300 -1e-300)'),
 	geometry('linestring', 'LINESTRING(0 0,1 1,2 4)'),
-	geometry('polygon',
-		'POLYGON((0 0,9 0,9 9,0 9,0 0),(1 1,2 1,2 2,1 1))'),
+	geometry('polygon', 'POLYGON((0 0,9 0,9 9,0 9,0 0),(1 1,2 1,2 2,1 1))'),
 	geometry('multipoint',      'MULTIPOINT(1 1,2 2)'),
 	geometry('multilinestring', 'MULTILINESTRING((0 0,1 1),(2 2,3 3))'),
-	geometry('multipolygon',
+	geometry(
+		'multipolygon',
 		'MULTIPOLYGON(((0 0,1 0,1 1,0 0)),((5 5,6 5,6 6,5 5)))'),
-	geometry('geometrycollection', 'GEOMETRYCOLLECTION EMPTY',
+	geometry(
+		'geometrycollection',
+		'GEOMETRYCOLLECTION EMPTY',
 		'GEOMETRYCOLLECTION(POINT(1 1))')
 ];
 
 # Long and short, as the source compresses only what is long
 my @to_compress = (
-	"''", "'short'", "REPEAT('x', 99)", "REPEAT('y', 100)", "REPEAT('long ', 190)");
+	"''",
+	"'short'",
+	"REPEAT('x', 99)",
+	"REPEAT('y', 100)",
+	"REPEAT('long ', 190)");
 $tables{compressed} = [
-	[ 'v', 'varchar(1000) COMPRESSED', 'character varying(1000)',
-		[ @to_compress, "REPEAT('🚲', 200)" ] ],
-	[ 'v255', 'varchar(255) CHARACTER SET latin1 COMPRESSED',
-		'character varying(255)', [ "''", "REPEAT('x', 255)", "'ä'" ] ],
-	[ 'v254', 'varchar(254) CHARACTER SET latin1 COMPRESSED',
-		'character varying(254)', [ "''", "REPEAT('x', 254)" ] ],
-	[ 'vb', 'varbinary(1000) COMPRESSED', 'bytea',
-		[ @to_compress, "REPEAT(x'00', 1000)" ] ],
-	[ 'tt', 'tinytext COMPRESSED',   'text',  [ "''", "REPEAT('t', 250)" ] ],
-	[ 't',  'text COMPRESSED',       'text',  [ @to_compress, "REPEAT('🚲', 10000)" ] ],
-	[ 'mt', 'mediumtext COMPRESSED', 'text',  [ @to_compress, "REPEAT('ab', 40000)" ] ],
-	[ 'lt', 'longtext COMPRESSED',   'text',  [ @to_compress, "REPEAT('ab', 40000)" ] ],
-	[ 'tb', 'tinyblob COMPRESSED',   'bytea', [ "''", "REPEAT(x'00', 250)" ] ],
-	[ 'b',  'blob COMPRESSED',       'bytea', [ @to_compress, "REPEAT($all_bytes, 200)" ] ],
+	[
+		'v',
+		'varchar(1000) COMPRESSED',
+		'character varying(1000)',
+		[ @to_compress, "REPEAT('🚲', 200)" ]
+	],
+	[
+		'v255',
+		'varchar(255) CHARACTER SET latin1 COMPRESSED',
+		'character varying(255)',
+		[ "''", "REPEAT('x', 255)", "'ä'" ]
+	],
+	[
+		'v254',
+		'varchar(254) CHARACTER SET latin1 COMPRESSED',
+		'character varying(254)',
+		[ "''", "REPEAT('x', 254)" ]
+	],
+	[
+		'vb',    'varbinary(1000) COMPRESSED',
+		'bytea', [ @to_compress, "REPEAT(x'00', 1000)" ]
+	],
+	[ 'tt', 'tinytext COMPRESSED', 'text', [ "''", "REPEAT('t', 250)" ] ],
+	[
+		't', 'text COMPRESSED', 'text', [ @to_compress, "REPEAT('🚲', 10000)" ]
+	],
+	[
+		'mt',   'mediumtext COMPRESSED',
+		'text', [ @to_compress, "REPEAT('ab', 40000)" ]
+	],
+	[
+		'lt',   'longtext COMPRESSED',
+		'text', [ @to_compress, "REPEAT('ab', 40000)" ]
+	],
+	[ 'tb', 'tinyblob COMPRESSED', 'bytea', [ "''", "REPEAT(x'00', 250)" ] ],
+	[
+		'b',     'blob COMPRESSED',
+		'bytea', [ @to_compress, "REPEAT($all_bytes, 200)" ]
+	],
 	[ 'mb', 'mediumblob COMPRESSED', 'bytea', [ @to_compress, $all_bytes ] ],
 	[ 'lb', 'longblob COMPRESSED',   'bytea', [ @to_compress, $all_bytes ] ]
 ];
 
 # Bytes as they are in the column's character set
 $tables{charset_samples} = [
-	[ 'latin1', 'varchar(20) CHARACTER SET latin1', 'character varying(20)',
-		[ "x'80'", "x'81'", "x'8d8f909d'", "x'a0ff'", "''" ] ],
-	[ 'utf8mb3', 'varchar(20) CHARACTER SET utf8mb3', 'character varying(20)',
-		[ "'ä€漢'", "''" ] ],
-	[ 'utf8mb4', 'varchar(20) CHARACTER SET utf8mb4', 'character varying(20)',
-		[ "'🚲'", "x'f48fbfbd'", "x'c280'" ] ],
-	[ 'ucs2', 'varchar(20) CHARACTER SET ucs2', 'character varying(20)',
-		[ "x'004120ac'", "''" ] ],
-	[ 'utf16', 'varchar(20) CHARACTER SET utf16', 'character varying(20)',
-		[ "x'0041d83ddeb2'", "'ä'" ] ],
-	[ 'utf16le', 'char(20) CHARACTER SET utf16le', 'character varying(20)',
-		[ "x'41003dd8b2de'", "'ä   '" ] ],
-	[ 'utf32', 'char(20) CHARACTER SET utf32', 'character varying(20)',
-		[ "x'000000410001f6b2'", "'ä   '" ] ],
-	[ 'sjis', 'varchar(20) CHARACTER SET sjis', 'character varying(20)',
-		[ "x'835c5c7e'", "x'b1'", "x'8160'" ] ],
-	[ 'cp1251', 'varchar(20) CHARACTER SET cp1251', 'character varying(20)',
-		[ "x'cff0e8e2e5f2'", "x'80'" ] ],
-	[ 'cp1251_text', 'text CHARACTER SET cp1251', 'text', ["x'cff0e8e2e5f2'"] ],
-	[ 'ucs2_char', 'char(10) CHARACTER SET ucs2', 'character varying(10)',
-		[ "x'00410020'", "x'0041'" ] ]
+	[
+		'latin1',
+		'varchar(20) CHARACTER SET latin1',
+		'character varying(20)',
+		[ "x'80'", "x'81'", "x'8d8f909d'", "x'a0ff'", "''" ]
+	],
+	[
+		'utf8mb3',
+		'varchar(20) CHARACTER SET utf8mb3',
+		'character varying(20)',
+		[ "'ä€漢'", "''" ]
+	],
+	[
+		'utf8mb4',
+		'varchar(20) CHARACTER SET utf8mb4',
+		'character varying(20)',
+		[ "'🚲'", "x'f48fbfbd'", "x'c280'" ]
+	],
+	[
+		'ucs2',
+		'varchar(20) CHARACTER SET ucs2',
+		'character varying(20)',
+		[ "x'004120ac'", "''" ]
+	],
+	[
+		'utf16',
+		'varchar(20) CHARACTER SET utf16',
+		'character varying(20)',
+		[ "x'0041d83ddeb2'", "'ä'" ]
+	],
+	[
+		'utf16le',
+		'char(20) CHARACTER SET utf16le',
+		'character varying(20)',
+		[ "x'41003dd8b2de'", "'ä   '" ]
+	],
+	[
+		'utf32',
+		'char(20) CHARACTER SET utf32',
+		'character varying(20)',
+		[ "x'000000410001f6b2'", "'ä   '" ]
+	],
+	[
+		'sjis',
+		'varchar(20) CHARACTER SET sjis',
+		'character varying(20)',
+		[ "x'835c5c7e'", "x'b1'", "x'8160'" ]
+	],
+	[
+		'cp1251',
+		'varchar(20) CHARACTER SET cp1251',
+		'character varying(20)',
+		[ "x'cff0e8e2e5f2'", "x'80'" ]
+	],
+	[
+		'cp1251_text', 'text CHARACTER SET cp1251',
+		'text',        ["x'cff0e8e2e5f2'"]
+	],
+	[
+		'ucs2_char',
+		'char(10) CHARACTER SET ucs2',
+		'character varying(10)',
+		[ "x'00410020'", "x'0041'" ]
+	]
 ];
 
 # Counts of columns around the boundaries of bitmaps and of the packed counts,
 # with signs that are told only for numbers.
 my @mixed = (
-	[ 'int unsigned',    'bigint',               [ 4294967295, 0 ] ],
-	[ 'int',             'integer',              [ -1,         2147483647 ] ],
-	[ "enum('a','b')",   'text',                 [ 1,          2 ] ],
-	[ 'bigint unsigned', 'numeric(20,0)',        [ '~0',       1 ] ],
-	[ 'bit(3)',          'bit(3)',               [ 5,          2 ],
-		[ "LPAD(BIN(%s + 0), 3, '0')", '%s' ] ],
-	[ 'tinyint',         'smallint',             [ -128,       127 ] ],
-	[ 'varchar(5)',      'character varying(5)', [ "'v'",      "''" ] ]);
+	[ 'int unsigned',    'bigint',        [ 4294967295, 0 ] ],
+	[ 'int',             'integer',       [ -1,         2147483647 ] ],
+	[ "enum('a','b')",   'text',          [ 1,          2 ] ],
+	[ 'bigint unsigned', 'numeric(20,0)', [ '~0',       1 ] ],
+	[ 'bit(3)', 'bit(3)', [ 5, 2 ], [ "LPAD(BIN(%s + 0), 3, '0')", '%s' ] ],
+	[ 'tinyint',    'smallint',             [ -128,  127 ] ],
+	[ 'varchar(5)', 'character varying(5)', [ "'v'", "''" ] ]);
 foreach my $count (8, 9, 250, 251, 300)
 {
 	my @columns;
@@ -511,67 +638,94 @@ $tables{q{odd "na`me ü}} = [
 
 # Targets that were there before, of types that hold all that the source's do
 $tables{chosen} = [
-	[ 'bit_bool', 'bit(1)', 'boolean', [ 0, 1 ], 'boolean' ],
+	[ 'bit_bool',  'bit(1)',     'boolean', [ 0, 1 ], 'boolean' ],
 	[ 'tiny_bool', 'tinyint(1)', 'boolean', [ 0, 1, 2, -1 ], 'boolean' ],
 	[
-		't', 'time(3)', 'time(6) without time zone',
+		't',
+		'time(3)',
+		'time(6) without time zone',
 		[ "'00:00:00'", "'23:59:59.999'", "'12:30:00.5'", "'24:00:00'" ],
-		[ "TIME_FORMAT(%s, '%%H:%%i:%%s.%%f')", "to_char(%s, 'HH24:MI:SS.US')" ]
+		[
+			"TIME_FORMAT(%s, '%%H:%%i:%%s.%%f')",
+			"to_char(%s, 'HH24:MI:SS.US')"
+		]
 	],
 	[
-		'binary_uuid', 'binary(16)', 'uuid',
+		'binary_uuid',
+		'binary(16)',
+		'uuid',
 		[ "x'00112233445566778899aabbccddee00'", "''" ],
 		[ 'LOWER(HEX(%s))', "replace(%s::text, '-', '')" ]
 	],
 	[ 'int_bigint', 'int', 'bigint', [ -1, 2147483647 ] ],
 	[
-		'int_numeric', 'int', 'numeric(12,2)', [ -1, 2147483647 ],
+		'int_numeric',   'int',
+		'numeric(12,2)', [ -1, 2147483647 ],
 		[ 'CAST(%s AS DECIMAL(12,2))', '%s' ]
 	],
-	[ 'decimal_int',  'decimal(9,0)', 'integer', [ -999999999, 0, 1 ] ],
-	[ 'bit_int', 'bit(16)', 'integer', [ 0, 65535 ], [ '%s + 0', '%s' ] ],
-	[ 'ubigint_text', 'bigint unsigned', 'text', [ '~0', 0 ] ],
-	[ 'decimal_text', 'decimal(10,3)', 'text', [ "'-0.001'", 1 ] ],
-	[ 'float_double', 'float', 'double precision', [ 0.1, '-3.4e38' ] ],
-	[ 'char_char', 'char(5)', 'character(8)', [ "'a'", "'ü 🚲 x'", "''" ] ],
-	[ 'char_text', 'varchar(5)', 'text', [ "'a '", "''" ] ],
+	[ 'decimal_int', 'decimal(9,0)', 'integer', [ -999999999, 0, 1 ] ],
+	[ 'bit_int',     'bit(16)', 'integer', [ 0, 65535 ], [ '%s + 0', '%s' ] ],
+	[ 'ubigint_text', 'bigint unsigned', 'text',     [ '~0',       0 ] ],
+	[ 'decimal_text', 'decimal(10,3)',   'text',     [ "'-0.001'", 1 ] ],
+	[ 'float_double', 'float',   'double precision', [ 0.1, '-3.4e38' ] ],
+	[ 'char_char', 'char(5)',    'character(8)', [ "'a'", "'ü 🚲 x'", "''" ] ],
+	[ 'char_text', 'varchar(5)', 'text',         [ "'a '", "''" ] ],
 	[
 		'text_bytea', 'varchar(20) CHARACTER SET utf16',
-		'bytea', [ "'ä🚲'", "''" ],
+		'bytea',
+		[ "'ä🚲'",           "''" ],
 		[ 'LOWER(HEX(%s))', "encode(%s, 'hex')" ]
 	],
-	[ 'text_json', 'varchar(20)', 'json', [ "'[1,  2]'", "'{}'" ] ],
+	[ 'text_json',  'varchar(20)', 'json', [ "'[1,  2]'", "'{}'" ] ],
 	[ 'json_jsonb', 'json', 'jsonb', [ q{'{"a": [1, null]}'}, "'[]'" ] ],
-	[ 'json_text', 'json', 'text', [ q{'{"a":1}'}, "'[]'" ] ],
-	[ 'enum_enum', "enum('sad','ok','happy')", 'types.mood', [ 1, 2, 3 ] ],
-	[ 'set_text', "set('a','b','c')", 'text', [ 0, 1, 7 ], [ '%s', '%s' ] ],
-	[ 'int_domain', 'int', 'types.number', [ -1, 1 ] ],
-	[ 'uuid_text', 'uuid', 'text',
-		["'f47ac10b-58cc-4372-a567-0e02b2c3d400'"] ],
-	[ 'inet4_text', 'inet4', 'text', [ "'10.0.0.0'", "'255.1.0.1'" ],
-		[ '%s', '%s' ] ],
+	[ 'json_text',  'json', 'text',  [ q{'{"a":1}'},          "'[]'" ] ],
+	[ 'enum_enum',  "enum('sad','ok','happy')", 'types.mood', [ 1, 2, 3 ] ],
+	[ 'set_text',   "set('a','b','c')", 'text', [ 0, 1, 7 ], [ '%s', '%s' ] ],
+	[ 'int_domain', 'int',              'types.number', [ -1, 1 ] ],
+	[
+		'uuid_text', 'uuid',
+		'text',      ["'f47ac10b-58cc-4372-a567-0e02b2c3d400'"]
+	],
+	[
+		'inet4_text', 'inet4',
+		'text',       [ "'10.0.0.0'", "'255.1.0.1'" ],
+		[ '%s', '%s' ]
+	],
 	[ 'date_text', 'date', 'text', [@dates], [ '%s', '%s' ] ],
 	[
-		'datetime_text', 'datetime(3)', 'text',
-		[ "'0000-00-00'", "'2024-02-31 10:00:00.5'", "'9999-12-31 23:59:59.999'" ],
+		'datetime_text',
+		'datetime(3)',
+		'text',
+		[
+			"'0000-00-00'",
+			"'2024-02-31 10:00:00.5'",
+			"'9999-12-31 23:59:59.999'"
+		],
 		[ '%s', '%s' ]
 	],
 	[
 		'timestamp_text', 'timestamp(6) NULL',
-		'text', [ "'2024-01-01 00:00:00.000001'", "'0000-00-00'" ],
-		[ '%s', '%s' ]
+		'text',
+		[ "'2024-01-01 00:00:00.000001'", "'0000-00-00'" ],
+		[ '%s',                           '%s' ]
 	],
 	[ 'time_text', 'time(1)', 'text', [@times], [ '%s', '%s' ] ],
-	[ 'year_text', 'year', 'text', [ 1901, 2155, 0 ],
-		[ 'CAST(%s AS CHAR)', '%s' ] ],
 	[
-		'datetime_tz', 'datetime', 'timestamp with time zone',
+		'year_text', 'year',
+		'text',      [ 1901, 2155, 0 ],
+		[ 'CAST(%s AS CHAR)', '%s' ]
+	],
+	[
+		'datetime_tz', 'datetime',
+		'timestamp with time zone',
 		[ "'2024-03-31 02:30:00'", "'1000-01-01'" ], 'datetime'
 	],
 	[
-		'timestamp_plain', 'timestamp(6) NULL',
+		'timestamp_plain',
+		'timestamp(6) NULL',
 		'timestamp without time zone',
-		[ "'2024-03-31 02:30:00.25'", "'2038-01-19 03:14:07'" ], 'datetime'
+		[ "'2024-03-31 02:30:00.25'", "'2038-01-19 03:14:07'" ],
+		'datetime'
 	]
 ];
 
@@ -650,7 +804,8 @@ sub insert_rows
 	}
 	return
 		'INSERT INTO '
-	  . backtick($table . $suffix) . ' (id, '
+	  . backtick($table . $suffix)
+	  . ' (id, '
 	  . column_list('', @columns)
 	  . ")\nVALUES "
 	  . join(",\n", @rows) . ";\n";
@@ -660,8 +815,8 @@ sub insert_rows
 sub update_rows
 {
 	my ($table, $suffix, $offset) = @_;
-	my $name    = backtick($table . $suffix);
-	my $set     = join(', ',
+	my $name = backtick($table . $suffix);
+	my $set  = join(', ',
 		map { 'a.' . backtick($_->[0]) . ' = b.' . backtick($_->[0]) }
 		  @{ $tables{$table} });
 
@@ -673,7 +828,8 @@ sub delete_rows
 {
 	my ($table, $suffix, $offset) = @_;
 
-	return 'DELETE FROM '
+	return
+		'DELETE FROM '
 	  . backtick($table . $suffix)
 	  . " WHERE id BETWEEN $offset AND $offset + 999;\n";
 }
@@ -700,17 +856,17 @@ $maria->sql('CREATE DATABASE types CHARACTER SET utf8mb4');
 for_all_tables(
 	sub {
 		my ($table, $suffix) = @_;
-		my $columns = join(
-			",\n",
+		my $columns = join(",\n",
 			map { backtick($_->[0]) . " $_->[1]" } @{ $tables{$table} });
-		my $key = $suffix eq '' ? 'PRIMARY KEY' : 'NOT NULL';
-		my $format = $table =~ /^old_/ ? 'OFF' : 'ON';
+		my $key    = $suffix eq ''     ? 'PRIMARY KEY' : 'NOT NULL';
+		my $format = $table =~ /^old_/ ? 'OFF'         : 'ON';
 
-		return "SET GLOBAL mysql56_temporal_format = $format;\n"
+		return
+			"SET GLOBAL mysql56_temporal_format = $format;\n"
 		  . 'CREATE TABLE '
 		  . backtick($table . $suffix)
 		  . " (id int $key,\n$columns);\n"
-		  . insert_rows($table, $suffix, 1, 0)
+		  . insert_rows($table, $suffix, 1,    0)
 		  . insert_rows($table, $suffix, 1001, 1)
 		  . insert_rows($table, $suffix, 2001, 0);
 	});
@@ -739,7 +895,8 @@ sub stream_rows
 	for_all_tables(
 		sub {
 			my ($table, $suffix) = @_;
-			return insert_rows($table, $suffix, $offset + 1, 0)
+			return
+				insert_rows($table, $suffix, $offset + 1, 0)
 			  . insert_rows($table, $suffix, $offset + 1001, 1)
 			  . update_rows($table, $suffix, $offset + 1001)
 			  . insert_rows($table, $suffix, $offset + 2001, 0)
@@ -790,31 +947,52 @@ DELETE FROM hashed WHERE id IN (2, 4);
 # Keys: their type, and values in the order in which they are used.  All ways
 # to change a row, and its key, by rows of the copy and by rows of the stream.
 my %keys = (
-	bigint_unsigned => [ 'bigint unsigned', '~0', 0, 1, '1 << 63', 7, 8 ],
-	smallint => [ 'smallint', -32768, 32767, 0, -1, 1, 2 ],
-	decimal  => [ 'decimal(65,30)', "'1.5'", 0, -1, "'0.000000000000000000000000000001'",
-		"'99999999999999999999999999999999999'", 2 ],
-	double    => [ 'double', '0.1e0', '1e308', 0, '-1.5e0', '2e0', '3e0' ],
-	varchar   => [ 'varchar(40)', map { "'$_'" } qw(a B é z Ω), "''" ],
-	varchar_blank => [ 'varchar(40) COLLATE utf8mb4_nopad_bin',
-		"'a'", "'a '", "' '", "''", "'A'", "'b'" ],
-	char      => [ 'char(20)', "'a'", "'b '", "''", "'漢字'", "'x'", "'y'" ],
-	latin1    => [ 'varchar(20) CHARACTER SET latin1', map { "'$_'" } qw(ä € a b c d) ],
-	binary    => [ 'binary(16)', "x'00'", "x'ff00'", "x'01'", "REPEAT(x'ab', 16)",
-		"x'02'", "x'03'" ],
-	varbinary => [ 'varbinary(20)', "x'00'", "x'0000'", "''", "x'ff'", "x'01'", "x'02'" ],
-	date      => [ 'date', map { "'$_'" } qw(0001-01-01 9999-12-31 2024-02-29
-		  1970-01-01 2000-01-01 2001-01-01) ],
-	datetime  => [ 'datetime(6)', map { "'2024-01-01 00:00:00.00000$_'" } 0 .. 5 ],
-	timestamp => [ 'timestamp(3)', map { "'2024-01-01 00:00:00.00$_'" } 0 .. 5 ],
-	time      => [ 'time(6)', map { "'$_'" } qw(-00:00:00.000001 00:00:00
-		  -838:59:59.999999 838:59:59 00:00:01 00:00:02) ],
-	year      => [ 'year', 1901, 2155, 0, 2000, 2001, 2002 ],
-	enum      => [ "enum('c','b','a','d','e','f')", 1 .. 6 ],
-	set       => [ "set('a','b','c')", 0 .. 5 ],
-	bit       => [ 'bit(12)', 0, 4095, 1, 256, 255, 2 ],
-	uuid      => [ 'uuid', map { "'00000000-0000-0000-0000-0000000000$_'" } 10 .. 15 ],
-	inet6     => [ 'inet6', map { "'::$_'" } 0 .. 5 ]);
+	bigint_unsigned => [ 'bigint unsigned', '~0',   0, 1, '1 << 63', 7, 8 ],
+	smallint        => [ 'smallint',        -32768, 32767, 0, -1,    1, 2 ],
+	decimal         => [
+		'decimal(65,30)', "'1.5'", 0, -1,
+		"'0.000000000000000000000000000001'",
+		"'99999999999999999999999999999999999'", 2
+	],
+	double  => [ 'double', '0.1e0', '1e308', 0, '-1.5e0', '2e0', '3e0' ],
+	varchar => [ 'varchar(40)', map { "'$_'" } qw(a B é z Ω), "''" ],
+	varchar_blank => [
+		'varchar(40) COLLATE utf8mb4_nopad_bin',
+		"'a'", "'a '", "' '", "''", "'A'", "'b'"
+	],
+	char   => [ 'char(20)', "'a'", "'b '", "''", "'漢字'", "'x'", "'y'" ],
+	latin1 =>
+	  [ 'varchar(20) CHARACTER SET latin1', map { "'$_'" } qw(ä € a b c d) ],
+	binary => [
+		'binary(16)',        "x'00'", "x'ff00'", "x'01'",
+		"REPEAT(x'ab', 16)", "x'02'", "x'03'"
+	],
+	varbinary => [
+		'varbinary(20)', "x'00'", "x'0000'", "''", "x'ff'", "x'01'", "x'02'"
+	],
+	date => [
+		'date',
+		map { "'$_'" }
+		  qw(0001-01-01 9999-12-31 2024-02-29
+		  1970-01-01 2000-01-01 2001-01-01)
+	],
+	datetime =>
+	  [ 'datetime(6)', map { "'2024-01-01 00:00:00.00000$_'" } 0 .. 5 ],
+	timestamp =>
+	  [ 'timestamp(3)', map { "'2024-01-01 00:00:00.00$_'" } 0 .. 5 ],
+	time => [
+		'time(6)',
+		map { "'$_'" }
+		  qw(-00:00:00.000001 00:00:00
+		  -838:59:59.999999 838:59:59 00:00:01 00:00:02)
+	],
+	year => [ 'year', 1901, 2155, 0, 2000, 2001, 2002 ],
+	enum => [ "enum('c','b','a','d','e','f')", 1 .. 6 ],
+	set  => [ "set('a','b','c')",              0 .. 5 ],
+	bit  => [ 'bit(12)',                       0, 4095, 1, 256, 255, 2 ],
+	uuid =>
+	  [ 'uuid', map { "'00000000-0000-0000-0000-0000000000$_'" } 10 .. 15 ],
+	inet6 => [ 'inet6', map { "'::$_'" } 0 .. 5 ]);
 
 sub change_key_tables
 {
@@ -834,12 +1012,14 @@ sub change_key_tables
 		{
 			if ($before_copy)
 			{
-				$sql .= "CREATE TABLE $table (v text, k $type NOT NULL,"
+				$sql .=
+					"CREATE TABLE $table (v text, k $type NOT NULL,"
 				  . " n int NOT NULL, c char(3) NOT NULL DEFAULT 'c', $definition{$table});\n"
 				  . "INSERT INTO $table (k, n) VALUES ($v[0], 0), ($v[1], 1), ($v[2], 2);\n";
 				next;
 			}
-			$sql .= "INSERT INTO $table (k, n) VALUES ($v[3], 3), ($v[4], 4);\n"
+			$sql .=
+				"INSERT INTO $table (k, n) VALUES ($v[3], 3), ($v[4], 4);\n"
 			  . "UPDATE $table SET v = 'changed', n = n + 10;\n"
 			  . "UPDATE $table SET k = $v[5] WHERE n = 10;\n"
 			  . "UPDATE $table SET k = $v[0] WHERE n = 13;\n"
@@ -863,10 +1043,12 @@ sub fill_charsets
 SELECT character_set_name FROM information_schema.character_sets
 WHERE character_set_name NOT IN ('binary', 'swe7') ORDER BY 1});
 	my %largest =
-	  map { @$_ } $maria->query_rows(
+	  map { @$_ }
+	  $maria->query_rows(
 		'SELECT character_set_name, maxlen FROM information_schema.character_sets'
 	  );
-	my $sql = $session
+	my $sql =
+		$session
 	  . 'SET group_concat_max_len = 1000000;'
 	  . 'CREATE TABLE charsets (id int PRIMARY KEY, '
 	  . join(', ', map { "$_ text CHARACTER SET $_" } @wanted) . ");\n"
@@ -912,17 +1094,27 @@ my @charsets = fill_charsets();
 
 # That these are all is not to be taken for granted
 my %least = (
-	ascii  => 127,  big5   => 13000, cp932   => 7000,  eucjpms => 13000,
-	euckr  => 8000, gb2312 => 7000,  gbk     => 20000, sjis    => 6900,
-	ucs2   => 60000, ujis  => 12000, utf16   => 60000, utf16le => 60000,
-	utf32  => 60000, utf8mb3 => 60000, utf8mb4 => 60000);
-my ($counts) = $maria->query_rows(
-	'SELECT '
+	ascii   => 127,
+	big5    => 13000,
+	cp932   => 7000,
+	eucjpms => 13000,
+	euckr   => 8000,
+	gb2312  => 7000,
+	gbk     => 20000,
+	sjis    => 6900,
+	ucs2    => 60000,
+	ujis    => 12000,
+	utf16   => 60000,
+	utf16le => 60000,
+	utf32   => 60000,
+	utf8mb3 => 60000,
+	utf8mb4 => 60000);
+my ($counts) =
+  $maria->query_rows('SELECT '
 	  . join(', ', map { "SUM(CHAR_LENGTH($_))" } @charsets)
 	  . ' FROM types.charsets');
-is( join(
-		', ',
-		map { "$charsets[$_] $counts->[$_]" }
+is( join(', ',
+		map    { "$charsets[$_] $counts->[$_]" }
 		  grep { $counts->[$_] < ($least{ $charsets[$_] } || 190) }
 		  0 .. $#charsets),
 	'',
@@ -940,12 +1132,10 @@ FLUSH BINARY LOGS;
 INSERT INTO large VALUES (1, REPEAT('x', 1000))});
 	my ($event) =
 	  grep { $_->[2] =~ /^Write_rows/ }
-	  $maria->query_rows(
-		"SHOW BINLOG EVENTS IN '@{[binlog_file()]}'");
+	  $maria->query_rows("SHOW BINLOG EVENTS IN '@{[binlog_file()]}'");
 	my $event_size = $event->[4] - $event->[1];
 
-	return (
-		[ map { 0xffffff - 10 + $_ } (-1, 0, 1) ],
+	return ([ map { 0xffffff - 10 + $_ } (-1, 0, 1) ],
 		[ map { 0xffffff - 1 - ($event_size - 1000) + $_ } (-1, 0, 1) ]);
 }
 
@@ -963,14 +1153,19 @@ my ($row_sizes, $event_sizes) = packet_sizes();
 sub insert_sizes
 {
 	my ($id, @sizes) = @_;
-	return
-	  map { 'INSERT INTO large VALUES (' . $id++ . ", LEFT(REPEAT(\@mb, 17), $_));\n" }
-	  @sizes;
+	return map {
+			'INSERT INTO large VALUES ('
+		  . $id++
+		  . ", LEFT(REPEAT(\@mb, 17), $_));\n"
+	} @sizes;
 }
 $maria->sql(
 	join('',
-		$session, $set_random_mb, insert_sizes(10, @$row_sizes),
-		'INSERT INTO large VALUES (20, REPEAT(@mb, 20)), (21, REPEAT(@mb, 2))'));
+		$session,
+		$set_random_mb,
+		insert_sizes(10, @$row_sizes),
+		'INSERT INTO large VALUES (20, REPEAT(@mb, 20)), (21, REPEAT(@mb, 2))'
+	));
 
 # What a session would inherit
 $maria->sql(
@@ -1025,12 +1220,13 @@ check_target_types();
 sub different_rows
 {
 	my ($table) = @_;
-	my $name    = 'types.' . quote($table);
+	my $name = 'types.' . quote($table);
 	my @columns =
 	  map { quote($_->[0]) } @{ $tables{ $table =~ s/_nokey$//r } };
 	my $row_of = sub {
 		my ($alias) = @_;
-		return 'ROW('
+		return
+			'ROW('
 		  . join(', ', map { "$alias.$_" } @columns)
 		  . ')::record';
 	};
@@ -1125,7 +1321,8 @@ change_special_tables();
 change_key_tables(0);
 my $charset_columns = join(', ', @charsets);
 $maria->sql(
-	join('',
+	join(
+		'',
 		$session,
 		"INSERT INTO charsets SELECT id + 1000, $charset_columns FROM charsets;\n",
 		$set_random_mb,
@@ -1144,7 +1341,9 @@ foreach my $settings (
 	'log_bin_compress = OFF',
 	'binlog_row_metadata = MINIMAL',
 	'binlog_row_metadata = NO_LOG, binlog_checksum = CRC32',
-	'binlog_row_metadata = FULL')
+	'binlog_row_metadata = FULL, binlog_row_image = MINIMAL',
+	'binlog_row_image = NOBLOB',
+	'binlog_row_image = FULL')
 {
 	$maria->sql("SET GLOBAL $settings");
 
@@ -1176,10 +1375,10 @@ INSERT INTO policy.t VALUES
 	(1, '0000-00-00', '2024-02-31', '0000-00-00', 'a\0b\0', 2, '{"b":1, "a":2}');
 });
 my %expected = (
-	'{"zero_date": "epoch", "nul_byte": "strip", "tinyint1_as_boolean": true}' =>
-	  '1970-01-01|1970-01-01 00:00:00|1970-01-01 00:00:00+00|6162|t|{"b":1, "a":2}',
-	'{"zero_date": "-infinity", "nul_byte": "replace", "json_as": "jsonb"}' =>
-	  '-infinity|-infinity|-infinity|61efbfbd62efbfbd|2|{"a": 2, "b": 1}');
+	'{"zero_date": "epoch", "nul_byte": "strip", "tinyint1_as_boolean": true}'
+	  => '1970-01-01|1970-01-01 00:00:00|1970-01-01 00:00:00+00|6162|t|{"b":1, "a":2}',
+	'{"zero_date": "-infinity", "nul_byte": "replace", "json_as": "jsonb"}'
+	  => '-infinity|-infinity|-infinity|61efbfbd62efbfbd|2|{"a": 2, "b": 1}');
 foreach my $options (sort keys %expected)
 {
 	create_subscription($node, 'policy', 'source', ['policy.*'],
@@ -1208,8 +1407,9 @@ WHERE attrelid = 'policy.t'::regclass AND attnum > 0 AND attnotnull}),
 	# d, dt, ts and s, and the flag that is neither 0 nor 1
 	my $in_row = $options =~ /boolean/ ? 5 : 4;
 	is($changed, $in_row, 'changed values of the copy are counted');
-	is(view_value($node, 'policy', 'values_changed'),
-		2 * $in_row + 1, 'changed values of the stream are counted');
+	is( view_value($node, 'policy', 'values_changed'),
+		2 * $in_row + 1,
+		'changed values of the stream are counted');
 
 	$node->safe_psql('postgres',
 		q{SELECT mariadb_sync.drop_subscription('policy'); DROP SCHEMA policy CASCADE}
