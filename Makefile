@@ -7,6 +7,7 @@
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race a MariaDB replica; QUICK=1 for a short one
+#   make bench-snapshot           how fast is the first copy; QUICK=1 likewise
 #
 # PG_CONFIG (or PG_MAJOR, a number) chooses the PostgreSQL to build for.
 
@@ -20,7 +21,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix fuzz demo bench
+SCRIPT_GOALS = check check-rooms check-matrix fuzz demo bench bench-snapshot
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -54,6 +55,9 @@ demo: prepare
 
 bench: prepare
 	test/with-install test/bench/drain
+
+bench-snapshot: prepare
+	test/with-install test/bench/snapshot
 
 # "make clean check" and the like
 OTHER_GOALS = $(filter-out $(SCRIPT_GOALS) prepare,$(MAKECMDGOALS))

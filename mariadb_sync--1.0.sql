@@ -27,6 +27,7 @@ CREATE TABLE mariadb_sync.subscription (
 	tables		text[] NOT NULL,
 	options		jsonb NOT NULL DEFAULT '{}',
 	server_id	bigint NOT NULL CHECK (server_id BETWEEN 1 AND 4294967295),
+	snapshot_paused	boolean NOT NULL DEFAULT false,
 	created_at	timestamptz NOT NULL DEFAULT now()
 );
 
@@ -56,6 +57,30 @@ CREATE TABLE mariadb_sync.subscription_table (
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
 	created				boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (subid, source_db, source_table)
+);
+
+-- The key ranges in which a table is copied: done ones are not copied again.
+-- Bounds are SQL literals of the source; the upper one is exclusive, and an
+-- empty array is an open end.  Not dumped: a restored copy starts over.
+CREATE TABLE mariadb_sync.snapshot_chunk (
+	subid				integer NOT NULL,
+	source_db			text NOT NULL,
+	source_table		text NOT NULL,
+	chunk				integer NOT NULL,
+	key_columns			text[] NOT NULL,
+	lower_key			bytea,
+	lower_bound			text[] NOT NULL,
+	upper_bound			text[] NOT NULL,
+	state				text NOT NULL DEFAULT 'pending'
+		CHECK (state IN ('pending', 'done')),
+	snapshot_file		text,
+	snapshot_pos		bigint,
+	snapshot_server_id	bigint,
+	state_gtid			text,
+	rows				bigint NOT NULL DEFAULT 0,
+	bytes				bigint NOT NULL DEFAULT 0,
+	copied_at			timestamptz,
+	PRIMARY KEY (subid, source_db, source_table, chunk)
 );
 
 -- One row per subscription, written by every commit of the apply worker.
@@ -182,6 +207,16 @@ LANGUAGE C STRICT VOLATILE;
 CREATE FUNCTION mariadb_sync.stop(name name)
 RETURNS void
 AS 'MODULE_PATHNAME', 'ms_stop'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION mariadb_sync.pause_snapshot(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_pause_snapshot'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION mariadb_sync.resume_snapshot(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_resume_snapshot'
 LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION mariadb_sync.wait_for_catchup(
@@ -336,23 +371,38 @@ CREATE VIEW mariadb_sync.pg_stat_progress_mariadb_sync AS
 SELECT s.name AS subscription,
 	   t.source_db || '.' || t.source_table AS source_table,
 	   t.relid,
-	   CASE WHEN t.state = 'copying' THEN coalesce(c.phase, 'copying')
-			ELSE t.state END AS phase,
+	   CASE WHEN s.snapshot_paused AND c.phase IS NULL
+				 AND t.state IN ('pending', 'copying') THEN 'paused'
+			WHEN t.state = 'ready' THEN t.state
+			ELSE coalesce(c.phase, t.state) END AS phase,
 	   d.total AS rows_total,
 	   d.done AS rows_done,
-	   coalesce(c.bytes_done, t.bytes_done) AS bytes_done,
-	   1::bigint AS chunks_total,
-	   (t.state IN ('copied', 'ready'))::integer::bigint AS chunks_done,
+	   coalesce(k.bytes, 0) + coalesce(c.bytes_done, 0) AS bytes_done,
+	   k.total AS chunks_total,
+	   k.done AS chunks_done,
 	   round((d.done / r.elapsed)::numeric, 1) AS rate,
 	   CASE WHEN t.state = 'copying' AND d.done > 0
 			THEN make_interval(secs => greatest(d.total - d.done, 0) * r.elapsed / d.done)
 	   END AS eta
   FROM mariadb_sync.subscription_table t
 	   JOIN mariadb_sync.subscription s USING (subid)
-	   LEFT JOIN mariadb_sync._live_copies() c USING (subid, source_db, source_table)
-	   CROSS JOIN LATERAL (SELECT coalesce(c.rows_done, t.rows_done) AS done,
-								  CASE WHEN t.state IN ('copied', 'ready') THEN t.rows_done
-									   ELSE greatest(t.rows_total, c.rows_done) END AS total) d
+	   LEFT JOIN (SELECT subid, source_db, source_table, min(phase) AS phase,
+						 sum(rows_done)::bigint AS rows_done,
+						 sum(bytes_done)::bigint AS bytes_done
+					FROM mariadb_sync._live_copies()
+				   GROUP BY subid, source_db, source_table) c
+			 USING (subid, source_db, source_table)
+	   CROSS JOIN LATERAL (SELECT count(*) AS total,
+								  count(*) FILTER (WHERE h.state = 'done') AS done,
+								  sum(h.rows)::bigint AS rows,
+								  sum(h.bytes)::bigint AS bytes
+							 FROM mariadb_sync.snapshot_chunk h
+							WHERE (h.subid, h.source_db, h.source_table)
+								  = (t.subid, t.source_db, t.source_table)) k
+	   CROSS JOIN LATERAL (SELECT coalesce(k.rows, 0) + coalesce(c.rows_done, 0) AS done) o
+	   CROSS JOIN LATERAL (SELECT o.done,
+								  CASE WHEN t.state IN ('copied', 'ready') THEN o.done
+									   ELSE greatest(t.rows_total, o.done) END AS total) d
 	   CROSS JOIN LATERAL (SELECT nullif(extract(epoch FROM
 								  coalesce(t.copy_ended_at, clock_timestamp())
 								  - t.copy_started_at), 0) AS elapsed) r;

@@ -484,6 +484,13 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 		return;
 	ms_relmap_close_all(apply->relmap);
 	apply->wrote = true;
+	if (plan->verdict == MS_COPY_ASK_CHUNK && plan->sub->state != MS_TABLE_READY)
+	{
+		/* some chunks may be of before and some of after */
+		ms_snapshot_restart_table(plan);
+		plan->verdict = MS_COPY_DROP;
+		return;
+	}
 	ms_target_truncate(plan->sub->relid);
 	apply->counters[MS_CNT_TRUNCATES]++;
 }

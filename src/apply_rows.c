@@ -213,7 +213,8 @@ count_changed_values(MsApply *apply, TablePlan *plan)
 
 /*
  * Is the row change for us?  Asked once per transaction and table, since the
- * copy's verdict holds for a transaction as a whole.
+ * copy's verdict holds for a transaction as a whole; a table that is copied in
+ * chunks has to be asked row by row.
  */
 bool
 ms_apply_rows_wanted(MsApply *apply, TablePlan *plan)
@@ -223,14 +224,127 @@ ms_apply_rows_wanted(MsApply *apply, TablePlan *plan)
 	if (plan->verdict_serial != apply->serial)
 	{
 		/* the copy may take long */
-		if (plan->sub->state == MS_TABLE_COPYING)
+		if (ms_snapshot_must_wait(plan))
 			ms_apply_let_go(apply);
-		plan->verdict_apply = ms_snapshot_row_wanted(plan, apply->current_file,
-													 apply->start_pos);
+		plan->verdict = ms_snapshot_verdict(plan, apply->current_file,
+											apply->start_pos);
 		plan->verdict_serial = apply->serial;
 		ms_apply_begin(apply);
 	}
-	return plan->verdict_apply;
+	return plan->verdict != MS_COPY_DROP;
+}
+
+/* The chunks of a row's before and after image; -1 where there is none. */
+typedef struct RowChunks
+{
+	int			old;
+	int			new;
+	const uint8 *after;			/* an update's second image */
+	const uint8 *end;
+} RowChunks;
+
+static void
+find_row_chunks(TablePlan *plan, const MsChunkKey *key,
+				const MsRowsEvent *rows, const uint8 *p, RowChunks *result)
+{
+	MsChunkValues values;
+	int			chunk;
+
+	memset(values.present, 0, sizeof(values.present));
+	result->old = result->new = -1;
+	result->after = NULL;
+	result->end = ms_chunk_read_image(key, &plan->format, p, rows->end,
+									  rows->present, &values);
+	chunk = ms_chunk_of(plan->chunks, plan->nchunks, key, &plan->format,
+						&values);
+	if (rows->op == MS_ROW_INSERT)
+	{
+		result->new = chunk;
+		return;
+	}
+	result->old = chunk;
+	if (rows->op == MS_ROW_DELETE)
+		return;
+
+	/* what the after image leaves out is as it was */
+	result->after = result->end;
+	result->end = ms_chunk_read_image(key, &plan->format, result->after,
+									  rows->end, rows->present_after, &values);
+	result->new = ms_chunk_of(plan->chunks, plan->nchunks, key, &plan->format,
+							  &values);
+}
+
+/*
+ * Apply one row of a table whose chunks have been copied at different
+ * positions, or not yet.  A row that an update moves from one chunk to
+ * another leaves the one and enters the other, each as its copy says.
+ */
+static const uint8 *
+apply_by_chunk(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
+			   const MsRowsEvent *rows, const uint8 *p)
+{
+	RowChunks	chunks;
+	bool		old;
+	bool		new;
+
+	find_row_chunks(plan, key, rows, p, &chunks);
+	old = chunks.old >= 0 &&
+		ms_snapshot_chunk_wanted(plan, chunks.old, apply->current_file,
+								 apply->start_pos);
+	new = chunks.new >= 0 &&
+		ms_snapshot_chunk_wanted(plan, chunks.new, apply->current_file,
+								 apply->start_pos);
+	MemoryContextSwitchTo(apply->row_cxt);
+	if (old && new)
+		apply_update(apply, plan, rows, p);
+	else if (old)
+		apply_delete(apply, plan, rows, p);
+	else if (new)
+	{
+		if (chunks.after && !is_full(rows, rows->present_after))
+			incomplete_image(apply, plan,
+							 "An update moved the row between two chunks of the copy, and the image has not all of it.");
+		apply_insert(apply, plan, rows, chunks.after ? chunks.after : p);
+	}
+	return chunks.end;
+}
+
+/*
+ * Before anything of the source transaction is written: does a row of the
+ * event belong to a chunk that is being loaded?
+ */
+static bool
+must_wait_for_chunk(TablePlan *plan, const MsChunkKey *key,
+					const MsRowsEvent *rows)
+{
+	const uint8 *p = rows->rows;
+
+	while (p < rows->end)
+	{
+		RowChunks	chunks;
+
+		find_row_chunks(plan, key, rows, p, &chunks);
+		if ((chunks.old >= 0 &&
+			 plan->chunks[chunks.old]->state == MS_CHUNK_ACTIVE) ||
+			(chunks.new >= 0 &&
+			 plan->chunks[chunks.new]->state == MS_CHUNK_ACTIVE))
+			return true;
+		p = chunks.end;
+	}
+	return false;
+}
+
+/* Open the target for the rows of the event. */
+static void
+open_target(MsApply *apply, TablePlan *plan, const MapEntry *entry,
+			const MsRowsEvent *rows)
+{
+	ms_relmap_open(apply->relmap, plan, entry);
+	if ((int) rows->ncolumns != plan->format.ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows event has %u columns, its table map %d",
+						rows->ncolumns, plan->format.ncolumns)));
 }
 
 /*
@@ -246,6 +360,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	};
 	MapEntry   *entry;
 	TablePlan  *plan;
+	MsChunkKey	key;
+	bool		by_chunk;
 	const uint8 *p = rows->rows;
 
 	/* a terminator without a table */
@@ -257,6 +373,11 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("rows event outside a transaction")));
 
+	if (!ms_snapshot_settled())
+	{
+		ms_snapshot_assist(apply->current_file, apply->start_pos);
+		MemoryContextSwitchTo(apply->event_cxt);
+	}
 	entry = ms_relmap_find(apply->relmap, rows->table_id);
 	plan = entry->plan;
 	if (plan == NULL)
@@ -281,13 +402,22 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		(apply->options->publish & publish_bit[rows->op]) == 0)
 		return;
 
+	open_target(apply, plan, entry, rows);
+	by_chunk = plan->sub->state != MS_TABLE_READY &&
+		plan->verdict == MS_COPY_ASK_CHUNK;
+	if (by_chunk)
+	{
+		ms_chunk_find_key(&key, plan->chunks[0]->key_columns, &plan->format);
+		if (!apply->wrote && must_wait_for_chunk(plan, &key, rows))
+		{
+			ms_apply_let_go(apply);
+			ms_snapshot_wait_for_chunks(plan, apply->current_file,
+										apply->start_pos);
+			ms_apply_begin(apply);
+			open_target(apply, plan, entry, rows);
+		}
+	}
 	apply->wrote = true;
-	ms_relmap_open(apply->relmap, plan, entry);
-	if ((int) rows->ncolumns != plan->format.ncolumns)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("rows event has %u columns, its table map %d",
-						rows->ncolumns, plan->format.ncolumns)));
 	set_image(apply, plan, rows);
 
 	if (p == rows->end)
@@ -295,7 +425,9 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	while (p < rows->end)
 	{
 		MemoryContextSwitchTo(apply->row_cxt);
-		if (rows->op == MS_ROW_INSERT)
+		if (by_chunk)
+			p = apply_by_chunk(apply, plan, &key, rows, p);
+		else if (rows->op == MS_ROW_INSERT)
 			p = apply_insert(apply, plan, rows, p);
 		else if (rows->op == MS_ROW_UPDATE)
 			p = apply_update(apply, plan, rows, p);

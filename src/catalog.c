@@ -36,6 +36,7 @@
 #include "utils/snapmgr.h"
 
 #include "catalog.h"
+#include "catalog_internal.h"
 #include "compat.h"
 #include "mariadb_sync.h"
 
@@ -76,41 +77,20 @@ parse_table_state(const char *name)
  * ------------------------------------------------------------------------
  */
 
-#define MAX_ARGS 24
-
-/* Arguments of a statement, added in the order of $1, $2, ... */
-typedef struct Args
-{
-	int			n;
-	Oid			types[MAX_ARGS];
-	Datum		values[MAX_ARGS];
-	char		nulls[MAX_ARGS];
-} Args;
-
-static void
-add_arg(Args *args, Oid type, Datum value, bool isnull)
-{
-	Assert(args->n < MAX_ARGS);
-	args->types[args->n] = type;
-	args->values[args->n] = value;
-	args->nulls[args->n] = isnull ? 'n' : ' ';
-	args->n++;
-}
-
-static void
-add_int4(Args *args, int32 value)
+void
+ms_catalog_add_int4(Args *args, int32 value)
 {
 	add_arg(args, INT4OID, Int32GetDatum(value), false);
 }
 
-static void
-add_int8(Args *args, int64 value)
+void
+ms_catalog_add_int8(Args *args, int64 value)
 {
 	add_arg(args, INT8OID, Int64GetDatum(value), false);
 }
 
-static void
-add_text(Args *args, const char *value)
+void
+ms_catalog_add_text(Args *args, const char *value)
 {
 	add_arg(args, TEXTOID, value ? CStringGetTextDatum(value) : (Datum) 0,
 			value == NULL);
@@ -131,8 +111,8 @@ add_jsonb(Args *args, Jsonb *value)
 	add_arg(args, JSONBOID, JsonbPGetDatum(value), value == NULL);
 }
 
-static void
-add_text_array(Args *args, List *texts)
+void
+ms_catalog_add_text_array(Args *args, List *texts)
 {
 	Datum	   *datums = palloc(sizeof(Datum) * Max(list_length(texts), 1));
 	int			n = 0;
@@ -145,16 +125,13 @@ add_text_array(Args *args, List *texts)
 											TYPALIGN_INT)), false);
 }
 
-/* Makes a struct of a row; the result must live in cxt. */
-typedef void *(*RowFn) (HeapTuple tuple, TupleDesc desc);
-
 /*
  * Run one statement.  With row_fn the rows come back as a list of what it
  * made of them, allocated in the caller's context.  *processed is the number
  * of rows touched.
  */
-static List *
-execute(const char *sql, Args *args, RowFn row_fn, uint64 *processed)
+List *
+ms_catalog_execute(const char *sql, Args *args, RowFn row_fn, uint64 *processed)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *result = NIL;
@@ -219,14 +196,14 @@ get_datum(HeapTuple tuple, TupleDesc desc, int column, bool *isnull)
 	return SPI_getbinval(tuple, desc, column, isnull);
 }
 
-static char *
-get_string(HeapTuple tuple, TupleDesc desc, int column)
+char *
+ms_catalog_get_string(HeapTuple tuple, TupleDesc desc, int column)
 {
 	return SPI_getvalue(tuple, desc, column);
 }
 
-static int64
-get_int8(HeapTuple tuple, TupleDesc desc, int column)
+int64
+ms_catalog_get_int8(HeapTuple tuple, TupleDesc desc, int column)
 {
 	bool		isnull;
 	Datum		value = get_datum(tuple, desc, column, &isnull);
@@ -252,8 +229,8 @@ get_jsonb(HeapTuple tuple, TupleDesc desc, int column)
 	return isnull ? NULL : DatumGetJsonbPCopy(value);
 }
 
-static List *
-get_text_list(HeapTuple tuple, TupleDesc desc, int column)
+List *
+ms_catalog_get_text_list(HeapTuple tuple, TupleDesc desc, int column)
 {
 	bool		isnull;
 	Datum		value = get_datum(tuple, desc, column, &isnull);
@@ -278,7 +255,8 @@ get_text_list(HeapTuple tuple, TupleDesc desc, int column)
  */
 
 #define SUBSCRIPTION_COLUMNS \
-	"subid, name, owner, server, enabled, tables, options, server_id"
+	"subid, name, owner, server, enabled, tables, options, server_id," \
+	" snapshot_paused"
 
 static void *
 subscription_row(HeapTuple tuple, TupleDesc desc)
@@ -294,6 +272,7 @@ subscription_row(HeapTuple tuple, TupleDesc desc)
 	sub->patterns = get_text_list(tuple, desc, 6);
 	sub->options = get_jsonb(tuple, desc, 7);
 	sub->server_id = (uint32) get_int8(tuple, desc, 8);
+	sub->snapshot_paused = DatumGetBool(get_datum(tuple, desc, 9, &isnull));
 	return sub;
 }
 
@@ -398,8 +377,9 @@ ms_catalog_update_subscription(const MsSubscription *sub)
 	add_int4(&args, sub->subid);
 	add_arg(&args, BOOLOID, BoolGetDatum(sub->enabled), false);
 	add_jsonb(&args, sub->options);
-	execute("UPDATE mariadb_sync.subscription SET enabled = $2, options = $3"
-			" WHERE subid = $1", &args, NULL, NULL);
+	add_arg(&args, BOOLOID, BoolGetDatum(sub->snapshot_paused), false);
+	execute("UPDATE mariadb_sync.subscription SET enabled = $2, options = $3,"
+			" snapshot_paused = $4 WHERE subid = $1", &args, NULL, NULL);
 }
 
 /* With everything that belongs to it but its history. */
@@ -408,6 +388,7 @@ ms_catalog_delete_subscription(int32 subid)
 {
 	static const char *const statements[] = {
 		"DELETE FROM mariadb_sync.subscription WHERE subid = $1",
+		"DELETE FROM mariadb_sync.snapshot_chunk WHERE subid = $1",
 		"DELETE FROM mariadb_sync.subscription_table WHERE subid = $1",
 		"DELETE FROM mariadb_sync.gtid_position WHERE subid = $1",
 		"DELETE FROM mariadb_sync.subscription_stat WHERE subid = $1",
@@ -478,15 +459,13 @@ ms_catalog_get_tables(int32 subid)
 				   &args, table_row, NULL);
 }
 
-static void
-add_table_key(Args *args, const MsSubTable *table)
+void
+ms_catalog_add_table_key(Args *args, const MsSubTable *table)
 {
 	add_int4(args, table->subid);
 	add_text(args, table->source_db);
 	add_text(args, table->source_table);
 }
-
-#define TABLE_KEY "subid = $1 AND source_db = $2 AND source_table = $3"
 
 /* NULL when the table is not mapped. */
 MsSubTable *
@@ -583,6 +562,7 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 	switch (state)
 	{
 		case MS_TABLE_PENDING:
+			ms_catalog_delete_chunks(table);
 			update_table("UPDATE mariadb_sync.subscription_table"
 						 " SET state = $4, state_gtid = NULL,"
 						 " snapshot_file = NULL, snapshot_pos = NULL,"

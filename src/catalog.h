@@ -7,6 +7,7 @@
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
+#include "chunk.h"
 #include "gtid.h"
 #include "shmem.h"
 
@@ -21,6 +22,7 @@ typedef struct MsSubscription
 	List	   *patterns;		/* of char * */
 	Jsonb	   *options;
 	uint32		server_id;		/* ours, as a replica */
+	bool		snapshot_paused;
 } MsSubscription;
 
 typedef enum MsTableState
@@ -110,6 +112,15 @@ extern void ms_catalog_add_history(int32 subid, const char *kind,
 								   const char *gtid, const char *source_table,
 								   const char *original,
 								   const char *result);
+
+/* The chunks of a table that is being copied, catalog_chunk.c. */
+extern List *ms_catalog_get_chunks(const MsSubTable *table);	/* of MsChunk * */
+extern MsChunk *ms_catalog_get_chunk(const MsSubTable *table, int number);
+extern void ms_catalog_delete_chunks(const MsSubTable *table);
+extern void ms_catalog_insert_chunk(const MsSubTable *table,
+									const MsChunk *chunk);
+extern void ms_catalog_set_chunk_done(const MsSubTable *table,
+									  const MsChunk *chunk);
 
 /* Waiting out a start-up or a drop of the subscription. */
 extern void ms_catalog_lock_subscription(int32 subid, int lockmode);

@@ -41,6 +41,8 @@ PG_FUNCTION_INFO_V1(ms_alter_subscription);
 PG_FUNCTION_INFO_V1(ms_drop_subscription);
 PG_FUNCTION_INFO_V1(ms_start);
 PG_FUNCTION_INFO_V1(ms_stop);
+PG_FUNCTION_INFO_V1(ms_pause_snapshot);
+PG_FUNCTION_INFO_V1(ms_resume_snapshot);
 PG_FUNCTION_INFO_V1(ms_reset_stats);
 PG_FUNCTION_INFO_V1(ms_invalidate);
 
@@ -532,6 +534,33 @@ ms_stop(PG_FUNCTION_ARGS)
 	sub->enabled = false;
 	ms_catalog_update_subscription(sub);
 	add_pending(sub->subid, PENDING_STOP);
+	PG_RETURN_VOID();
+}
+
+static void
+set_snapshot_paused(const char *name, bool paused)
+{
+	MsSubscription *sub = lock_own_subscription(name, ShareUpdateExclusiveLock,
+												false);
+
+	sub->snapshot_paused = paused;
+	ms_catalog_update_subscription(sub);
+	add_pending(sub->subid, PENDING_CHANGE);
+}
+
+Datum
+ms_pause_snapshot(PG_FUNCTION_ARGS)
+{
+	check_may_write("pause_snapshot()");
+	set_snapshot_paused(NameStr(*PG_GETARG_NAME(0)), true);
+	PG_RETURN_VOID();
+}
+
+Datum
+ms_resume_snapshot(PG_FUNCTION_ARGS)
+{
+	check_may_write("resume_snapshot()");
+	set_snapshot_paused(NameStr(*PG_GETARG_NAME(0)), false);
 	PG_RETURN_VOID();
 }
 

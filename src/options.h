@@ -53,6 +53,8 @@ typedef struct MsSubscriptionOptions
 	MsConflictPolicy on_conflict;
 	int			publish;		/* MS_PUBLISH_ bits */
 	int			snapshot_workers;
+	int			snapshot_chunk_rows;
+	int			snapshot_max_rate;	/* rows per second; 0 = no limit */
 	bool		synchronous_commit;
 	int			commit_max_transactions;
 	int			commit_max_rows;

@@ -10,6 +10,14 @@
 #include "target.h"
 #include "value.h"
 
+/* What becomes of a table's rows while it is being copied. */
+typedef enum MsCopyVerdict
+{
+	MS_COPY_DROP,
+	MS_COPY_APPLY,
+	MS_COPY_ASK_CHUNK			/* that depends on the row's key */
+} MsCopyVerdict;
+
 /* All there is to know to apply a row of one table. */
 typedef struct TablePlan
 {
@@ -26,7 +34,12 @@ typedef struct TablePlan
 
 	/* the copy's verdict on the current source transaction */
 	uint64		verdict_serial;
-	bool		verdict_apply;
+	MsCopyVerdict verdict;
+
+	/* while the table is being copied, by the leader of the copy */
+	int			nchunks;
+	MsChunk   **chunks;
+	bool		passed;			/* COPIED, and by a committed position */
 
 	/* changes since the counters were last saved */
 	int64		inserts;
@@ -51,6 +64,7 @@ typedef struct MsRelmap MsRelmap;
 extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
 								  const MsSubscriptionOptions *options,
 								  Oid apply_as);
+extern void ms_relmap_destroy(MsRelmap *map);
 extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
 extern void ms_relmap_forget_ids(MsRelmap *map);
 extern void ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event);

@@ -78,13 +78,23 @@ typedef enum MsCopyState
 	MS_COPY_FREE,				/* no worker */
 	MS_COPY_STARTING,			/* worker registered, task set */
 	MS_COPY_RUNNING,
-	MS_COPY_DONE,				/* leader has yet to look */
-	MS_COPY_FAILED				/* leader has yet to look */
+	MS_COPY_DONE,				/* the worker waits for its next task */
+	MS_COPY_FAILED,				/* leader has yet to look */
+	MS_COPY_DISMISSED			/* the worker is to end */
 } MsCopyState;
+
+typedef enum MsCopyKind
+{
+	MS_COPY_KIND_PLAN,			/* cut the table into chunks */
+	MS_COPY_KIND_CHUNK,			/* load one */
+	MS_COPY_KIND_FINISH,		/* indexes, statistics; the table is ready */
+	MS_COPY_KIND_CONSTRAINTS	/* foreign keys */
+} MsCopyKind;
 
 typedef enum MsCopyPhase
 {
 	MS_COPY_PHASE_STARTING,
+	MS_COPY_PHASE_PLANNING,
 	MS_COPY_PHASE_COPYING,
 	MS_COPY_PHASE_INDEXING,
 	MS_COPY_PHASE_CONSTRAINTS
@@ -95,8 +105,10 @@ typedef enum MsCopyPhase
 typedef struct MsCopyTask
 {
 	MsCopyState state;
+	MsCopyKind	kind;
 	MsCopyPhase phase;
 	pid_t		pid;
+	int			chunk;			/* kind CHUNK */
 	char		db[MS_NAME_MAX];
 	char		table[MS_NAME_MAX];
 	/* the snapshot must not be older than this position of the stream */
@@ -180,6 +192,9 @@ extern bool ms_shmem_get_single(char *until_gtid);
 
 /* The apply worker and its snapshot workers. */
 extern bool ms_shmem_copy_assign(int worker, const MsCopyTask *task);
+extern bool ms_shmem_copy_busy(int worker);
+extern void ms_shmem_copy_dismiss(int worker);
+extern bool ms_shmem_copy_next(MsCopyTask *task);
 extern void ms_shmem_copy_get(int worker, MsCopyTask *task);
 extern void ms_shmem_copy_release(int worker);
 extern int	ms_shmem_my_slot(void);

@@ -10,6 +10,7 @@
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "utils/wait_event.h"
 
 #include "shmem_internal.h"
@@ -47,23 +48,83 @@ ms_shmem_list_copies(Oid dboid)
 	return result;
 }
 
-/* Give snapshot worker number "worker" its task.  False if it has one. */
+/*
+ * Give snapshot worker number "worker" its task.  True when a process must be
+ * started for it, false when one that was done takes it up.
+ */
 bool
 ms_shmem_copy_assign(int worker, const MsCopyTask *task)
 {
 	MsCopyTask *copy = &my_slot->copies[worker];
-	bool		ok;
+	pid_t		pid;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	ok = copy->state == MS_COPY_FREE && copy->pid == 0;
-	if (ok)
+	Assert(copy->state == MS_COPY_FREE || copy->state == MS_COPY_DONE);
+	pid = copy->pid;
+	*copy = *task;
+	copy->state = MS_COPY_STARTING;
+	copy->pid = pid;
+	if (pid != 0)
+		SetLatch(my_slot->copy_latches[worker]);
+	LWLockRelease(shared->lock);
+	return pid == 0;
+}
+
+/* Is there nothing for the leader to do about it?  Asked often. */
+bool
+ms_shmem_copy_busy(int worker)
+{
+	MsCopyState state;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	state = my_slot->copies[worker].state;
+	LWLockRelease(shared->lock);
+	return state == MS_COPY_RUNNING;
+}
+
+/* There is nothing more to do for a worker that is done. */
+void
+ms_shmem_copy_dismiss(int worker)
+{
+	MsCopyTask *copy = &my_slot->copies[worker];
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	if (copy->state == MS_COPY_DONE || copy->state == MS_COPY_DISMISSED)
 	{
-		*copy = *task;
-		copy->state = MS_COPY_STARTING;
-		copy->pid = 0;
+		copy->state = copy->pid != 0 ? MS_COPY_DISMISSED : MS_COPY_FREE;
+		if (copy->pid != 0)
+			SetLatch(my_slot->copy_latches[worker]);
 	}
 	LWLockRelease(shared->lock);
-	return ok;
+}
+
+/* A snapshot worker that is done waits for its next task.  False: to end. */
+bool
+ms_shmem_copy_next(MsCopyTask *task)
+{
+	for (;;)
+	{
+		MsCopyState state;
+		bool		led;
+
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		state = my_copy->state;
+		led = my_slot->view.pid != 0;
+		if (state == MS_COPY_STARTING)
+		{
+			my_copy->state = MS_COPY_RUNNING;
+			*task = *my_copy;
+		}
+		LWLockRelease(shared->lock);
+		if (state == MS_COPY_STARTING)
+			return true;
+		if (state != MS_COPY_DONE || !led)
+			return false;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 void
@@ -119,7 +180,12 @@ detach_copy(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	my_copy->pid = 0;
-	if (my_copy->state == MS_COPY_RUNNING)
+	my_slot->copy_latches[my_copy - my_slot->copies] = NULL;
+	if (my_copy->state == MS_COPY_DISMISSED)
+		my_copy->state = MS_COPY_FREE;
+	/* with a task at hand, or handed over while it was ending */
+	if (my_copy->state == MS_COPY_RUNNING ||
+		my_copy->state == MS_COPY_STARTING)
 	{
 		my_copy->state = MS_COPY_FAILED;
 		my_copy->sqlerrcode = ERRCODE_ADMIN_SHUTDOWN;
@@ -150,6 +216,7 @@ ms_shmem_copy_attach(int slot, int worker, Oid *dboid, int32 *subid,
 	{
 		my_copy->state = MS_COPY_RUNNING;
 		my_copy->pid = MyProcPid;
+		my_slot->copy_latches[worker] = MyLatch;
 		*dboid = my_slot->view.dboid;
 		*subid = my_slot->view.subid;
 		*task = *my_copy;
@@ -170,7 +237,7 @@ ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
 	LWLockRelease(shared->lock);
 }
 
-/* Tell the leader how it ended; the process ends right after. */
+/* Tell the leader how it ended; after a failure the process ends. */
 void
 ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
 					 const char *error)
@@ -180,6 +247,8 @@ ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
 	my_copy->values_changed = values_changed;
 	my_copy->sqlerrcode = sqlerrcode;
 	strlcpy(my_copy->error, error ? error : "", MS_ERROR_TEXT_MAX);
+	if (my_slot->latch)
+		SetLatch(my_slot->latch);
 	LWLockRelease(shared->lock);
 }
 

@@ -27,6 +27,7 @@ typedef struct Slot
 	ConditionVariable progress_cv;
 	MsSlotView	view;
 	MsCopyTask	copies[MS_MAX_SNAPSHOT_WORKERS];
+	Latch	   *copy_latches[MS_MAX_SNAPSHOT_WORKERS];	/* while pid is set */
 	/* a read view at this position is known to miss nothing */
 	char		quiet_file[MS_FILE_NAME_MAX];
 	uint64		quiet_pos;

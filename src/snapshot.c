@@ -1,34 +1,38 @@
 /*
- * snapshot.c - the first copy: lock-free, while the stream goes on.
+ * snapshot.c - the first copy: lock-free, in chunks, while the stream goes on.
  *
  * States of a table, kept in mariadb_sync.subscription_table:
  *
  *   pending -> copying -> copied -> ready
  *
- * The apply worker leads: between source transactions it marks a table as
- * copying, commits that, and only then starts a snapshot worker for it.  The
- * snapshot worker opens a consistent read view on the source, which comes
- * with its exact binlog position P, loads the rows, builds the secondary
- * indexes and marks the table copied, with P, all in one transaction.
+ * The apply worker leads.  A snapshot worker first cuts a pending table into
+ * chunks, ranges of its key (chunk.c), and empties the target; with that the
+ * table is copying.  Then chunks are handed to snapshot workers, each of which
+ * opens a consistent read view on the source, which comes with its exact
+ * binlog position P, loads the rows and marks the chunk done at P, all in one
+ * transaction.  With the last chunk the table is copied, at its largest P.
+ * When a committed position of the stream has passed that, a snapshot worker
+ * builds the secondary indexes and with them the table is ready: only then
+ * does it hold what the source held at one moment, and keys are unique.
  *
- * What becomes of a row event meanwhile, decided once for each source
- * transaction and table:
+ * What becomes of a row event meanwhile is decided by the chunk of its key:
  *
  *   pending  dropped: the copy will see it, because the read view is opened
- *            after the table left this state and is not older than the end
- *            of the last transaction the stream had seen then (the floor)
- *   copying  wait for the copy, then as copied
- *   copied   applied if the transaction begins at or after P, else dropped
- *   ready    applied
+ *            after the chunk left this state and is not older than what the
+ *            stream had seen then (the floor)
+ *   active   wait for the copy, then as done
+ *   done     applied if the transaction begins at or after P, else dropped
  *
- * When the stream has passed P the table is ready; that is written in the
- * same commit as the position.  The floor matters because a transaction
- * reaches the binlog, and us, before it is visible to a new read view.
+ * The floor matters because a transaction reaches the binlog, and us, before
+ * it is visible to a new read view.  Between source transactions it is the
+ * end of the last one; inside one it is anything after its beginning, since
+ * positions of read views lie between transactions.
  *
- * A crash leaves tables as copying without a worker; they start over as
- * pending.  The copy's transaction was rolled back, so nothing is left of it.
- * Positions hold on one server only: when the source has become another one,
- * tables that are copied but not ready are copied again.
+ * Which chunks are active is in the leader's memory only: a crash rolls them
+ * back and they are pending again, while done ones stay done.  Nothing has to
+ * be committed before a worker starts, because a stream that is resumed
+ * earlier decides by the same P.  Positions hold on one server only: when the
+ * source has become another one, tables that are not ready are copied again.
  *
  * Foreign keys are made when every table is ready, by a snapshot worker too.
  */
@@ -55,7 +59,9 @@ static struct
 	List	   *unsettled;		/* of TablePlan *: not ready yet */
 	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
 	uint32		source_server_id;
-	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];
+	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
+	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
+	int			chunks[MS_MAX_SNAPSHOT_WORKERS];
 	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
 }			leader;
 
@@ -137,6 +143,27 @@ set_plan_state(TablePlan *plan, MsTableState state)
 	plan->sub->state = state;
 }
 
+/* Read the table's chunks; false when they are of no use. */
+static bool
+load_chunks(TablePlan *plan)
+{
+	List	   *chunks = ms_catalog_get_chunks(plan->sub);
+	ListCell   *lc;
+
+	plan->nchunks = 0;
+	plan->chunks = palloc(sizeof(MsChunk *) * Max(list_length(chunks), 1));
+	foreach(lc, chunks)
+	{
+		MsChunk    *chunk = lfirst(lc);
+
+		if (chunk->state == MS_CHUNK_DONE &&
+			chunk->snapshot_server_id != leader.source_server_id)
+			return false;
+		plan->chunks[plan->nchunks++] = chunk;
+	}
+	return plan->nchunks > 0;
+}
+
 /*
  * Take up where the catalog says we are.  source_server_id tells whether the
  * positions in it still mean something.  Ends snapshot workers that an
@@ -164,12 +191,11 @@ ms_snapshot_init(const MsSubscription *sub,
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		/* what a dead worker was copying was rolled back with it */
-		if (plan->sub->state == MS_TABLE_COPYING ||
-			(plan->sub->state == MS_TABLE_COPIED &&
-			 plan->sub->snapshot_server_id != source_server_id))
+		if ((plan->sub->state == MS_TABLE_COPYING ||
+			 plan->sub->state == MS_TABLE_COPIED) && !load_chunks(plan))
 			set_plan_state(plan, MS_TABLE_PENDING);
 		if (plan->sub->state == MS_TABLE_PENDING ||
+			plan->sub->state == MS_TABLE_COPYING ||
 			plan->sub->state == MS_TABLE_COPIED)
 			leader.unsettled = lappend(leader.unsettled, plan);
 		if (plan->sub->deferred_ddl != NIL)
@@ -186,27 +212,32 @@ ms_snapshot_settled(void)
 	return leader.unsettled == NIL && leader.constraints == NIL;
 }
 
-/* Take over what the snapshot worker wrote about its table. */
+/* Take over what a snapshot worker has done, from the catalog. */
 static void
-refresh_plan(TablePlan *plan, const MsCopyTask *task)
+take_over(TablePlan *plan, const MsCopyTask *task)
 {
 	bool		own = begin_catalog();
-	MsSubTable *table = ms_catalog_get_table(leader.sub->subid,
-											 plan->sub->source_db,
-											 plan->sub->source_table);
-	MemoryContext oldcxt;
+	MemoryContext oldcxt = MemoryContextSwitchTo(leader.cxt);
 
-	if (table == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" is no longer part of the subscription",
-						plan->name)));
-	oldcxt = MemoryContextSwitchTo(leader.cxt);
-	plan->sub->state = table->state;
-	plan->sub->snapshot_pos = table->snapshot_pos;
-	plan->sub->snapshot_server_id = table->snapshot_server_id;
-	plan->sub->snapshot_file = table->snapshot_file ? pstrdup(table->snapshot_file) : NULL;
-	plan->sub->state_gtid = table->state_gtid ? pstrdup(table->state_gtid) : NULL;
+	switch (task->kind)
+	{
+		case MS_COPY_KIND_PLAN:
+			plan->sub->state = MS_TABLE_COPYING;
+			if (!load_chunks(plan))
+				elog(ERROR, "table \"%s\" has no chunks", plan->name);
+			break;
+		case MS_COPY_KIND_CHUNK:
+			plan->chunks[task->chunk] = ms_catalog_get_chunk(plan->sub,
+															 task->chunk);
+			break;
+		case MS_COPY_KIND_FINISH:
+			plan->sub->state = MS_TABLE_READY;
+			leader.unsettled = list_delete_ptr(leader.unsettled, plan);
+			break;
+		case MS_COPY_KIND_CONSTRAINTS:
+			leader.constraints = list_delete_ptr(leader.constraints, plan);
+			break;
+	}
 	MemoryContextSwitchTo(oldcxt);
 	if (task->values_changed > 0)
 	{
@@ -214,9 +245,10 @@ refresh_plan(TablePlan *plan, const MsCopyTask *task)
 		ms_catalog_save_counters(leader.sub->subid, leader.counters);
 	}
 	end_catalog(own);
+	MemoryContextSwitchTo(oldcxt);
 }
 
-/* Look after a snapshot worker that has ended. */
+/* Look after a snapshot worker that has a task. */
 static void
 collect(int worker)
 {
@@ -224,10 +256,10 @@ collect(int worker)
 	MsCopyTask	task;
 	pid_t		pid;
 
-	if (plan == NULL)
+	if (plan == NULL || ms_shmem_copy_busy(worker))
 		return;
 	ms_shmem_copy_get(worker, &task);
-	if (task.state == MS_COPY_STARTING &&
+	if (task.state == MS_COPY_STARTING && task.pid == 0 &&
 		GetBackgroundWorkerPid(leader.handles[worker], &pid) == BGWH_STOPPED)
 	{
 		/* unless it was quick and is done */
@@ -238,15 +270,7 @@ collect(int worker)
 					 errmsg("the snapshot worker for table \"%s\" could not start",
 							plan->name)));
 	}
-	if (task.pid != 0 ||
-		(task.state != MS_COPY_DONE && task.state != MS_COPY_FAILED))
-		return;
-
-	leader.assigned[worker] = NULL;
-	pfree(leader.handles[worker]);
-	leader.handles[worker] = NULL;
-	ms_shmem_copy_release(worker);
-	if (task.state == MS_COPY_FAILED)
+	if (task.state == MS_COPY_FAILED && task.pid == 0)
 	{
 		leader.counters[MS_CNT_SYNC_ERRORS]++;
 		ereport(ERROR,
@@ -254,10 +278,10 @@ collect(int worker)
 				 errmsg("copy of source table \"%s\" failed", plan->name),
 				 errdetail_internal("%s", task.error)));
 	}
-	if (task.phase == MS_COPY_PHASE_CONSTRAINTS)
-		leader.constraints = list_delete_ptr(leader.constraints, plan);
-	else
-		refresh_plan(plan, &task);
+	if (task.state != MS_COPY_DONE)
+		return;
+	leader.assigned[worker] = NULL;
+	take_over(plan, &task);
 }
 
 static void
@@ -268,34 +292,47 @@ collect_all(void)
 }
 
 /*
- * Start a snapshot worker for a table.  The catalog already says so, and that
- * is committed.
+ * Hand a task to a snapshot worker.  What it reads must not be older than the
+ * floor; a position without a file is told by its GTIDs.
  */
 static void
-launch(int worker, TablePlan *plan, MsCopyPhase phase,
-	   const MsStreamPosition *floor)
+hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
+		 const char *floor_file, uint64 floor_pos, const MsGtidList *floor_gtid)
 {
 	BackgroundWorker bgw;
 	MsCopyTask	task = {0};
-	char	   *gtid = ms_gtid_format_list(&floor->gtid);
 
-	task.phase = phase;
+	task.kind = kind;
+	task.chunk = chunk;
 	strlcpy(task.db, plan->sub->source_db, MS_NAME_MAX);
 	strlcpy(task.table, plan->sub->source_table, MS_NAME_MAX);
-	strlcpy(task.floor_file, floor->file, MS_FILE_NAME_MAX);
-	task.floor_pos = floor->pos;
-	strlcpy(task.floor_gtid, gtid, MS_GTID_TEXT_MAX);
-	task.source_server_id = leader.source_server_id;
-	pfree(gtid);
-	if (!ms_shmem_copy_assign(worker, &task))
-		elog(ERROR, "snapshot worker %d is busy", worker);
+	strlcpy(task.floor_file, floor_file, MS_FILE_NAME_MAX);
+	task.floor_pos = floor_pos;
+	if (floor_gtid)
+	{
+		char	   *gtid = ms_gtid_format_list(floor_gtid);
 
+		strlcpy(task.floor_gtid, gtid, MS_GTID_TEXT_MAX);
+		pfree(gtid);
+	}
+	task.source_server_id = leader.source_server_id;
 	leader.assigned[worker] = plan;
+	leader.kinds[worker] = kind;
+	leader.chunks[worker] = chunk;
+	if (kind == MS_COPY_KIND_CHUNK)
+		plan->chunks[chunk]->state = MS_CHUNK_ACTIVE;
+	if (!ms_shmem_copy_assign(worker, &task))
+		return;
+
+	if (leader.handles[worker])
+		pfree(leader.handles[worker]);
+	leader.handles[worker] = NULL;
 	ms_worker_fill(&bgw, "ms_snapshot_worker_main",
 				   psprintf("mariadb_sync snapshot worker for %s",
 							leader.sub->name),
 				   Int32GetDatum(ms_shmem_my_slot() * MS_MAX_SNAPSHOT_WORKERS +
 								 worker));
+	MemoryContextSwitchTo(leader.cxt);
 	if (!RegisterDynamicBackgroundWorker(&bgw, &leader.handles[worker]))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -304,23 +341,65 @@ launch(int worker, TablePlan *plan, MsCopyPhase phase,
 				 errhint("Raise max_worker_processes, or lower option \"snapshot_workers\" of the subscription.")));
 }
 
+/* Is a snapshot worker on a task of this kind for the table? */
+static bool
+is_assigned(const TablePlan *plan, MsCopyKind kind)
+{
+	for (int i = 0; i < leader.options->snapshot_workers; i++)
+		if (leader.assigned[i] == plan && leader.kinds[i] == kind)
+			return true;
+	return false;
+}
+
+static int
+find_chunk(const TablePlan *plan, MsChunkState state)
+{
+	for (int i = 0; i < plan->nchunks; i++)
+		if (plan->chunks[i]->state == state)
+			return i;
+	return -1;
+}
+
+/* Can it be given a task? */
+static bool
+is_free(int worker)
+{
+	MsCopyTask	task;
+
+	if (leader.assigned[worker])
+		return false;
+	ms_shmem_copy_get(worker, &task);
+	return task.state == MS_COPY_DONE || task.state == MS_COPY_FREE;
+}
+
+/* The next chunk to load, of the first table that has one. */
 static TablePlan *
-next_pending(void)
+next_chunk(int *chunk)
 {
 	ListCell   *lc;
 
+	if (leader.sub->snapshot_paused)
+		return NULL;
 	foreach(lc, leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state == MS_TABLE_PENDING)
-			return plan;
+		if (plan->sub->state == MS_TABLE_COPYING)
+		{
+			*chunk = find_chunk(plan, MS_CHUNK_PENDING);
+			if (*chunk >= 0)
+				return plan;
+		}
 	}
 	return NULL;
 }
 
-static bool
-any_passed(const MsStreamPosition *position)
+/*
+ * Work that wants the target for itself, and so a leader that holds nothing:
+ * cutting a table into chunks, finishing it, making its foreign keys.
+ */
+static TablePlan *
+next_table(int worker, MsCopyKind *kind)
 {
 	ListCell   *lc;
 
@@ -328,14 +407,21 @@ any_passed(const MsStreamPosition *position)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state == MS_TABLE_COPIED &&
-			is_passed(position, plan->sub))
-			return true;
+		*kind = plan->sub->state == MS_TABLE_PENDING ?
+			MS_COPY_KIND_PLAN : MS_COPY_KIND_FINISH;
+		if ((*kind == MS_COPY_KIND_PLAN ? !leader.sub->snapshot_paused :
+			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
+			!is_assigned(plan, *kind))
+			return plan;
 	}
-	return false;
+	/* one table's after the other's: they lock their partners */
+	*kind = MS_COPY_KIND_CONSTRAINTS;
+	if (leader.unsettled == NIL && leader.constraints != NIL && worker == 0)
+		return linitial(leader.constraints);
+	return NULL;
 }
 
-/* Give free workers something to do. */
+/* Give free workers something to do, between source transactions. */
 static void
 assign_work(MsApply *apply)
 {
@@ -343,30 +429,95 @@ assign_work(MsApply *apply)
 
 	for (int i = 0; i < leader.options->snapshot_workers; i++)
 	{
+		MsCopyKind	kind = MS_COPY_KIND_CHUNK;
+		int			chunk = 0;
 		TablePlan  *plan;
 
-		if (leader.assigned[i])
+		if (!is_free(i))
 			continue;
-		plan = next_pending();
+		plan = next_chunk(&chunk);
+		if (plan == NULL)
+			plan = next_table(i, &kind);
 		if (plan)
 		{
-			/* the mark must be committed before the worker exists */
-			ms_apply_commit(apply);
-			StartTransactionCommand();
-			set_plan_state(plan, MS_TABLE_COPYING);
-			CommitTransactionCommand();
-			MemoryContextSwitchTo(leader.cxt);
-			launch(i, plan, MS_COPY_PHASE_STARTING, position);
+			if (kind != MS_COPY_KIND_CHUNK)
+				ms_apply_commit(apply);
+			hand_out(i, plan, kind, chunk, position->file, position->pos,
+					 &position->gtid);
 		}
-		else if (leader.unsettled == NIL && leader.constraints != NIL &&
-				 i == 0)
-		{
-			/* one table's after the other's: they lock their partners */
-			ms_apply_commit(apply);
-			launch(i, linitial(leader.constraints),
-				   MS_COPY_PHASE_CONSTRAINTS, position);
-		}
+		else if (ms_snapshot_settled() || leader.sub->snapshot_paused)
+			ms_shmem_copy_dismiss(i);
 	}
+}
+
+/* Inside the source transaction that begins at start_pos of file. */
+void
+ms_snapshot_assist(const char *file, uint64 start_pos)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	collect_all();
+	for (int i = 0; i < leader.options->snapshot_workers; i++)
+	{
+		int			chunk;
+		TablePlan  *plan;
+
+		if (leader.assigned[i] || !is_free(i))
+			continue;
+		plan = next_chunk(&chunk);
+		if (plan == NULL)
+			break;
+		hand_out(i, plan, MS_COPY_KIND_CHUNK, chunk, file, start_pos + 1, NULL);
+	}
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* All chunks are done: the table was copied at the largest position. */
+static void
+complete_table(TablePlan *plan)
+{
+	const MsChunk *last = plan->chunks[0];
+	int64		rows = 0;
+	int64		bytes = 0;
+
+	for (int i = 0; i < plan->nchunks; i++)
+	{
+		const MsChunk *chunk = plan->chunks[i];
+
+		rows += chunk->rows;
+		bytes += chunk->bytes;
+		if (ms_snapshot_compare_positions(chunk->snapshot_file, chunk->snapshot_pos,
+										  last->snapshot_file,
+										  last->snapshot_pos) > 0)
+			last = chunk;
+	}
+	plan->sub->snapshot_file = last->snapshot_file;
+	plan->sub->snapshot_pos = last->snapshot_pos;
+	plan->sub->snapshot_server_id = last->snapshot_server_id;
+	plan->sub->state_gtid = last->state_gtid;
+	ms_catalog_set_table_progress(plan->sub, rows, bytes);
+	set_plan_state(plan, MS_TABLE_COPIED);
+}
+
+/* Tables that have come to the end of a state, but for those under way. */
+static bool
+any_to_move(const MsStreamPosition *position)
+{
+	ListCell   *lc;
+
+	foreach(lc, leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (plan->sub->state == MS_TABLE_COPYING &&
+			find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
+			find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
+			return true;
+		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
+			is_passed(position, plan->sub))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -379,9 +530,9 @@ ms_snapshot_lead(MsApply *apply)
 	MemoryContext oldcxt = CurrentMemoryContext;
 
 	collect_all();
-	if (any_passed(ms_apply_position(apply)))
+	if (any_to_move(ms_apply_position(apply)))
 	{
-		/* settled by the commit */
+		/* moved by the commit */
 		ms_apply_begin(apply);
 		ms_apply_commit(apply);
 	}
@@ -390,42 +541,8 @@ ms_snapshot_lead(MsApply *apply)
 }
 
 /*
- * Should the rows that a source transaction, beginning at start_pos of file,
- * has for this table be applied?
- */
-bool
-ms_snapshot_row_wanted(TablePlan *plan, const char *file, uint64 start_pos)
-{
-	while (plan->sub->state == MS_TABLE_COPYING)
-	{
-		collect_all();
-		if (plan->sub->state != MS_TABLE_COPYING)
-			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-
-	switch (plan->sub->state)
-	{
-		case MS_TABLE_PENDING:
-		case MS_TABLE_COPYING:
-		case MS_TABLE_DISABLED:
-			return false;
-		case MS_TABLE_COPIED:
-			return ms_snapshot_compare_positions(file, start_pos,
-									 plan->sub->snapshot_file,
-									 plan->sub->snapshot_pos) >= 0;
-		case MS_TABLE_READY:
-			break;
-	}
-	return true;
-}
-
-/*
- * Inside the transaction that commits position: tables whose copy it has
- * passed are ready.
+ * Inside the transaction that commits position: tables whose last chunk is
+ * done are copied, and copies that it has passed can be finished.
  */
 void
 ms_snapshot_settle(const MsStreamPosition *position)
@@ -436,10 +553,122 @@ ms_snapshot_settle(const MsStreamPosition *position)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state != MS_TABLE_COPIED ||
-			!is_passed(position, plan->sub))
-			continue;
-		set_plan_state(plan, MS_TABLE_READY);
-		leader.unsettled = foreach_delete_current(leader.unsettled, lc);
+		if (plan->sub->state == MS_TABLE_COPYING &&
+			find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
+			find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
+			complete_table(plan);
+		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed)
+			plan->passed = is_passed(position, plan->sub);
 	}
+}
+
+/* ------------------------------------------------------------------------
+ * What becomes of a row
+ * ------------------------------------------------------------------------
+ */
+
+/* Wait until the chunk is not being loaded, and lead meanwhile. */
+static void
+wait_for_chunk(TablePlan *plan, int chunk, const char *file, uint64 start_pos)
+{
+	while (plan->chunks[chunk]->state == MS_CHUNK_ACTIVE)
+	{
+		ms_snapshot_assist(file, start_pos);
+		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Would the verdict have to wait for a chunk? */
+bool
+ms_snapshot_must_wait(const TablePlan *plan)
+{
+	return plan->sub->state == MS_TABLE_COPYING && plan->nchunks == 1 &&
+		plan->chunks[0]->state == MS_CHUNK_ACTIVE;
+}
+
+/*
+ * What becomes of the rows that a source transaction, beginning at start_pos
+ * of file, has for this table?
+ */
+MsCopyVerdict
+ms_snapshot_verdict(TablePlan *plan, const char *file, uint64 start_pos)
+{
+	switch (plan->sub->state)
+	{
+		case MS_TABLE_PENDING:
+		case MS_TABLE_DISABLED:
+			return MS_COPY_DROP;
+		case MS_TABLE_COPYING:
+			if (plan->nchunks > 1)
+				return MS_COPY_ASK_CHUNK;
+			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
+				MS_COPY_APPLY : MS_COPY_DROP;
+		case MS_TABLE_COPIED:
+			if (plan->passed)
+				break;
+			if (plan->nchunks > 1)
+				return MS_COPY_ASK_CHUNK;
+			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
+				MS_COPY_APPLY : MS_COPY_DROP;
+		case MS_TABLE_READY:
+			break;
+	}
+	return MS_COPY_APPLY;
+}
+
+/* Should a row of this chunk be applied?  Waits for the chunk. */
+bool
+ms_snapshot_chunk_wanted(TablePlan *plan, int chunk, const char *file,
+						 uint64 start_pos)
+{
+	wait_for_chunk(plan, chunk, file, start_pos);
+	return plan->chunks[chunk]->state == MS_CHUNK_DONE &&
+		ms_snapshot_compare_positions(file, start_pos,
+									  plan->chunks[chunk]->snapshot_file,
+									  plan->chunks[chunk]->snapshot_pos) >= 0;
+}
+
+/* Wait for every chunk that is being loaded now. */
+void
+ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
+							uint64 start_pos)
+{
+	bool		active[MS_MAX_SNAPSHOT_WORKERS];
+
+	for (int i = 0; i < leader.options->snapshot_workers; i++)
+		active[i] = leader.assigned[i] == plan &&
+			leader.kinds[i] == MS_COPY_KIND_CHUNK;
+	for (int i = 0; i < leader.options->snapshot_workers; i++)
+		if (active[i])
+			wait_for_chunk(plan, leader.chunks[i], file, start_pos);
+}
+
+/*
+ * Inside a source transaction: what was copied of the table is void, begin
+ * anew.  Chunks that are being loaded are waited for.
+ */
+void
+ms_snapshot_restart_table(TablePlan *plan)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	for (int chunk; (chunk = find_chunk(plan, MS_CHUNK_ACTIVE)) >= 0;)
+	{
+		collect_all();
+		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
+			continue;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	set_plan_state(plan, MS_TABLE_PENDING);
+	plan->nchunks = 0;
+	plan->passed = false;
+	MemoryContextSwitchTo(oldcxt);
 }

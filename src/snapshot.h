@@ -5,6 +5,7 @@
 #define MS_SNAPSHOT_H
 
 #include "apply.h"
+#include "wire.h"
 
 extern void ms_snapshot_init(const MsSubscription *sub,
 							 const MsSubscriptionOptions *options,
@@ -12,12 +13,22 @@ extern void ms_snapshot_init(const MsSubscription *sub,
 							 uint64 *counters);
 extern void ms_snapshot_lead(MsApply *apply);
 extern bool ms_snapshot_settled(void);
-extern bool ms_snapshot_row_wanted(TablePlan *plan, const char *file,
-								   uint64 start_pos);
+extern void ms_snapshot_assist(const char *file, uint64 start_pos);
+extern bool ms_snapshot_must_wait(const TablePlan *plan);
+extern MsCopyVerdict ms_snapshot_verdict(TablePlan *plan, const char *file,
+										 uint64 start_pos);
+extern bool ms_snapshot_chunk_wanted(TablePlan *plan, int chunk,
+									 const char *file, uint64 start_pos);
+extern void ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
+										uint64 start_pos);
+extern void ms_snapshot_restart_table(TablePlan *plan);
 extern void ms_snapshot_settle(const MsStreamPosition *position);
 
 extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
 										  const char *file2, uint64 pos2);
+
+extern List *ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
+							 const MsSubTable *table, int chunk_rows);
 
 extern PGDLLEXPORT void ms_snapshot_worker_main(Datum arg);
 

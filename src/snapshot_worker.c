@@ -1,9 +1,9 @@
 /*
- * snapshot_worker.c - the snapshot worker: copies one table, or makes its
- * foreign keys, and ends.
+ * snapshot_worker.c - the snapshot worker: takes one task after the other
+ * from the leader, until there is none.
  *
- * The copy is one transaction here and one read view there.  How it fits in
- * with the stream is told in snapshot.c.
+ * Loading a chunk is one transaction here and one read view there.  How it
+ * fits in with the stream is told in snapshot.c.
  */
 #include "postgres.h"
 
@@ -54,7 +54,9 @@ typedef struct Copy
 	MsSubscriptionOptions options;
 	MsCopyTask	task;
 	MsSubTable *table;
-	MsWire	   *wire;
+	MsChunk    *chunk;			/* the one being loaded */
+	MsWire	   *wire;			/* kept between tasks */
+	TimestampTz started;		/* loading */
 	int64		rows;
 	int64		bytes;
 	uint64		values_changed; /* by a policy */
@@ -75,16 +77,16 @@ reaches_floor(const Copy *copy)
 	MsGtidList	view;
 
 	if (copy->task.floor_file[0] != '\0')
-		return ms_snapshot_compare_positions(copy->table->snapshot_file,
-								 copy->table->snapshot_pos,
+		return ms_snapshot_compare_positions(copy->chunk->snapshot_file,
+								 copy->chunk->snapshot_pos,
 								 copy->task.floor_file,
 								 copy->task.floor_pos) >= 0;
-	if (copy->table->state_gtid == NULL)
+	if (copy->chunk->state_gtid == NULL)
 		return false;
 	ms_gtid_init(&floor);
 	ms_gtid_init(&view);
 	ms_gtid_parse_list_or_error(copy->task.floor_gtid, &floor);
-	ms_gtid_parse_list_or_error(copy->table->state_gtid, &view);
+	ms_gtid_parse_list_or_error(copy->chunk->state_gtid, &view);
 	return ms_gtid_reached(&view, &floor);
 }
 
@@ -93,7 +95,7 @@ gtid_at(Copy *copy, uint64 pos)
 {
 	return ms_wire_query_value(copy->wire,
 							   psprintf("SELECT BINLOG_GTID_POS(%s, " UINT64_FORMAT ")",
-										ms_wire_quote_literal(copy->table->snapshot_file),
+										ms_wire_quote_literal(copy->chunk->snapshot_file),
 										pos));
 }
 
@@ -109,23 +111,23 @@ open_read_view(Copy *copy)
 	ms_wire_exec(copy->wire, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
 	status = ms_wire_query(copy->wire, "SHOW STATUS WHERE Variable_name IN"
 						   " ('Binlog_snapshot_file', 'Binlog_snapshot_position')");
-	copy->table->snapshot_file = NULL;
+	copy->chunk->snapshot_file = NULL;
 	for (int i = 0; i < status->nrows; i++)
 	{
 		char	   *value = ms_result_cell(status, i, 1);
 
 		if (pg_strcasecmp(ms_result_cell(status, i, 0), "Binlog_snapshot_file") == 0)
-			copy->table->snapshot_file = value;
+			copy->chunk->snapshot_file = value;
 		else
-			copy->table->snapshot_pos = strtou64(value, NULL, 10);
+			copy->chunk->snapshot_pos = strtou64(value, NULL, 10);
 	}
-	if (copy->table->snapshot_file == NULL ||
-		copy->table->snapshot_file[0] == '\0')
+	if (copy->chunk->snapshot_file == NULL ||
+		copy->chunk->snapshot_file[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source gives no binlog position for a consistent snapshot"),
 				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
-	copy->table->state_gtid = gtid_at(copy, copy->table->snapshot_pos);
+	copy->chunk->state_gtid = gtid_at(copy, copy->chunk->snapshot_pos);
 }
 
 /*
@@ -138,8 +140,8 @@ is_at_file_head(Copy *copy)
 {
 	char	   *head = gtid_at(copy, BINLOG_HEAD);
 
-	return head && copy->table->state_gtid &&
-		strcmp(head, copy->table->state_gtid) == 0;
+	return head && copy->chunk->state_gtid &&
+		strcmp(head, copy->chunk->state_gtid) == 0;
 }
 
 /* How long a transaction may be in the binlog and not yet visible. */
@@ -189,18 +191,18 @@ open_complete_read_view(Copy *copy)
 		{
 			TimestampTz now = GetCurrentTimestamp();
 
-			if (ms_shmem_copy_is_quiet(copy->table->snapshot_file,
-									   copy->table->snapshot_pos) ||
+			if (ms_shmem_copy_is_quiet(copy->chunk->snapshot_file,
+									   copy->chunk->snapshot_pos) ||
 				!is_at_file_head(copy))
 				return;
 			if (at_head == 0 ||
 				ms_snapshot_compare_positions(head_file, head_pos,
-								  copy->table->snapshot_file,
-								  copy->table->snapshot_pos) != 0)
+								  copy->chunk->snapshot_file,
+								  copy->chunk->snapshot_pos) != 0)
 			{
 				at_head = now;
-				head_file = copy->table->snapshot_file;
-				head_pos = copy->table->snapshot_pos;
+				head_file = copy->chunk->snapshot_file;
+				head_pos = copy->chunk->snapshot_pos;
 			}
 			else if (TimestampDifferenceExceeds(at_head, now,
 												visibility_delay(copy->wire)))
@@ -225,11 +227,23 @@ open_complete_read_view(Copy *copy)
 	}
 }
 
-/* SELECT the recorded columns, in their order. */
+static List *
+quote_columns(List *names)
+{
+	List	   *quoted = NIL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		quoted = lappend(quoted, ms_wire_quote_identifier(lfirst(lc)));
+	return quoted;
+}
+
+/* SELECT the recorded columns, in their order, of the chunk's rows. */
 static char *
 build_select(const Copy *copy)
 {
 	List	   *columns = ms_source_columns_from_jsonb(copy->table->source_columns);
+	List	   *key = quote_columns(copy->chunk->key_columns);
 	StringInfoData buf;
 	ListCell   *lc;
 
@@ -241,6 +255,13 @@ build_select(const Copy *copy)
 	appendStringInfo(&buf, " FROM %s.%s",
 					 ms_wire_quote_identifier(copy->table->source_db),
 					 ms_wire_quote_identifier(copy->table->source_table));
+	if (copy->chunk->lower_bound != NIL)
+		appendStringInfo(&buf, " WHERE (%s)",
+						 ms_chunk_condition(key, copy->chunk->lower_bound, ">", true));
+	if (copy->chunk->upper_bound != NIL)
+		appendStringInfo(&buf, " %s (%s)",
+						 copy->chunk->lower_bound != NIL ? "AND" : "WHERE",
+						 ms_chunk_condition(key, copy->chunk->upper_bound, "<", false));
 	return buf.data;
 }
 
@@ -293,6 +314,28 @@ copy_error_callback(void *arg)
 	errcontext("copying source table \"%s\"", plan->name);
 }
 
+/* Wait as long as snapshot_max_rate, shared by all workers, asks for. */
+static void
+keep_rate(const Copy *copy)
+{
+	double		rate = (double) copy->options.snapshot_max_rate /
+		copy->options.snapshot_workers;
+
+	while (rate > 0)
+	{
+		long		elapsed = TimestampDifferenceMilliseconds(copy->started,
+															  GetCurrentTimestamp());
+		long		ahead = (long) (copy->rows * 1000.0 / rate) - elapsed;
+
+		if (ahead <= 0)
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 ahead, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 static void
 load_rows(Copy *copy, TablePlan *plan)
 {
@@ -318,8 +361,11 @@ load_rows(Copy *copy, TablePlan *plan)
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
 		if (++copy->rows % PROGRESS_ROWS == 0)
+		{
 			ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, copy->rows,
 								   copy->bytes);
+			keep_rate(copy);
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 	for (int i = 0; i < plan->format.ncolumns; i++)
@@ -349,7 +395,7 @@ build_indexes(Copy *copy)
 
 	if (!copy->table->created)
 		return;
-	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, copy->rows, copy->bytes);
+	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
 	tables = ms_remote_schema_fetch(copy->wire, copy->sub->patterns,
 									copy->table->source_db,
 									copy->table->source_table);
@@ -361,11 +407,23 @@ build_indexes(Copy *copy)
 		run_sql(lfirst(lc));
 }
 
-/*
- * The copy of one table, in one transaction.
- */
+/* Which server is this?  The leader's, or nothing it knows is true here. */
+static uint32
+check_server(const Copy *copy)
+{
+	uint32		server_id = strtoul(ms_wire_query_value(copy->wire, "SELECT @@global.server_id"), NULL, 10);
+
+	if (server_id != copy->task.source_server_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the copy reached another MariaDB server than the stream"),
+				 errhint("The address of the server must lead to one MariaDB server at a time.")));
+	return server_id;
+}
+
+/* Load one chunk and mark it done, inside the open transaction. */
 static void
-copy_table(Copy *copy)
+copy_chunk(Copy *copy)
 {
 	MsRelmap   *relmap = ms_relmap_create(copy->sub, &copy->options,
 										  copy->sub->owner);
@@ -373,34 +431,83 @@ copy_table(Copy *copy)
 
 	ms_relmap_add(relmap, copy->table);
 	plan = linitial(ms_relmap_plans(relmap));
+	copy->chunk = ms_catalog_get_chunk(copy->table, copy->task.chunk);
+	copy->rows = copy->bytes = 0;
 
 	/* values come in their column's charset, as they do in the binlog */
 	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
-	copy->table->snapshot_server_id =
-		strtoul(ms_wire_query_value(copy->wire, "SELECT @@global.server_id"), NULL, 10);
-	if (copy->table->snapshot_server_id != copy->task.source_server_id)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("the copy reached another MariaDB server than the stream"),
-				 errhint("The address of the server must lead to one MariaDB server at a time.")));
+	copy->chunk->snapshot_server_id = check_server(copy);
 	open_complete_read_view(copy);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_owner(copy, SECURITY_RESTRICTED_OPERATION);
-	empty_target(copy->table);
 	ms_relmap_open(relmap, plan, NULL);
 	ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, 0, 0);
+	copy->started = GetCurrentTimestamp();
 	load_rows(copy, plan);
 	ms_relmap_close_all(relmap);
 	ms_wire_exec(copy->wire, "COMMIT");
 	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
+	set_superuser();
+
+	copy->chunk->rows = copy->rows;
+	copy->chunk->bytes = copy->bytes;
+	ms_catalog_set_chunk_done(copy->table, copy->chunk);
+	PopActiveSnapshot();
+	ms_relmap_destroy(relmap);
+}
+
+/*
+ * Cut the table into chunks and empty the target, inside the open
+ * transaction.
+ */
+static void
+plan_table(Copy *copy)
+{
+	ListCell   *lc;
+
+	ms_shmem_copy_progress(MS_COPY_PHASE_PLANNING, 0, 0);
+	check_server(copy);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	empty_target(copy->table);
+	set_superuser();
+	ms_catalog_delete_chunks(copy->table);
+	foreach(lc, ms_snapshot_cut(copy->wire, copy->sub, copy->table,
+								copy->options.snapshot_chunk_rows))
+		ms_catalog_insert_chunk(copy->table, lfirst(lc));
+	ms_catalog_set_table_state(copy->table, MS_TABLE_COPYING);
+	PopActiveSnapshot();
+}
+
+/* The table holds what the source held: build the rest and open it. */
+static void
+finish_table(Copy *copy)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
 	set_owner(copy, 0);
 	build_indexes(copy);
 	set_superuser();
-
-	ms_catalog_set_table_progress(copy->table, copy->rows, copy->bytes);
-	ms_catalog_set_table_state(copy->table, MS_TABLE_COPIED);
+	ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
 	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	/* apart, as nobody should wait for it */
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	run_sql(psprintf("ANALYZE %s",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
+												get_rel_name(copy->table->relid))));
+	set_superuser();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
 }
 
 /* Constraints of the target that have not been checked. */
@@ -535,6 +642,8 @@ run_task(Copy *copy, int32 subid)
 	MemoryContext cxt = CurrentMemoryContext;
 	MsServerOptions server;
 
+	copy->values_changed = 0;
+
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	load_subscription(copy, subid);
@@ -544,19 +653,31 @@ run_task(Copy *copy, int32 subid)
 	MemoryContextSwitchTo(cxt);
 	ms_worker_init_session(copy->options.synchronous_commit);
 
-	if (copy->task.phase == MS_COPY_PHASE_CONSTRAINTS)
+	if (copy->task.kind == MS_COPY_KIND_CONSTRAINTS)
 	{
+		ms_shmem_copy_progress(MS_COPY_PHASE_CONSTRAINTS, 0, 0);
 		make_constraints(copy);
 		return;
 	}
-
-	copy->wire = ms_wire_connect(&server);
+	if (copy->wire == NULL)
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		copy->wire = ms_wire_connect(&server);
+		MemoryContextSwitchTo(cxt);
+	}
+	if (copy->task.kind == MS_COPY_KIND_FINISH)
+	{
+		finish_table(copy);
+		return;
+	}
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
-	copy_table(copy);
+	if (copy->task.kind == MS_COPY_KIND_PLAN)
+		plan_table(copy);
+	else
+		copy_chunk(copy);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
-	ms_wire_close(copy->wire);
 }
 
 /* The table could not be copied: say so where people look. */
@@ -599,8 +720,13 @@ ms_snapshot_worker_main(Datum arg)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
-		run_task(&copy, subid);
-		ms_shmem_copy_finish(true, copy.values_changed, 0, NULL);
+		do
+		{
+			run_task(&copy, subid);
+			MemoryContextSwitchTo(cxt);
+			MemoryContextReset(cxt);
+			ms_shmem_copy_finish(true, copy.values_changed, 0, NULL);
+		} while (ms_shmem_copy_next(&copy.task));
 	}
 	PG_CATCH();
 	{

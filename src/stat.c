@@ -137,6 +137,7 @@ ms_live_copies(PG_FUNCTION_ARGS)
 {
 	static const char *const phase_names[] = {
 		[MS_COPY_PHASE_STARTING] = "starting",
+		[MS_COPY_PHASE_PLANNING] = "planning",
 		[MS_COPY_PHASE_COPYING] = "copying",
 		[MS_COPY_PHASE_INDEXING] = "indexing",
 		[MS_COPY_PHASE_CONSTRAINTS] = "constraints",

@@ -236,3 +236,74 @@ ms_value_read_protocol_row(MsRowFormat *format, const uint8 *p,
 	if (p != end)
 		malformed_row(NULL, "row");
 }
+
+/*
+ * Read the canonical values of some columns of a row image, in the order of
+ * columns, and build nothing.  found is set for those that are in the image
+ * and not NULL; for the others nothing is changed.  Otherwise as
+ * ms_value_read_image_row().
+ */
+const uint8 *
+ms_value_pick_image_row(MsRowFormat *format, const uint8 *p, const uint8 *end,
+						const uint8 *present, const int *columns, int ncolumns,
+						MsValue *values, bool *found)
+{
+	const uint8 *nulls = p;
+	int			npresent = 0;
+	int			bit = 0;
+	MsValue		skipped;
+
+	for (int i = 0; i < format->ncolumns; i++)
+		npresent += present == NULL || bitmap_has(present, i);
+	if (!has_bytes(p, end, (npresent + 7) / 8))
+		malformed_row(NULL, "row image");
+	p += (npresent + 7) / 8;
+
+	for (int i = 0; i < format->ncolumns; i++)
+	{
+		MsColumn   *col = &format->columns[i];
+		MsValue    *v = &skipped;
+
+		if (present && !bitmap_has(present, i))
+			continue;
+		if (bitmap_has(nulls, bit++))
+			continue;
+		for (int j = 0; j < ncolumns; j++)
+		{
+			if (columns[j] == i)
+			{
+				v = &values[j];
+				found[j] = true;
+			}
+		}
+		p = col->read_image(col, p, end, v);
+		if (unlikely(p == NULL))
+			malformed_row(col, "row image");
+	}
+	return p;
+}
+
+/*
+ * Read the canonical values of all columns of a row of the binary client
+ * protocol, none of which is NULL.
+ */
+void
+ms_value_pick_protocol_row(MsRowFormat *format, const uint8 *p,
+						   const uint8 *end, MsValue *values)
+{
+	int			header = 1 + (format->ncolumns + 7 + 2) / 8;
+
+	if (!has_bytes(p, end, header) || *p != 0)
+		malformed_row(NULL, "row");
+	p += header;
+	for (int i = 0; i < format->ncolumns; i++)
+	{
+		MsColumn   *col = &format->columns[i];
+
+		p = col->read_protocol(col, p, end, &values[i]);
+		if (unlikely(p == NULL))
+			malformed_row(col, "row");
+	}
+	if (p != end)
+		malformed_row(NULL, "row");
+}

@@ -189,6 +189,14 @@ extern void ms_value_read_protocol_row(MsRowFormat *format,
 									   const uint8 *p, const uint8 *end,
 									   Datum *values, bool *isnull);
 
+extern const uint8 *ms_value_pick_image_row(MsRowFormat *format,
+											const uint8 *p, const uint8 *end,
+											const uint8 *present,
+											const int *columns, int ncolumns,
+											MsValue *values, bool *found);
+extern void ms_value_pick_protocol_row(MsRowFormat *format, const uint8 *p,
+									   const uint8 *end, MsValue *values);
+
 /* most bytes that ms_value_format() writes */
 #define MS_MAX_FORMATTED	256
 

@@ -256,6 +256,8 @@ same_subscription(void)
 		same_texts(now->patterns, worker.sub->patterns) &&
 		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
 		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
+	if (same)
+		worker.sub->snapshot_paused = now->snapshot_paused;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(worker.cxt);
 	return same;

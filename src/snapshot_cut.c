@@ -1,0 +1,243 @@
+/*
+ * snapshot_cut.c - cuts a table into chunks, by asking the source for bounds.
+ *
+ * Part of the snapshot room, in the snapshot worker.  Any bounds are right;
+ * good ones make chunks of about the same size.  Numbers without large gaps
+ * are cut by arithmetic, other keys by walking their index.
+ *
+ * One chunk remains when there is no usable key, when the engine knows no
+ * read views, and when the target has another unique index than the key's:
+ * chunks of different moments could collide there.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_index.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+#include "remote_schema.h"
+#include "snapshot.h"
+#include "typemap.h"
+
+typedef struct Cut
+{
+	MsWire	   *wire;
+	char	   *from;			/* quoted, with the index to use */
+	List	   *names;			/* of char *: the key's columns */
+	List	   *quoted;
+	char	   *select;			/* what to read them by */
+	MsRowFormat format;
+	bool		whole;			/* they are all of the key */
+} Cut;
+
+static bool
+other_unique_index(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	int			unique = 0;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+											ObjectIdGetDatum(lfirst_oid(lc)));
+
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+			unique += index->indisunique || index->indisexclusion;
+			ReleaseSysCache(tuple);
+		}
+	}
+	table_close(rel, NoLock);
+	return unique > 1;
+}
+
+/*
+ * The key's columns up to the first whose order is not ours.  False when
+ * there is none.
+ */
+static bool
+find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source)
+{
+	MsSourceIndex *key = ms_source_table_key(source);
+	List	   *columns = ms_source_columns_from_jsonb(table->source_columns);
+	StringInfoData select;
+	ListCell   *lc;
+
+	if (key == NULL || pg_strcasecmp(source->engine, "InnoDB") != 0 ||
+		pg_strcasecmp(source->table_type, "BASE TABLE") != 0)
+		return false;
+	initStringInfo(&select);
+	cut->format.columns = palloc0(sizeof(MsColumn) * MS_MAX_CHUNK_COLUMNS);
+	foreach(lc, key->columns)
+	{
+		MsColumn   *col = &cut->format.columns[cut->format.ncolumns];
+		MsSourceColumn *found = NULL;
+		ListCell   *lc2;
+
+		foreach(lc2, columns)
+			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, lfirst(lc)) == 0)
+				found = lfirst(lc2);
+		if (found == NULL || cut->format.ncolumns == MS_MAX_CHUNK_COLUMNS)
+			break;
+		ms_typemap_init_column(col, found);
+		if (!ms_chunk_usable(col))
+			break;
+		ms_value_bind_protocol(col);
+		cut->names = lappend(cut->names, found->name);
+		cut->quoted = lappend(cut->quoted, ms_wire_quote_identifier(found->name));
+		appendStringInfo(&select, "%s%s", cut->format.ncolumns > 0 ? ", " : "",
+						 ms_typemap_select_expression(found));
+		cut->format.ncolumns++;
+	}
+	cut->whole = cut->format.ncolumns == list_length(key->columns);
+	cut->select = select.data;
+	cut->from = psprintf("%s.%s FORCE INDEX (%s)",
+						 ms_wire_quote_identifier(table->source_db),
+						 ms_wire_quote_identifier(table->source_table),
+						 ms_wire_quote_identifier(key->name));
+	return cut->format.ncolumns > 0;
+}
+
+/* The next chunk, which begins at the values. */
+static List *
+add_chunk(Cut *cut, List *chunks, const MsValue *values)
+{
+	MsChunk    *chunk = palloc0(sizeof(MsChunk));
+	StringInfoData key;
+
+	chunk->number = list_length(chunks);
+	chunk->key_columns = cut->names;
+	if (values)
+	{
+		initStringInfo(&key);
+		for (int i = 0; i < cut->format.ncolumns; i++)
+		{
+			ms_chunk_encode(&cut->format.columns[i], &values[i], &key);
+			chunk->lower_bound = lappend(chunk->lower_bound,
+										 ms_chunk_literal(&cut->format.columns[i],
+														  &values[i]));
+		}
+		chunk->lower_key = (uint8 *) key.data;
+		chunk->lower_len = key.len;
+	}
+	if (chunks != NIL)
+		((MsChunk *) llast(chunks))->upper_bound = chunk->lower_bound;
+	return lappend(chunks, chunk);
+}
+
+/*
+ * A single number with gaps no larger than its rows, by the statistics:
+ * equal steps.  No chunk has more than chunk_rows rows then.
+ */
+static List *
+cut_numbers(Cut *cut, int64 rows_estimate, int chunk_rows)
+{
+	const MsColumn *col = &cut->format.columns[0];
+	char	   *name = linitial(cut->quoted);
+	List	   *chunks = NIL;
+	MsResult   *res;
+	uint64		min;
+	uint64		max;
+
+	if (cut->format.ncolumns != 1 || !cut->whole ||
+		(col->kind != MS_KIND_INT && col->kind != MS_KIND_UINT))
+		return NIL;
+	res = ms_wire_query(cut->wire, psprintf("SELECT MIN(%s), MAX(%s) FROM %s",
+											name, name, cut->from));
+	if (ms_result_cell(res, 0, 0) == NULL)
+		return NIL;
+	/* signed numbers wrap, differences are right */
+	if (col->kind == MS_KIND_INT)
+	{
+		min = (uint64) strtoi64(ms_result_cell(res, 0, 0), NULL, 10);
+		max = (uint64) strtoi64(ms_result_cell(res, 0, 1), NULL, 10);
+	}
+	else
+	{
+		min = strtou64(ms_result_cell(res, 0, 0), NULL, 10);
+		max = strtou64(ms_result_cell(res, 0, 1), NULL, 10);
+	}
+	if (max - min > 2 * (uint64) rows_estimate)
+		return NIL;
+
+	chunks = add_chunk(cut, NIL, NULL);
+	for (uint64 offset = chunk_rows; offset <= max - min; offset += chunk_rows)
+	{
+		MsValue		value;
+
+		value.u = min + offset;
+		chunks = add_chunk(cut, chunks, &value);
+	}
+	return chunks;
+}
+
+/* Along the index: the first key of every chunk. */
+static List *
+cut_by_walking(Cut *cut, int chunk_rows)
+{
+	List	   *chunks = add_chunk(cut, NIL, NULL);
+	MsValue	   *values = palloc(sizeof(MsValue) * cut->format.ncolumns);
+	StringInfoData order;
+	ListCell   *lc;
+	bool		found;
+
+	initStringInfo(&order);
+	foreach(lc, cut->quoted)
+		appendStringInfo(&order, "%s%s", foreach_current_index(lc) ? ", " : "",
+						 (char *) lfirst(lc));
+	do
+	{
+		MsChunk    *last = llast(chunks);
+		const uint8 *data;
+		size_t		len;
+
+		/* the bound itself is the chunk's first row */
+		ms_wire_rows_begin(cut->wire,
+						   psprintf("SELECT %s FROM %s%s%s ORDER BY %s LIMIT 1 OFFSET %d",
+									cut->select, cut->from,
+									last->lower_bound ? " WHERE " : "",
+									last->lower_bound ?
+									ms_chunk_condition(cut->quoted, last->lower_bound, ">", false) : "",
+									order.data,
+									last->lower_bound ? chunk_rows - 1 : chunk_rows));
+		found = false;
+		while (ms_wire_rows_next(cut->wire, &data, &len))
+		{
+			ms_value_pick_protocol_row(&cut->format, data, data + len, values);
+			chunks = add_chunk(cut, chunks, values);
+			found = true;
+		}
+	} while (found);
+	return chunks;
+}
+
+/*
+ * The chunks of a table, a List of MsChunk *, at least one.
+ */
+List *
+ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
+				const MsSubTable *table, int chunk_rows)
+{
+	Cut			cut = {0};
+	List	   *sources = ms_remote_schema_fetch(wire, sub->patterns,
+												 table->source_db,
+												 table->source_table);
+	List	   *chunks;
+
+	cut.wire = wire;
+	if (sources == NIL || other_unique_index(table->relid) ||
+		!find_key(&cut, table, linitial(sources)))
+	{
+		cut.names = NIL;
+		return add_chunk(&cut, NIL, NULL);
+	}
+	chunks = cut_numbers(&cut, ((MsSourceTable *) linitial(sources))->rows_estimate,
+						 chunk_rows);
+	return chunks != NIL ? chunks : cut_by_walking(&cut, chunk_rows);
+}
