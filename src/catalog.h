@@ -111,6 +111,16 @@ extern void ms_catalog_add_history(int32 subid, const char *kind,
 								   const char *original,
 								   const char *result);
 
+/* What verify() finds. */
+extern void ms_catalog_clear_differences(const char *subscription,
+										 const char *source_table);
+extern void ms_catalog_add_difference(const char *subscription,
+									  const char *source_table, Oid target,
+									  const char *key, const char *kind,
+									  List *columns, const char *source_value,
+									  const char *target_value,
+									  const char *gtid);
+
 /* Waiting out a start-up or a drop of the subscription. */
 extern void ms_catalog_lock_subscription(int32 subid, int lockmode);
 

@@ -123,6 +123,15 @@ ms_relmap_create(const MsSubscription *sub,
 	return map;
 }
 
+/* Nothing of it may be open. */
+void
+ms_relmap_destroy(MsRelmap *map)
+{
+	if (current_map == map)
+		current_map = NULL;
+	MemoryContextDelete(map->cxt);
+}
+
 /*
  * Add a table of the subscription.
  */

@@ -51,6 +51,7 @@ typedef struct MsRelmap MsRelmap;
 extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
 								  const MsSubscriptionOptions *options,
 								  Oid apply_as);
+extern void ms_relmap_destroy(MsRelmap *map);
 extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
 extern void ms_relmap_forget_ids(MsRelmap *map);
 extern void ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event);
