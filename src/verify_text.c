@@ -41,44 +41,43 @@ expand(const char *template, const char *column)
  */
 
 /*
- * Both servers print the shortest digits that give the same double, but place
- * the point and the exponent differently.  The text here is sign, digits
- * without zeros at either end, and the exponent of the last digit.
+ * MariaDB's text of a double is not always the double, so both sides take it
+ * apart: a whole number of 55 bits and the exponent of two.  Powers of two
+ * are exact; the logarithm may be off by one, which the last step corrects.
+ * The power is applied in halves, as it may be out of a double's range.
  */
 static char *
 source_float(const char *column)
 {
-	char	   *text = psprintf("CAST(CAST(%s AS DOUBLE) AS CHAR)", column);
-	char	   *mantissa = psprintf("SUBSTRING_INDEX(%s, 'e', 1)", text);
-	char	   *exponent = psprintf("IF(LOCATE('e', %s) > 0, SUBSTRING_INDEX(%s, 'e', -1) + 0, 0)",
-									text, text);
-	char	   *fraction = psprintf("IF(LOCATE('.', %s) > 0, CHAR_LENGTH(SUBSTRING_INDEX(%s, '.', -1)), 0)",
-									mantissa, mantissa);
-	char	   *digits = psprintf("TRIM(LEADING '0' FROM REPLACE(REPLACE(%s, '-', ''), '.', ''))",
-								  mantissa);
-	char	   *trimmed = psprintf("TRIM(TRAILING '0' FROM %s)", digits);
+	char	   *x = psprintf("CAST(%s AS DOUBLE)", column);
+	char	   *e = psprintf("CAST(FLOOR(LOG2(ABS(%s))) AS SIGNED)", x);
+	char	   *m = psprintf("CAST(ABS(%s) * POW(2, (54 - %s) DIV 2) * POW(2, 54 - %s - (54 - %s) DIV 2) AS SIGNED)",
+							 x, e, e, e);
 
-	return psprintf("CONCAT(IF(LEFT(%s, 1) = '-', '-', ''), %s, 'e',"
-					" IF(%s = '', 0, CAST(%s - %s + CHAR_LENGTH(%s) - CHAR_LENGTH(%s) AS SIGNED)))",
-					text, trimmed, trimmed, exponent, fraction, digits, trimmed);
+	return psprintf("CONCAT(IF(LEFT(CAST(%s AS CHAR), 1) = '-', '-', ''), IF(%s = 0, '0',"
+					" CASE WHEN %s >= 1 << 55 THEN CONCAT(%s DIV 2, '*2^', %s - 53)"
+					" WHEN %s < 1 << 54 THEN CONCAT(%s * 2, '*2^', %s - 55)"
+					" ELSE CONCAT(%s, '*2^', %s - 54) END))",
+					x, x, m, m, e, m, m, e, m, e);
 }
 
 static char *
 target_float(const char *column)
 {
-	char	   *text = psprintf("(%s)::pg_catalog.float8::pg_catalog.text", column);
-	char	   *mantissa = psprintf("pg_catalog.split_part(%s, 'e', 1)", text);
-	char	   *exponent = psprintf("CASE WHEN pg_catalog.strpos(%s, 'e') > 0 THEN pg_catalog.split_part(%s, 'e', 2)::pg_catalog.int4 ELSE 0 END",
-									text, text);
-	char	   *fraction = psprintf("pg_catalog.length(pg_catalog.split_part(%s, '.', 2))",
-									mantissa);
-	char	   *digits = psprintf("pg_catalog.ltrim(pg_catalog.translate(%s, '-.', ''), '0')",
-								  mantissa);
-	char	   *trimmed = psprintf("pg_catalog.rtrim(%s, '0')", digits);
+	char	   *x = psprintf("(%s)::pg_catalog.float8", column);
+	char	   *e = psprintf("pg_catalog.floor(pg_catalog.ln(pg_catalog.abs(%s)) / pg_catalog.ln(2::pg_catalog.float8))::pg_catalog.int4",
+							 x);
+	char	   *m = psprintf("(pg_catalog.abs(%s) * pg_catalog.power(2::pg_catalog.float8, (54 - %s) / 2)"
+							 " * pg_catalog.power(2::pg_catalog.float8, 54 - %s - (54 - %s) / 2))::pg_catalog.int8",
+							 x, e, e, e);
 
-	return psprintf("(CASE WHEN pg_catalog.left(%s, 1) = '-' THEN '-' ELSE '' END || %s || 'e' ||"
-					" CASE WHEN %s = '' THEN 0 ELSE %s - %s + pg_catalog.length(%s) - pg_catalog.length(%s) END)",
-					text, trimmed, trimmed, exponent, fraction, digits, trimmed);
+	return psprintf("CASE WHEN %s IN ('NaN', 'Infinity', '-Infinity') THEN (%s)::pg_catalog.text ELSE"
+					" (CASE WHEN pg_catalog.left((%s)::pg_catalog.text, 1) = '-' THEN '-' ELSE '' END ||"
+					" CASE WHEN %s = 0 THEN '0'"
+					" WHEN %s >= 1::pg_catalog.int8 << 55 THEN %s / 2 || '*2^' || (%s - 53)"
+					" WHEN %s < 1::pg_catalog.int8 << 54 THEN %s * 2 || '*2^' || (%s - 55)"
+					" ELSE %s || '*2^' || (%s - 54) END) END",
+					x, x, x, x, m, m, e, m, m, e, m, e);
 }
 
 /* ------------------------------------------------------------------------
@@ -331,6 +330,8 @@ ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
 		col->free_text = false;
 	if (col->raw == NULL)
 		col->raw = col->source;
+	else if (col->policy)
+		col->raw = psprintf("IF(%s, %s, %s)", col->policy, col->raw, col->source);
 	return col;
 }
 

@@ -69,7 +69,7 @@ my $summary = q{SELECT source_table, missing, surplus, different, repaired
 my $clean = join("\n",
 	map { "shop.$_|0|0|0|0" } qw(keyless load_here named numbered));
 
-foreach my $run (1 .. 3)
+foreach my $run (1 .. 2)
 {
 	is($node->safe_psql('postgres', sprintf($summary, '')),
 		$clean, "no false alarm under load, run $run");
