@@ -233,6 +233,15 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'ms_verify'
 LANGUAGE C VOLATILE;
 
+CREATE FUNCTION mariadb_sync.promote(
+	name name,
+	timeout interval DEFAULT NULL,
+	OUT step text,
+	OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ms_promote'
+LANGUAGE C VOLATILE;
+
 CREATE FUNCTION mariadb_sync.health(name name)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'ms_health'
@@ -317,7 +326,10 @@ CREATE VIEW mariadb_sync.pg_stat_mariadb_sync AS
 SELECT s.name AS subscription,
 	   l.pid,
 	   CASE WHEN s.enabled OR l.pid IS NOT NULL
-			THEN coalesce(l.state, 'stopped') ELSE 'stopped' END AS state,
+			THEN coalesce(l.state, 'stopped')
+			WHEN EXISTS (SELECT FROM mariadb_sync.history h
+						 WHERE h.subid = s.subid AND h.kind = 'promote' AND h.gtid = p.gtid)
+			THEN 'promoted' ELSE 'stopped' END AS state,
 	   l.received_gtid,
 	   coalesce(l.applied_gtid, p.gtid) AS applied_gtid,
 	   l.source_gtid,
