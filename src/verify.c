@@ -687,6 +687,8 @@ compare_ranges(Verify *v, TableCheck *check)
 												  key, CHUNK_ROWS));
 		char	   *upper = next->nrows > 0 ? ms_result_cell(next, 0, 0) : NULL;
 		Chunk	   *chunk;
+		char	   *sql;
+		MsResult   *tgt;
 
 		/* many rows with one value of the key's first column */
 		if (upper && lower && strcmp(upper, lower) == 0)
@@ -694,13 +696,14 @@ compare_ranges(Verify *v, TableCheck *check)
 										psprintf("SELECT MIN(%s) + 0 FROM %s WHERE %s > %s",
 												 key, check->source, key, lower));
 		chunk = make_range(check, lower, upper);
-		compare_sums(v, check, chunk,
-					 ms_wire_query(v->wire, psprintf("SELECT %s FROM %s WHERE %s",
-													 source_sums(check), check->source,
-													 chunk->source)), 0,
-					 query_target(v, psprintf("SELECT %s FROM %s WHERE %s",
-											  target_sums(check), check->target,
-											  chunk->target)), 0, 0);
+		sql = psprintf("SELECT %s FROM %s WHERE %s", source_sums(check),
+					   check->source, chunk->source);
+		ms_wire_query_begin(v->wire, sql);
+		tgt = query_target(v, psprintf("SELECT %s FROM %s WHERE %s",
+									   target_sums(check), check->target,
+									   chunk->target));
+		compare_sums(v, check, chunk, ms_wire_query_end(v->wire, sql), 0,
+					 tgt, 0, 0);
 		if (upper == NULL)
 			break;
 		lower = upper;
@@ -724,13 +727,15 @@ compare_buckets(Verify *v, TableCheck *check)
 								  check->source_key, n);
 	char	   *target = psprintf("(('x0' || pg_catalog.left(%s, 7))::pg_catalog.bit(32)::pg_catalog.int4 %% %d)",
 								  check->target_key, n);
-	MsResult   *src = ms_wire_query(v->wire, psprintf("SELECT %s, %s FROM %s GROUP BY 1",
-													  source, source_sums(check),
-													  check->source));
-	MsResult   *tgt = query_target(v, psprintf("SELECT %s, %s FROM %s GROUP BY 1",
-											   target, target_sums(check),
-											   check->target));
+	char	   *sql = psprintf("SELECT %s, %s FROM %s GROUP BY 1", source,
+							   source_sums(check), check->source);
+	MsResult   *src;
+	MsResult   *tgt;
 
+	ms_wire_query_begin(v->wire, sql);
+	tgt = query_target(v, psprintf("SELECT %s, %s FROM %s GROUP BY 1", target,
+								   target_sums(check), check->target));
+	src = ms_wire_query_end(v->wire, sql);
 	for (int i = 0; i < n; i++)
 	{
 		Chunk	   *chunk = palloc0(sizeof(Chunk));
