@@ -141,6 +141,23 @@ CREATE TABLE mariadb_sync.history (
 
 CREATE INDEX ON mariadb_sync.history (subid, id);
 
+-- What verify() found in its last run over each table.
+CREATE TABLE mariadb_sync.difference (
+	subscription	name NOT NULL,
+	source_table	text NOT NULL,
+	target			regclass NOT NULL,
+	key				text,
+	kind			text NOT NULL
+		CHECK (kind IN ('missing', 'surplus', 'different', 'policy')),
+	columns			text[] NOT NULL DEFAULT '{}',
+	source_value	text,
+	target_value	text,
+	gtid			text NOT NULL,
+	at				timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX ON mariadb_sync.difference (subscription, source_table);
+
 -- A change of a subscription or its tables reaches the workers as a relcache
 -- invalidation of the table.
 CREATE FUNCTION mariadb_sync.invalidate() RETURNS trigger
@@ -234,6 +251,32 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'ms_wait_for_gtid'
 LANGUAGE C VOLATILE;
 
+CREATE FUNCTION mariadb_sync.verify(
+	name name,
+	source text DEFAULT NULL,
+	repair boolean DEFAULT false,
+	OUT source_table text,
+	OUT target regclass,
+	OUT source_rows bigint,
+	OUT target_rows bigint,
+	OUT missing bigint,
+	OUT surplus bigint,
+	OUT different bigint,
+	OUT repaired bigint,
+	OUT gtid text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ms_verify'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION mariadb_sync.promote(
+	name name,
+	timeout interval DEFAULT NULL,
+	OUT step text,
+	OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ms_promote'
+LANGUAGE C VOLATILE;
+
 CREATE FUNCTION mariadb_sync.health(name name)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'ms_health'
@@ -318,7 +361,10 @@ CREATE VIEW mariadb_sync.pg_stat_mariadb_sync AS
 SELECT s.name AS subscription,
 	   l.pid,
 	   CASE WHEN s.enabled OR l.pid IS NOT NULL
-			THEN coalesce(l.state, 'stopped') ELSE 'stopped' END AS state,
+			THEN coalesce(l.state, 'stopped')
+			WHEN EXISTS (SELECT FROM mariadb_sync.history h
+						 WHERE h.subid = s.subid AND h.kind = 'promote' AND h.gtid = p.gtid)
+			THEN 'promoted' ELSE 'stopped' END AS state,
 	   l.received_gtid,
 	   coalesce(l.applied_gtid, p.gtid) AS applied_gtid,
 	   l.source_gtid,

@@ -122,6 +122,16 @@ extern void ms_catalog_insert_chunk(const MsSubTable *table,
 extern void ms_catalog_set_chunk_done(const MsSubTable *table,
 									  const MsChunk *chunk);
 
+/* What verify() finds. */
+extern void ms_catalog_clear_differences(const char *subscription,
+										 const char *source_table);
+extern void ms_catalog_add_difference(const char *subscription,
+									  const char *source_table, Oid target,
+									  const char *key, const char *kind,
+									  List *columns, const char *source_value,
+									  const char *target_value,
+									  const char *gtid);
+
 /* Waiting out a start-up or a drop of the subscription. */
 extern void ms_catalog_lock_subscription(int32 subid, int lockmode);
 

@@ -11,6 +11,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "fence.h"
 #include "mariadb_sync.h"
 #include "shmem.h"
 #include "worker.h"
@@ -54,6 +55,7 @@ _PG_init(void)
 		return;
 
 	ms_shmem_init();
+	ms_fence_init();
 	ms_worker_fill(&bgw, "ms_launcher_main", "mariadb_sync launcher", (Datum) 0);
 	bgw.bgw_restart_time = 1;
 	bgw.bgw_notify_pid = 0;

@@ -530,15 +530,17 @@ ms_wire_server_version(MsWire *wire)
  * ------------------------------------------------------------------------
  */
 
+/* With sent, the query is under way and its answer is all that is needed. */
 static MYSQL_RES *
-run_query(MsWire *wire, const char *sql)
+run_query(MsWire *wire, const char *sql, bool sent)
 {
 	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
 	MYSQL_RES  *res = NULL;
 	int			rc;
 
 	call_begin(wire);
-	rc = mysql_real_query(wire->mysql, utf8, strlen(utf8));
+	rc = sent ? mysql_read_query_result(wire->mysql) :
+		mysql_real_query(wire->mysql, utf8, strlen(utf8));
 	if (rc == 0)
 		res = mysql_store_result(wire->mysql);
 	call_end(wire);
@@ -547,14 +549,10 @@ run_query(MsWire *wire, const char *sql)
 	return res;
 }
 
-/*
- * Run a query, return its whole result in the current context, in the
- * server's encoding.
- */
-MsResult *
-ms_wire_query(MsWire *wire, const char *sql)
+/* A result in the current context, in the server's encoding. */
+static MsResult *
+take_result(MYSQL_RES *res)
 {
-	MYSQL_RES  *res = run_query(wire, sql);
 	MsResult   *result = palloc0(sizeof(MsResult));
 
 	if (res == NULL)
@@ -593,6 +591,38 @@ ms_wire_query(MsWire *wire, const char *sql)
 }
 
 /*
+ * Run a query, return its whole result.
+ */
+MsResult *
+ms_wire_query(MsWire *wire, const char *sql)
+{
+	return take_result(run_query(wire, sql, false));
+}
+
+/*
+ * The same in two steps, so that the source works while we do.  Between them
+ * the connection is of no other use.
+ */
+void
+ms_wire_query_begin(MsWire *wire, const char *sql)
+{
+	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
+	int			rc;
+
+	call_begin(wire);
+	rc = mysql_send_query(wire->mysql, utf8, strlen(utf8));
+	call_end(wire);
+	if (rc != 0)
+		report_error(wire, ERROR, sql);
+}
+
+MsResult *
+ms_wire_query_end(MsWire *wire, const char *sql)
+{
+	return take_result(run_query(wire, sql, true));
+}
+
+/*
  * The first cell of the result, NULL if there is none.
  */
 char *
@@ -607,7 +637,7 @@ ms_wire_query_value(MsWire *wire, const char *sql)
 void
 ms_wire_exec(MsWire *wire, const char *sql)
 {
-	MYSQL_RES  *res = run_query(wire, sql);
+	MYSQL_RES  *res = run_query(wire, sql, false);
 
 	if (res)
 		mysql_free_result(res);

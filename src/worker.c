@@ -38,6 +38,7 @@
 #include "apply.h"
 #include "catalog.h"
 #include "compat.h"
+#include "fence.h"
 #include "join.h"
 #include "mariadb_sync.h"
 #include "shmem.h"
@@ -418,6 +419,7 @@ between_transactions(void)
 {
 	TimestampTz now;
 
+	ms_fence_check(worker.dboid, worker.subid, worker.apply);
 	AcceptInvalidationMessages();
 	if (subscription_changed)
 	{
