@@ -7,8 +7,9 @@
  * write are not in it.  Whoever uses it checks the row and scans the table
  * when nothing is found.
  *
- * Open addressing with linear probing; a removed entry leaves a mark.  Memory
- * is bounded: when the table has more rows than fit, there is no cache.
+ * Every bucket is a list of entries, new ones at its head: a table may hold
+ * any number of equal rows, and none of them is passed twice.  Memory is
+ * bounded: when the table has more rows than fit, there is no cache.
  */
 #include "postgres.h"
 
@@ -17,29 +18,37 @@
 #include "rowcache.h"
 
 #define INITIAL_SIZE	1024	/* a power of two */
-
-typedef enum EntryState
-{
-	ENTRY_FREE,
-	ENTRY_USED,
-	ENTRY_REMOVED
-} EntryState;
+#define NONE			PG_UINT32_MAX
 
 typedef struct Entry
 {
 	uint32		hash;
+	uint32		next;			/* in the bucket, or of the free ones */
 	ItemPointerData tid;
-	uint8		state;
 } Entry;
 
 struct MsRowCache
 {
 	MemoryContext cxt;
 	Size		max_bytes;
-	uint32		size;			/* of entries, a power of two */
-	uint32		filled;			/* used and removed */
+	uint32		size;			/* of both arrays, a power of two */
+	uint32		used;			/* entries handed out */
+	uint32		free;			/* list of entries given back */
+	uint32	   *buckets;		/* their first entries */
 	Entry	   *entries;
 };
+
+static void
+allocate(MsRowCache *cache)
+{
+	cache->buckets = MemoryContextAllocHuge(cache->cxt,
+											sizeof(uint32) * (Size) cache->size);
+	cache->entries = MemoryContextAllocHuge(cache->cxt,
+											sizeof(Entry) * (Size) cache->size);
+	memset(cache->buckets, 0xFF, sizeof(uint32) * (Size) cache->size);
+	cache->used = 0;
+	cache->free = NONE;
+}
 
 /* An empty cache that may grow to max_bytes. */
 MsRowCache *
@@ -52,7 +61,7 @@ ms_rowcache_create(MemoryContext parent, Size max_bytes)
 	cache->cxt = cxt;
 	cache->max_bytes = max_bytes;
 	cache->size = INITIAL_SIZE;
-	cache->entries = MemoryContextAllocZero(cxt, sizeof(Entry) * cache->size);
+	allocate(cache);
 	return cache;
 }
 
@@ -63,37 +72,39 @@ ms_rowcache_destroy(MsRowCache *cache)
 }
 
 static void
-put(MsRowCache *cache, uint32 hash, ItemPointer tid)
+put(MsRowCache *cache, uint32 hash, const ItemPointerData *tid)
 {
-	uint32		mask = cache->size - 1;
-	uint32		i = hash & mask;
+	uint32	   *head = &cache->buckets[hash & (cache->size - 1)];
+	uint32		i = cache->free;
+	Entry	   *entry;
 
-	while (cache->entries[i].state != ENTRY_FREE)
-		i = (i + 1) & mask;
-	cache->entries[i].hash = hash;
-	cache->entries[i].tid = *tid;
-	cache->entries[i].state = ENTRY_USED;
-	cache->filled++;
+	if (i == NONE)
+		i = cache->used++;
+	else
+		cache->free = cache->entries[i].next;
+	entry = &cache->entries[i];
+	entry->hash = hash;
+	entry->tid = *tid;
+	entry->next = *head;
+	*head = i;
 }
 
-/* Make room for more, leaving removed entries behind. */
 static bool
 grow(MsRowCache *cache)
 {
-	Entry	   *old = cache->entries;
+	uint32	   *old_buckets = cache->buckets;
+	Entry	   *old_entries = cache->entries;
 	uint32		old_size = cache->size;
 
-	if (sizeof(Entry) * (Size) old_size * 2 > cache->max_bytes)
+	if ((sizeof(Entry) + sizeof(uint32)) * (Size) old_size * 2 > cache->max_bytes)
 		return false;
 	cache->size *= 2;
-	cache->filled = 0;
-	cache->entries = MemoryContextAllocExtended(cache->cxt,
-												sizeof(Entry) * (Size) cache->size,
-												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (uint32 i = 0; i < old_size; i++)
-		if (old[i].state == ENTRY_USED)
-			put(cache, old[i].hash, &old[i].tid);
-	pfree(old);
+	allocate(cache);
+	for (uint32 b = 0; b < old_size; b++)
+		for (uint32 i = old_buckets[b]; i != NONE; i = old_entries[i].next)
+			put(cache, old_entries[i].hash, &old_entries[i].tid);
+	pfree(old_buckets);
+	pfree(old_entries);
 	return true;
 }
 
@@ -101,39 +112,56 @@ grow(MsRowCache *cache)
 bool
 ms_rowcache_add(MsRowCache *cache, uint32 hash, ItemPointer tid)
 {
-	if (cache->filled >= cache->size / 4 * 3 && !grow(cache))
+	if (cache->free == NONE && cache->used == cache->size && !grow(cache))
 		return false;
 	put(cache, hash, tid);
 	return true;
 }
 
-/*
- * The next tuple id under a hash.  *cursor starts at PG_UINT32_MAX and then
- * names the entry.  False when there are no more.
- */
-bool
-ms_rowcache_next(MsRowCache *cache, uint32 hash, uint32 *cursor,
-				 ItemPointer tid)
+/* Look for rows with a hash; ms_rowcache_next() gives them one by one. */
+void
+ms_rowcache_find(MsRowCache *cache, uint32 hash, MsRowCursor *cursor)
 {
-	uint32		mask = cache->size - 1;
-	uint32		i = *cursor == PG_UINT32_MAX ? hash & mask :
-		(*cursor + 1) & mask;
+	cursor->hash = hash;
+	cursor->previous = NONE;
+	cursor->current = NONE;
+}
 
-	for (; cache->entries[i].state != ENTRY_FREE; i = (i + 1) & mask)
+/* The next tuple id; false when there are no more. */
+bool
+ms_rowcache_next(MsRowCache *cache, MsRowCursor *cursor, ItemPointer tid)
+{
+	uint32		i;
+
+	if (cursor->current != NONE)
+		cursor->previous = cursor->current;
+	i = cursor->previous == NONE ?
+		cache->buckets[cursor->hash & (cache->size - 1)] :
+		cache->entries[cursor->previous].next;
+	for (; i != NONE; i = cache->entries[i].next)
 	{
-		if (cache->entries[i].state != ENTRY_USED ||
-			cache->entries[i].hash != hash)
-			continue;
-		*cursor = i;
-		*tid = cache->entries[i].tid;
-		return true;
+		if (cache->entries[i].hash == cursor->hash)
+		{
+			cursor->current = i;
+			*tid = cache->entries[i].tid;
+			return true;
+		}
+		cursor->previous = i;
 	}
 	return false;
 }
 
-/* Remove the entry that ms_rowcache_next() has just named. */
+/* Remove the entry that ms_rowcache_next() has just given. */
 void
-ms_rowcache_remove(MsRowCache *cache, uint32 cursor)
+ms_rowcache_remove(MsRowCache *cache, MsRowCursor *cursor)
 {
-	cache->entries[cursor].state = ENTRY_REMOVED;
+	Entry	   *entry = &cache->entries[cursor->current];
+
+	if (cursor->previous == NONE)
+		cache->buckets[cursor->hash & (cache->size - 1)] = entry->next;
+	else
+		cache->entries[cursor->previous].next = entry->next;
+	entry->next = cache->free;
+	cache->free = cursor->current;
+	cursor->current = NONE;
 }

@@ -173,17 +173,17 @@ build_cache(MsTarget *target)
 static bool
 find_by_cache(MsTarget *target, const Datum *values, const bool *isnull)
 {
-	uint32		hash = hash_row(target, values, isnull);
-	uint32		cursor = PG_UINT32_MAX;
+	MsRowCursor cursor;
 	ItemPointerData tid;
 
-	while (ms_rowcache_next(target->cache, hash, &cursor, &tid))
+	ms_rowcache_find(target->cache, hash_row(target, values, isnull), &cursor);
+	while (ms_rowcache_next(target->cache, &cursor, &tid))
 	{
 		InitDirtySnapshot(target->dirty);
 		if (!table_tuple_fetch_row_version(target->rel, &tid, &target->dirty,
 										   target->found_slot))
 		{
-			ms_rowcache_remove(target->cache, cursor);
+			ms_rowcache_remove(target->cache, &cursor);
 			continue;
 		}
 		/* somebody else is at it: let the scan wait for them */
@@ -192,7 +192,7 @@ find_by_cache(MsTarget *target, const Datum *values, const bool *isnull)
 			return false;
 		if (row_equals(target, values, isnull))
 		{
-			ms_rowcache_remove(target->cache, cursor);
+			ms_rowcache_remove(target->cache, &cursor);
 			return true;
 		}
 	}

@@ -8,7 +8,7 @@ use MariaDBServer;
 use MariadbSync;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(time);
 
 my $maria = MariaDBServer->new('source');
 my $node  = sync_node('replica');
