@@ -198,7 +198,7 @@ refresh_plan(TablePlan *plan, const MsCopyTask *task)
 
 	if (table == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("table \"%s\" is no longer part of the subscription",
 						plan->name)));
 	oldcxt = MemoryContextSwitchTo(leader.cxt);
