@@ -115,6 +115,6 @@ indent: all
 		|| exit; \
 	done
 	perltidy --profile=test/perltidyrc test/perl/*.pm test/t/*.pl \
-		test/demo/demo test/bench/drain test/check-rooms
+		test/demo/demo test/bench/drain test/check-rooms test/fuzz/make-corpus
 
 endif

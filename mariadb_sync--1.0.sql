@@ -28,7 +28,8 @@ CREATE TABLE mariadb_sync.subscription (
 	options		jsonb NOT NULL DEFAULT '{}',
 	server_id	bigint NOT NULL CHECK (server_id BETWEEN 1 AND 4294967295),
 	snapshot_paused	boolean NOT NULL DEFAULT false,
-	created_at	timestamptz NOT NULL DEFAULT now()
+	created_at	timestamptz NOT NULL DEFAULT now(),
+	tables_version	integer NOT NULL DEFAULT 0
 );
 
 CREATE TABLE mariadb_sync.subscription_table (
@@ -56,6 +57,7 @@ CREATE TABLE mariadb_sync.subscription_table (
 	source_columns		jsonb NOT NULL,
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
 	created				boolean NOT NULL DEFAULT false,
+	columns				jsonb,
 	PRIMARY KEY (subid, source_db, source_table)
 );
 
@@ -234,6 +236,25 @@ LANGUAGE C STRICT VOLATILE;
 CREATE FUNCTION mariadb_sync.resume_snapshot(name name)
 RETURNS void
 AS 'MODULE_PATHNAME', 'ms_resume_snapshot'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION mariadb_sync.add_table(
+	name name,
+	source text,
+	target regclass DEFAULT NULL,
+	columns jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_add_table'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION mariadb_sync.remove_table(name name, source text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_remove_table'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION mariadb_sync.resync_table(name name, source text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_resync_table'
 LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION mariadb_sync.wait_for_catchup(

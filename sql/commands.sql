@@ -90,6 +90,15 @@ SELECT options FROM mariadb_sync.subscription;
 SELECT mariadb_sync.reset_stats('sub');
 SELECT inserts, stats_reset IS NOT NULL AS reset FROM mariadb_sync.pg_stat_mariadb_sync;
 
+-- its tables, as far as that goes without a source
+SELECT mariadb_sync.add_table('sub', NULL);
+SELECT mariadb_sync.add_table('nosub', 'shop.orders');
+SELECT mariadb_sync.add_table('sub', 'orders');
+SELECT mariadb_sync.add_table('sub', '.orders');
+SELECT mariadb_sync.remove_table('sub', 'shop.');
+SELECT mariadb_sync.remove_table('sub', 'shop.nothing');
+SELECT mariadb_sync.resync_table('sub', 'shop.nothing');
+
 -- waiting for what does not run
 SELECT mariadb_sync.wait_for_catchup('sub', '1 s');
 SELECT mariadb_sync.wait_for_gtid('sub', '0-1-101', '1 s');

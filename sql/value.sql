@@ -595,7 +595,23 @@ SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x04d83dde00'
 SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x03006100', 'ucs2');
 SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x0400110000', 'utf32');
 SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x0382a0f0', 'sjis');
-SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x0161', 'swe7');
+
+-- The Swedish letters of swe7
+SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image',
+	'\x0c' || convert_to('a@[\]^`{|}~z', 'UTF8'), 'swe7');
+
+-- What cannot be translated, by policy
+SELECT charset, mariadb_sync._decode_value('varchar(20)', 15, 20, 'image',
+	(set_byte('\x00', 0, length(bytes)) || bytes), charset,
+	'{"untranslatable": "replace"}')
+FROM (VALUES ('utf8mb4', '\x61eda08062'::bytea), ('utf8mb4', '\x61ffc362'),
+	('utf8mb4', '\x61f09f98'), ('utf8mb4', '\xff61'), ('ascii', '\x61ff62'), ('swe7', '\x5bff'),
+	('cp1251', '\x619862'), ('utf16', '\x0061d83d0062'),
+	('utf16le', '\x6100dd'), ('ucs2', '\xd83dde00'),
+	('utf32', '\x0011000000000061'), ('sjis', '\x82a0f061'),
+	('gbk', '\x61ff62'), ('binary', '\x61ff62')) AS t(charset, bytes);
+SELECT mariadb_sync._decode_value('varchar(20)', 15, 20, 'image', '\x0361ff00', 'utf8mb4',
+	'{"untranslatable": "replace", "nul_byte": "strip"}');
 
 -- Private characters of the Japanese sets, in the midst of others
 SELECT charset, (SELECT string_agg('U+' || upper(to_hex(ascii(c))), ' ' ORDER BY n)

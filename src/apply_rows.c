@@ -126,6 +126,8 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
 								  rows->ncolumns, row.values, row.isnull);
 	MemoryContextSwitchTo(apply->row_cxt);
+	if (unlikely(ms_value_first_change))
+		ms_relmap_report_changes(plan, &row, apply->gtid_text);
 
 	if (look_first && ms_target_exists(target, &row))
 	{
@@ -165,6 +167,8 @@ apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	p = ms_value_read_image_row(&plan->format, after, rows->end,
 								rows->present_after, rows->ncolumns,
 								new.values, new.isnull);
+	if (unlikely(ms_value_first_change))
+		ms_relmap_report_changes(plan, &new, apply->gtid_text);
 	if (ms_target_update(plan->target))
 	{
 		plan->updates++;

@@ -256,7 +256,7 @@ ms_catalog_get_text_list(HeapTuple tuple, TupleDesc desc, int column)
 
 #define SUBSCRIPTION_COLUMNS \
 	"subid, name, owner, server, enabled, tables, options, server_id," \
-	" snapshot_paused"
+	" snapshot_paused, tables_version"
 
 static void *
 subscription_row(HeapTuple tuple, TupleDesc desc)
@@ -273,6 +273,7 @@ subscription_row(HeapTuple tuple, TupleDesc desc)
 	sub->options = get_jsonb(tuple, desc, 7);
 	sub->server_id = (uint32) get_int8(tuple, desc, 8);
 	sub->snapshot_paused = DatumGetBool(get_datum(tuple, desc, 9, &isnull));
+	sub->tables_version = DatumGetInt32(get_datum(tuple, desc, 10, &isnull));
 	return sub;
 }
 
@@ -382,6 +383,22 @@ ms_catalog_update_subscription(const MsSubscription *sub)
 			" snapshot_paused = $4 WHERE subid = $1", &args, NULL, NULL);
 }
 
+/*
+ * The list of tables has changed: writes the patterns, and lets the workers
+ * know.
+ */
+void
+ms_catalog_change_tables(const MsSubscription *sub)
+{
+	Args		args = {0};
+
+	add_int4(&args, sub->subid);
+	add_text_array(&args, sub->patterns);
+	execute("UPDATE mariadb_sync.subscription"
+			" SET tables = $2, tables_version = tables_version + 1"
+			" WHERE subid = $1", &args, NULL, NULL);
+}
+
 /* With everything that belongs to it but its history. */
 void
 ms_catalog_delete_subscription(int32 subid)
@@ -423,7 +440,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
 	" snapshot_pos, snapshot_server_id, state_gtid, source_columns," \
-	" deferred_ddl, created"
+	" deferred_ddl, created, columns"
 
 static void *
 table_row(HeapTuple tuple, TupleDesc desc)
@@ -443,6 +460,7 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->source_columns = get_jsonb(tuple, desc, 10);
 	table->deferred_ddl = get_text_list(tuple, desc, 11);
 	table->created = DatumGetBool(get_datum(tuple, desc, 12, &isnull));
+	table->columns = get_jsonb(tuple, desc, 13);
 	return table;
 }
 
@@ -514,6 +532,23 @@ ms_catalog_summarize_tables(int32 subid, MsTableSummary *summary)
 	*summary = *(MsTableSummary *) linitial(rows);
 }
 
+/*
+ * Update one row of subscription_table.  Workers that find it gone, by
+ * remove_table(), start over without it.
+ */
+static void
+update_table(const char *sql, Args *args, const MsSubTable *table)
+{
+	uint64		processed = 0;
+
+	execute(sql, args, NULL, &processed);
+	if (processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("table \"%s.%s\" is no longer part of the subscription",
+						table->source_db, table->source_table)));
+}
+
 void
 ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 {
@@ -527,25 +562,35 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 	add_text_array(&args, table->deferred_ddl);
 	add_int8(&args, rows_estimate);
 	add_arg(&args, BOOLOID, BoolGetDatum(table->created), false);
+	add_jsonb(&args, table->columns);
 	execute("INSERT INTO mariadb_sync.subscription_table"
 			" (subid, source_db, source_table, relid, state, source_columns,"
-			" deferred_ddl, rows_total, created)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			" deferred_ddl, rows_total, created, columns)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 			&args, NULL, NULL);
 }
 
-/* Update one row of subscription_table, which must be there. */
-static void
-update_table(const char *sql, Args *args, const MsSubTable *table)
+/* The structure as it is now, for a new copy. */
+void
+ms_catalog_set_source_columns(const MsSubTable *table)
 {
-	uint64		processed = 0;
+	Args		args = {0};
 
-	execute(sql, args, NULL, &processed);
-	if (processed != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s.%s\" is no longer part of the subscription",
-						table->source_db, table->source_table)));
+	add_table_key(&args, table);
+	add_jsonb(&args, table->source_columns);
+	update_table("UPDATE mariadb_sync.subscription_table"
+				 " SET source_columns = $4, last_error = NULL WHERE " TABLE_KEY,
+				 &args, table);
+}
+
+void
+ms_catalog_delete_table(const MsSubTable *table)
+{
+	Args		args = {0};
+
+	add_table_key(&args, table);
+	execute("DELETE FROM mariadb_sync.subscription_table WHERE " TABLE_KEY,
+			&args, NULL, NULL);
 }
 
 /*
@@ -568,7 +613,8 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 						 " snapshot_file = NULL, snapshot_pos = NULL,"
 						 " snapshot_server_id = NULL, rows_done = 0,"
 						 " bytes_done = 0, copy_started_at = NULL,"
-						 " copy_ended_at = NULL"
+						 " copy_ended_at = NULL,"
+						 " created = created AND state NOT IN ('copied', 'ready')"
 						 " WHERE " TABLE_KEY, &args, table);
 			break;
 		case MS_TABLE_COPYING:
@@ -583,12 +629,18 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 			add_int8(&args, table->snapshot_server_id);
 			add_text(&args, table->state_gtid);
 			update_table("UPDATE mariadb_sync.subscription_table"
-						 " SET state = $4, snapshot_file = $5,"
+						 " SET state = CASE state WHEN 'copying' THEN $4"
+						 " ELSE state END, snapshot_file = $5,"
 						 " snapshot_pos = $6, snapshot_server_id = $7,"
 						 " state_gtid = $8, copy_ended_at = clock_timestamp()"
 						 " WHERE " TABLE_KEY, &args, table);
 			break;
 		case MS_TABLE_READY:
+			/* resync_table() may have made it pending, remove_table() gone */
+			execute("UPDATE mariadb_sync.subscription_table SET state = $4"
+					" WHERE " TABLE_KEY " AND state = 'copied'",
+					&args, NULL, NULL);
+			break;
 		case MS_TABLE_DISABLED:
 			update_table("UPDATE mariadb_sync.subscription_table SET state = $4"
 						 " WHERE " TABLE_KEY, &args, table);

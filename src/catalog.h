@@ -20,6 +20,7 @@ typedef struct MsSubscription
 	char	   *server;			/* foreign server's name */
 	bool		enabled;
 	List	   *patterns;		/* of char * */
+	int32		tables_version; /* counts changes of its list of tables */
 	Jsonb	   *options;
 	uint32		server_id;		/* ours, as a replica */
 	bool		snapshot_paused;
@@ -49,6 +50,7 @@ typedef struct MsSubTable
 	Jsonb	   *source_columns; /* the recorded schema */
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 	bool		created;		/* by us: secondary indexes are ours to make */
+	Jsonb	   *columns;		/* options of single columns, or NULL */
 } MsSubTable;
 
 typedef struct MsPosition
@@ -88,6 +90,9 @@ extern void ms_catalog_update_subscription(const MsSubscription *sub);
 extern void ms_catalog_delete_subscription(int32 subid);
 extern void ms_catalog_insert_table(const MsSubTable *table,
 									int64 rows_estimate);
+extern void ms_catalog_set_source_columns(const MsSubTable *table);
+extern void ms_catalog_delete_table(const MsSubTable *table);
+extern void ms_catalog_change_tables(const MsSubscription *sub);
 extern void ms_catalog_insert_position(int32 subid, const char *gtid);
 extern void ms_catalog_reset_stats(int32 subid);
 

@@ -9,9 +9,10 @@
  * between the two patched over.
  *
  * A NUL character passes through in all of them: what becomes of it is a
- * policy, which the builders apply.
- *
- * Not there: swe7, which replaces characters of ASCII.
+ * policy, which the builders apply.  Bytes that are no character, and
+ * characters that the server's encoding lacks, are an error or, when the
+ * caller asks for it, become a replacement character: U+FFFD, or a question
+ * mark where that cannot be either.
  */
 #include "postgres.h"
 
@@ -25,6 +26,11 @@
 
 /* no encoding grows more than this on the way to UTF-8 */
 #define MAX_GROWTH	4
+
+#define REPLACEMENT_CHARACTER	0xFFFD
+
+/* bytes of UTF-8 that are converted to the server's encoding at a time */
+#define MAX_PART	65536
 
 /* A multi-byte character that MariaDB and PostgreSQL read differently. */
 typedef struct Exception
@@ -45,6 +51,9 @@ typedef struct Charset
 	/* the conversion of encoding to UTF-8, once bound */
 	FmgrInfo   *conversion;
 } Charset;
+
+/* PostgreSQL's function from UTF-8 to the server's encoding, once bound */
+static Oid	to_server = InvalidOid;
 
 static const Exception sjis_exceptions[] = {
 	{0x815F, 0x005C},
@@ -89,7 +98,20 @@ invalid_bytes(const Charset *cs, const char *data, uint32 len)
 			 errmsg("invalid text in character set \"%s\"", cs->name),
 			 errdetail("The bytes%s do not start with one of its characters.",
 					   hex),
-			 errhint("Correct the value in MariaDB, or make the target column bytea.")));
+			 errhint("Correct the value in MariaDB, set the option untranslatable to replace, or make the target column bytea.")));
+}
+
+/*
+ * What stands at data is not a character: an error, or the caller writes a
+ * replacement.
+ */
+static void
+not_a_character(const Charset *cs, const char *data, uint32 len,
+				bool *replaced)
+{
+	if (replaced == NULL)
+		invalid_bytes(cs, data, len);
+	*replaced = true;
 }
 
 /*
@@ -154,16 +176,30 @@ put_utf8(char *out, uint32 c)
 	return out;
 }
 
+/* A character that the server's encoding lacks. */
+static void
+untranslatable_character(const Charset *cs, const char *utf8, bool *replaced)
+{
+	if (replaced == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("character U+%04X of text in character set \"%s\" has no equivalent in the server's encoding \"%s\"",
+						utf8_to_unicode((const unsigned char *) utf8),
+						cs->name, GetDatabaseEncodingName()),
+				 errhint("Set the option untranslatable to replace, make the target column bytea, or use a database with the encoding UTF8.")));
+	*replaced = true;
+}
+
 /*
- * From valid UTF-8 to the server's encoding.  Conversions end at a NUL byte,
- * so the text between NUL bytes goes through them one by one.
+ * From valid UTF-8 to the server's encoding.  A conversion ends where there is
+ * something that it cannot convert, and at a NUL byte.
  */
 static const char *
 utf8_to_server(const Charset *cs, const char *utf8, uint64 len,
-			   uint32 *outlen)
+			   uint32 *outlen, bool *replaced)
 {
 	StringInfoData buf;
-	uint64		start = 0;
+	uint64		done = 0;
 
 	if (len > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
@@ -177,21 +213,36 @@ utf8_to_server(const Charset *cs, const char *utf8, uint64 len,
 		return utf8;
 
 	initStringInfo(&buf);
-	while (start < len)
+	while (done < len)
 	{
-		const char *nul = memchr(utf8 + start, 0, len - start);
-		uint64		end = nul ? (uint64) (nul - utf8) : len;
+		const char *nul = memchr(utf8 + done, 0, len - done);
+		int			part = Min((nul ? (uint64) (nul - utf8) : len) - done, MAX_PART);
+		int			converted;
 
-		if (end > start)
+		/* whole characters only */
+		if (part == MAX_PART)
+			part = pg_encoding_mbcliplen(PG_UTF8, utf8 + done, part, part);
+		if (part == 0)
 		{
-			char	   *part = pnstrdup(utf8 + start, end - start);
-
-			appendStringInfoString(&buf, pg_any_to_server(part, end - start,
-														  PG_UTF8));
-		}
-		if (nul)
 			appendStringInfoChar(&buf, '\0');
-		start = end + 1;
+			done++;
+			continue;
+		}
+		enlargeStringInfo(&buf, (part + 1) * MAX_GROWTH);
+		converted =
+			pg_do_encoding_conversion_buf(to_server,
+										  PG_UTF8, GetDatabaseEncoding(),
+										  (unsigned char *) utf8 + done, part,
+										  (unsigned char *) buf.data + buf.len,
+										  (part + 1) * MAX_GROWTH, true);
+		buf.len += strlen(buf.data + buf.len);
+		done += converted;
+		if (converted < part)
+		{
+			untranslatable_character(cs, utf8 + done, replaced);
+			appendStringInfoChar(&buf, '?');
+			done += pg_utf_mblen((const unsigned char *) utf8 + done);
+		}
 	}
 	*outlen = buf.len;
 	return buf.data;
@@ -199,11 +250,17 @@ utf8_to_server(const Charset *cs, const char *utf8, uint64 len,
 
 /*
  * Check text that claims an encoding of PostgreSQL's.  NUL bytes are let
- * through, which PostgreSQL's own check refuses.
+ * through, which PostgreSQL's own check refuses.  The text comes back as it
+ * is, or with its invalid bytes replaced.
  */
-static void
-verify(const Charset *cs, int encoding, const char *data, uint32 len)
+static const char *
+verify(const Charset *cs, int encoding, const char *data, uint32 len,
+	   uint32 *outlen, bool *replaced)
 {
+	bool		is_utf8 = encoding == PG_UTF8;
+	char	   *result = NULL;
+	char	   *out = NULL;
+	uint32		start = 0;		/* of what is not in result yet */
 	uint32		done = 0;
 
 	while (done < len)
@@ -211,54 +268,66 @@ verify(const Charset *cs, int encoding, const char *data, uint32 len)
 		int			part = Min(len - done, PG_INT32_MAX);
 		int			valid = pg_encoding_verifymbstr(encoding, data + done,
 													part);
+		uint32		skip = 1;
 
 		done += valid;
 		if (valid == part)
 			continue;
-		if (data[done] != '\0')
-			invalid_bytes(cs, data + done, len - done);
-		done++;
+		if (data[done] == '\0')
+		{
+			done++;
+			continue;
+		}
+		not_a_character(cs, data + done, len - done, replaced);
+		/* half of a surrogate pair has three bytes */
+		if (is_utf8 && (uint8) data[done] == 0xED && len - done >= 3 &&
+			((uint8) data[done + 1] & 0xE0) == 0xA0 &&
+			((uint8) data[done + 2] & 0xC0) == 0x80)
+			skip = 3;
+		if (result == NULL)
+			out = result = alloc_output(cs, len, 3);
+		memcpy(out, data + start, done - start);
+		out += done - start;
+		if (is_utf8)
+			out = put_utf8(out, REPLACEMENT_CHARACTER);
+		else
+			*out++ = '?';
+		start = done += skip;
 	}
+	*outlen = len;
+	if (result == NULL)
+		return data;
+	memcpy(out, data + start, len - start);
+	*outlen = out - result + len - start;
+	return result;
 }
 
 static const char *
-transcode_utf8(const void *arg, const char *data, uint32 len, uint32 *outlen)
+transcode_utf8(const void *arg, const char *data, uint32 len, uint32 *outlen,
+			   bool *replaced)
 {
 	*outlen = len;
 	if (is_ascii(data, len))
 		return data;
-	verify(arg, PG_UTF8, data, len);
-	return utf8_to_server(arg, data, len, outlen);
-}
-
-static const char *
-transcode_ascii(const void *arg, const char *data, uint32 len, uint32 *outlen)
-{
-	*outlen = len;
-	if (is_ascii(data, len))
-		return data;
-	while (!IS_HIGHBIT_SET(*data))
-	{
-		data++;
-		len--;
-	}
-	invalid_bytes(arg, data, len);
-	return NULL;
+	data = verify(arg, PG_UTF8, data, len, outlen, replaced);
+	return utf8_to_server(arg, data, *outlen, outlen, replaced);
 }
 
 /* Text of no declared character set is taken for the server's. */
 static const char *
 transcode_binary(const void *arg, const char *data, uint32 len,
-				 uint32 *outlen)
+				 uint32 *outlen, bool *replaced)
 {
 	*outlen = len;
-	if (!is_ascii(data, len))
-		verify(arg, GetDatabaseEncoding(), data, len);
-	return data;
+	if (is_ascii(data, len))
+		return data;
+	return verify(arg, GetDatabaseEncoding(), data, len, outlen, replaced);
 }
 
+/* An 8-bit set; ascii has no upper half. */
 static const char *
-transcode_8bit(const void *arg, const char *data, uint32 len, uint32 *outlen)
+transcode_8bit(const void *arg, const char *data, uint32 len, uint32 *outlen,
+			   bool *replaced)
 {
 	const Charset *cs = arg;
 	const uint8 *p = (const uint8 *) data;
@@ -280,12 +349,49 @@ transcode_8bit(const void *arg, const char *data, uint32 len, uint32 *outlen)
 			*out++ = c;
 			continue;
 		}
-		c = cs->high[c - 0x80];
+		c = cs->high ? cs->high[c - 0x80] : 0;
 		if (c == 0)
-			invalid_bytes(cs, (const char *) p, end - p);
+		{
+			not_a_character(cs, (const char *) p, end - p, replaced);
+			c = REPLACEMENT_CHARACTER;
+		}
 		out = put_utf8(out, c);
 	}
-	return utf8_to_server(cs, result, out - result, outlen);
+	return utf8_to_server(cs, result, out - result, outlen, replaced);
+}
+
+/* swe7, which has Swedish letters in place of some of ASCII's characters */
+static const char *
+transcode_swe7(const void *arg, const char *data, uint32 len, uint32 *outlen,
+			   bool *replaced)
+{
+	static const struct
+	{
+		char		code;
+		uint16		unicode;
+	}			letters[] = {
+		{'@', 0x00C9}, {'[', 0x00C4}, {'\\', 0x00D6}, {']', 0x00C5},
+		{'^', 0x00DC}, {'`', 0x00E9}, {'{', 0x00E4}, {'|', 0x00F6},
+		{'}', 0x00E5}, {'~', 0x00FC}
+	};
+	char	   *result = alloc_output(arg, len, 3);
+	char	   *out = result;
+
+	for (uint32 i = 0; i < len; i++)
+	{
+		uint32		c = (uint8) data[i];
+
+		for (Size n = 0; n < lengthof(letters); n++)
+			if (letters[n].code == data[i])
+				c = letters[n].unicode;
+		if (IS_HIGHBIT_SET(data[i]))
+		{
+			not_a_character(arg, data + i, len - i, replaced);
+			c = REPLACEMENT_CHARACTER;
+		}
+		out = put_utf8(out, c);
+	}
+	return utf8_to_server(arg, result, out - result, outlen, replaced);
 }
 
 /*
@@ -300,75 +406,87 @@ utf16_unit(const uint8 *p, bool little_endian)
 
 static const char *
 decode_utf16(const Charset *cs, const char *data, uint32 len,
-			 bool little_endian, bool pairs, uint32 *outlen)
+			 bool little_endian, bool pairs, uint32 *outlen,
+			 bool *replaced)
 {
 	const uint8 *p = (const uint8 *) data;
 	const uint8 *end = p + len;
-	char	   *result = alloc_output(cs, len, 2);
+	char	   *result = alloc_output(cs, len, 3);
 	char	   *out = result;
 
 	while (p < end)
 	{
-		uint32		c;
-		uint32		low;
+		int			size = Min(2, end - p);
+		uint32		c = size < 2 ? 0xD800 : utf16_unit(p, little_endian);
 
-		if (end - p < 2)
-			invalid_bytes(cs, (const char *) p, end - p);
-		c = utf16_unit(p, little_endian);
 		if (c >= 0xD800 && c <= 0xDFFF)
 		{
-			low = pairs && c < 0xDC00 && end - p >= 4 ?
-				utf16_unit(p + 2, little_endian) : 0;
-			if (low < 0xDC00 || low > 0xDFFF)
-				invalid_bytes(cs, (const char *) p, end - p);
-			c = 0x10000 + ((c & 0x3FF) << 10) + (low & 0x3FF);
-			p += 2;
+			uint32		low = pairs && c < 0xDC00 && end - p >= 4 ?
+			utf16_unit(p + 2, little_endian) : 0;
+
+			if (low >= 0xDC00 && low <= 0xDFFF)
+			{
+				c = 0x10000 + ((c & 0x3FF) << 10) + (low & 0x3FF);
+				size = 4;
+			}
+			else
+			{
+				not_a_character(cs, (const char *) p, end - p, replaced);
+				c = REPLACEMENT_CHARACTER;
+			}
 		}
 		out = put_utf8(out, c);
-		p += 2;
+		p += size;
 	}
-	return utf8_to_server(cs, result, out - result, outlen);
+	return utf8_to_server(cs, result, out - result, outlen, replaced);
 }
 
 static const char *
-transcode_ucs2(const void *arg, const char *data, uint32 len, uint32 *outlen)
+transcode_ucs2(const void *arg, const char *data, uint32 len, uint32 *outlen,
+			   bool *replaced)
 {
-	return decode_utf16(arg, data, len, false, false, outlen);
+	return decode_utf16(arg, data, len, false, false, outlen, replaced);
 }
 
 static const char *
-transcode_utf16(const void *arg, const char *data, uint32 len, uint32 *outlen)
+transcode_utf16(const void *arg, const char *data, uint32 len,
+				uint32 *outlen, bool *replaced)
 {
-	return decode_utf16(arg, data, len, false, true, outlen);
+	return decode_utf16(arg, data, len, false, true, outlen, replaced);
 }
 
 static const char *
 transcode_utf16le(const void *arg, const char *data, uint32 len,
-				  uint32 *outlen)
+				  uint32 *outlen, bool *replaced)
 {
-	return decode_utf16(arg, data, len, true, true, outlen);
+	return decode_utf16(arg, data, len, true, true, outlen, replaced);
 }
 
 static const char *
-transcode_utf32(const void *arg, const char *data, uint32 len, uint32 *outlen)
+transcode_utf32(const void *arg, const char *data, uint32 len,
+				uint32 *outlen, bool *replaced)
 {
 	const uint8 *p = (const uint8 *) data;
 	const uint8 *end = p + len;
-	char	   *result = alloc_output(arg, len, 1);
+	char	   *result = alloc_output(arg, len, 3);
 	char	   *out = result;
 
-	for (; p < end; p += 4)
+	while (p < end)
 	{
-		uint32		c;
+		int			size = Min(4, end - p);
+		uint32		c = PG_UINT32_MAX;
 
-		if (end - p < 4)
-			invalid_bytes(arg, (const char *) p, end - p);
-		c = (uint32) p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+		if (size == 4)
+			c = (uint32) p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 		if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
-			invalid_bytes(arg, (const char *) p, end - p);
+		{
+			not_a_character(arg, (const char *) p, end - p, replaced);
+			c = REPLACEMENT_CHARACTER;
+		}
 		out = put_utf8(out, c);
+		p += size;
 	}
-	return utf8_to_server(arg, result, out - result, outlen);
+	return utf8_to_server(arg, result, out - result, outlen, replaced);
 }
 
 /*
@@ -409,28 +527,43 @@ exceptional_char(const Charset *cs, uint32 code)
  * Let PostgreSQL convert text without NUL bytes; returns the output's end.
  */
 static char *
-convert_part(const Charset *cs, const char *data, uint32 len, char *out)
+convert_part(const Charset *cs, const char *data, uint32 len, char *out,
+			 bool *replaced)
 {
-	if (len == 0)
-		return out;
 	if (len > PG_INT32_MAX / MAX_GROWTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("text in character set \"%s\" is too large",
 						cs->name)));
-	FunctionCall6(cs->conversion,
-				  Int32GetDatum(cs->encoding),
-				  Int32GetDatum(PG_UTF8),
-				  CStringGetDatum(data),
-				  CStringGetDatum(out),
-				  Int32GetDatum(len),
-				  BoolGetDatum(false));
-	return out + strlen(out);
+	while (len > 0)
+	{
+		uint32		done;
+
+		done = DatumGetInt32(FunctionCall6(cs->conversion,
+										   Int32GetDatum(cs->encoding),
+										   Int32GetDatum(PG_UTF8),
+										   CStringGetDatum(data),
+										   CStringGetDatum(out),
+										   Int32GetDatum(len),
+										   BoolGetDatum(true)));
+		out += strlen(out);
+		data += done;
+		len -= done;
+		if (len > 0)
+		{
+			/* a lead byte may be alone, so only it is passed over */
+			not_a_character(cs, data, len, replaced);
+			out = put_utf8(out, REPLACEMENT_CHARACTER);
+			data++;
+			len--;
+		}
+	}
+	return out;
 }
 
 static const char *
 transcode_multibyte(const void *arg, const char *data, uint32 len,
-					uint32 *outlen)
+					uint32 *outlen, bool *replaced)
 {
 	const Charset *cs = arg;
 	const char *end = data + len;
@@ -468,14 +601,14 @@ transcode_multibyte(const void *arg, const char *data, uint32 len,
 		}
 		if (special != 0 || *p == '\0')
 		{
-			out = convert_part(cs, part, p - part, out);
+			out = convert_part(cs, part, p - part, out, replaced);
 			out = put_utf8(out, special);
 			part = p + size;
 		}
 		p += size;
 	}
-	out = convert_part(cs, part, end - part, out);
-	return utf8_to_server(cs, result, out - result, outlen);
+	out = convert_part(cs, part, end - part, out, replaced);
+	return utf8_to_server(cs, result, out - result, outlen, replaced);
 }
 
 #define MULTIBYTE(name, encoding, exceptions, has_private) \
@@ -489,12 +622,13 @@ static Charset charsets[] = {
 	UNICODE("utf8mb4", transcode_utf8),
 	UNICODE("utf8mb3", transcode_utf8),
 	UNICODE("utf8", transcode_utf8),
-	UNICODE("ascii", transcode_ascii),
+	EIGHT_BIT("ascii", NULL),
 	UNICODE("binary", transcode_binary),
 	UNICODE("ucs2", transcode_ucs2),
 	UNICODE("utf16", transcode_utf16),
 	UNICODE("utf16le", transcode_utf16le),
 	UNICODE("utf32", transcode_utf32),
+	UNICODE("swe7", transcode_swe7),
 	EIGHT_BIT("latin1", latin1_high),
 	EIGHT_BIT("latin2", latin2_high),
 	EIGHT_BIT("latin5", latin5_high),
@@ -529,6 +663,17 @@ static Charset charsets[] = {
 	MULTIBYTE("euckr", PG_UHC, NULL, false),
 };
 
+/* The conversion from UTF-8 to the server's encoding, where one is needed. */
+static bool
+find_conversion_to_server(void)
+{
+	if (GetDatabaseEncoding() == PG_UTF8 ||
+		GetDatabaseEncoding() == PG_SQL_ASCII || OidIsValid(to_server))
+		return true;
+	to_server = FindDefaultConversionProc(PG_UTF8, GetDatabaseEncoding());
+	return OidIsValid(to_server);
+}
+
 /*
  * Find the transcoder of a MariaDB character set.  Returns false for a set
  * that we do not know; transcode and arg are valid for the process' life.
@@ -557,6 +702,8 @@ ms_charset_bind(const char *charset, MsTranscodeFn *transcode,
 			fmgr_info_cxt(proc, conversion, TopMemoryContext);
 			cs->conversion = conversion;
 		}
+		if (!find_conversion_to_server())
+			return false;
 		*transcode = cs->transcode;
 		*arg = cs;
 		return true;

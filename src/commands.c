@@ -183,6 +183,13 @@ add_pending(int32 subid, PendingKind kind)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Its workers look at the catalog again when this transaction commits. */
+void
+ms_notify_at_commit(int32 subid)
+{
+	add_pending(subid, PENDING_CHANGE);
+}
+
 /* Whether the subscription waits for this transaction to commit. */
 bool
 ms_start_is_pending(int32 subid)
@@ -215,8 +222,8 @@ ms_check_preloaded(void)
 }
 
 /* For functions that write: says so before anything is asked of MariaDB. */
-static void
-check_may_write(const char *function)
+void
+ms_check_may_write(const char *function)
 {
 	PreventCommandDuringRecovery(function);
 	PreventCommandIfReadOnly(function);
@@ -300,8 +307,8 @@ check_owner(const MsSubscription *sub)
  * A subscription that the current user may change, locked.  NULL when there
  * is none and missing_ok is true.
  */
-static MsSubscription *
-lock_own_subscription(const char *name, LOCKMODE mode, bool missing_ok)
+MsSubscription *
+ms_lock_own_subscription(const char *name, LOCKMODE mode, bool missing_ok)
 {
 	MsSubscription *sub = ms_catalog_find_subscription(name, missing_ok);
 
@@ -456,7 +463,7 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 	char	   *position;
 	List	   *tables;
 
-	check_may_write("create_subscription()");
+	ms_check_may_write("create_subscription()");
 	ms_options_parse(json, &options);
 	check_run_as_owner(&options);
 	check_new_name(name);
@@ -498,8 +505,8 @@ ms_alter_subscription(PG_FUNCTION_ARGS)
 	MsSubscriptionOptions options;
 	MsSubscription *sub;
 
-	check_may_write("alter_subscription()");
-	sub = lock_own_subscription(name, ShareUpdateExclusiveLock, false);
+	ms_check_may_write("alter_subscription()");
+	sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock, false);
 	sub->options = ms_options_merge(sub->options, PG_GETARG_JSONB_P(1));
 	ms_options_parse(sub->options, &options);
 	check_run_as_owner(&options);
@@ -514,8 +521,8 @@ ms_start(PG_FUNCTION_ARGS)
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
 	MsSubscription *sub;
 
-	check_may_write("start()");
-	sub = lock_own_subscription(name, ShareUpdateExclusiveLock, false);
+	ms_check_may_write("start()");
+	sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock, false);
 	sub->enabled = true;
 	ms_catalog_update_subscription(sub);
 	ms_shmem_reserve(MyDatabaseId, sub->subid);
@@ -529,8 +536,8 @@ ms_stop(PG_FUNCTION_ARGS)
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
 	MsSubscription *sub;
 
-	check_may_write("stop()");
-	sub = lock_own_subscription(name, ShareUpdateExclusiveLock, false);
+	ms_check_may_write("stop()");
+	sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock, false);
 	sub->enabled = false;
 	ms_catalog_update_subscription(sub);
 	add_pending(sub->subid, PENDING_STOP);
@@ -540,7 +547,7 @@ ms_stop(PG_FUNCTION_ARGS)
 static void
 set_snapshot_paused(const char *name, bool paused)
 {
-	MsSubscription *sub = lock_own_subscription(name, ShareUpdateExclusiveLock,
+	MsSubscription *sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock,
 												false);
 
 	sub->snapshot_paused = paused;
@@ -551,7 +558,7 @@ set_snapshot_paused(const char *name, bool paused)
 Datum
 ms_pause_snapshot(PG_FUNCTION_ARGS)
 {
-	check_may_write("pause_snapshot()");
+	ms_check_may_write("pause_snapshot()");
 	set_snapshot_paused(NameStr(*PG_GETARG_NAME(0)), true);
 	PG_RETURN_VOID();
 }
@@ -559,7 +566,7 @@ ms_pause_snapshot(PG_FUNCTION_ARGS)
 Datum
 ms_resume_snapshot(PG_FUNCTION_ARGS)
 {
-	check_may_write("resume_snapshot()");
+	ms_check_may_write("resume_snapshot()");
 	set_snapshot_paused(NameStr(*PG_GETARG_NAME(0)), false);
 	PG_RETURN_VOID();
 }
@@ -570,8 +577,8 @@ ms_reset_stats(PG_FUNCTION_ARGS)
 	char	   *name = NameStr(*PG_GETARG_NAME(0));
 	MsSubscription *sub;
 
-	check_may_write("reset_stats()");
-	sub = lock_own_subscription(name, ShareUpdateExclusiveLock, false);
+	ms_check_may_write("reset_stats()");
+	sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock, false);
 	ms_catalog_reset_stats(sub->subid);
 	add_pending(sub->subid, PENDING_RESET);
 	PG_RETURN_VOID();
@@ -608,8 +615,8 @@ ms_drop_subscription(PG_FUNCTION_ARGS)
 	bool		if_exists = PG_GETARG_BOOL(1);
 	MsSubscription *sub;
 
-	check_may_write("drop_subscription()");
-	sub = lock_own_subscription(name, AccessExclusiveLock, if_exists);
+	ms_check_may_write("drop_subscription()");
+	sub = ms_lock_own_subscription(name, AccessExclusiveLock, if_exists);
 	if (sub == NULL)
 	{
 		ereport(NOTICE,

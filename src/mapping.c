@@ -143,40 +143,48 @@ check_column(const MsMapping *mapping, Relation rel,
 			 const MsSubscriptionOptions *options, Bitmapset **mapped)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	const char *name = ms_typemap_target_name(source);
 	Form_pg_attribute att = NULL;
 	MsColumn	col = {0};
 	int			i;
 
+	if (name == NULL)
+		return;
 	for (i = 0; i < desc->natts; i++)
 	{
 		att = TupleDescAttr(desc, i);
 		if (!att->attisdropped &&
-			strcmp(NameStr(att->attname), source->name) == 0)
+			strcmp(NameStr(att->attname), name) == 0)
 			break;
 	}
 	if (i == desc->natts)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("target table \"%s\" has no column \"%s\"",
-						RelationGetRelationName(rel), source->name),
-				 errdetail("Source table \"%s.%s\" has it, of type %s.",
-						   mapping->source->db, mapping->source->name,
-						   source->column_type),
+						RelationGetRelationName(rel), name),
+				 errdetail("Column \"%s\" of source table \"%s.%s\" goes there, of type %s.",
+						   source->name, mapping->source->db,
+						   mapping->source->name, source->column_type),
 				 errhint("Use ALTER TABLE %s ADD COLUMN %s %s.",
 						 quote_qualified_identifier(mapping->schema,
-													mapping->source->name),
-						 quote_identifier(source->name),
+													mapping->relname),
+						 quote_identifier(name),
 						 ms_typemap_default_type(source, options))));
 	if (att->attgenerated)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 				 errmsg("column \"%s\" of target table \"%s\" is a generated column",
-						source->name, RelationGetRelationName(rel)),
+						name, RelationGetRelationName(rel)),
 				 errdetail("The source's value could not be stored."),
 				 errhint("Use ALTER TABLE %s ALTER COLUMN %s DROP EXPRESSION.",
 						 quote_qualified_identifier(mapping->schema,
-													mapping->source->name),
-						 quote_identifier(source->name))));
+													mapping->relname),
+						 quote_identifier(name))));
+	if (bms_is_member(i, *mapped))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("two columns of source table \"%s.%s\" go to column \"%s\"",
+						mapping->source->db, mapping->source->name, name)));
 
 	ms_typemap_init_column(&col, source);
 	ms_typemap_bind_target(&col, source, i, att->atttypid, att->atttypmod,
@@ -205,17 +213,42 @@ check_other_columns(Relation rel, Bitmapset *mapped)
 	}
 }
 
+/* Rows are found by the source's key, so it cannot be left out. */
+static void
+check_key(const MsSourceTable *table)
+{
+	MsSourceIndex *key = ms_source_table_key(table);
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+		ListCell   *lc2;
+
+		if (key == NULL || ms_typemap_target_name(col) != NULL)
+			continue;
+		foreach(lc2, key->columns)
+			if (strcmp(lfirst(lc2), col->name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" of source table \"%s.%s\" cannot be left out",
+							col->name, table->db, table->name),
+					 errdetail("It is part of the key by which rows are found.")));
+	}
+}
+
 static void
 check_target(const MsMapping *mapping, const MsSubscriptionOptions *options)
 {
 	Relation	rel = table_open(mapping->relid, AccessShareLock);
 	char	   *name = quote_qualified_identifier(mapping->schema,
-												  mapping->source->name);
+												  mapping->relname);
 	Bitmapset  *mapped = NULL;
 	ListCell   *lc;
 
 	check_kind(rel);
 	check_rights(rel);
+	check_key(mapping->source);
 	foreach(lc, mapping->source->columns)
 		check_column(mapping, rel, lfirst(lc), options, &mapped);
 	check_other_columns(rel, mapped);
@@ -243,7 +276,7 @@ find_relation(const MsMapping *mapping)
 	if (!OidIsValid(schema))
 		return InvalidOid;
 	check_schema(mapping, schema);
-	return get_relname_relid(mapping->source->name, schema);
+	return get_relname_relid(mapping->relname, schema);
 }
 
 static void
@@ -254,7 +287,7 @@ create_target(MsMapping *mapping, const MsSubscriptionOptions *options)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("target table %s does not exist",
 						quote_qualified_identifier(mapping->schema,
-												   mapping->source->name)),
+												   mapping->relname)),
 				 errdetail("Source table \"%s.%s\" needs it, and the subscription option \"create_tables\" is false.",
 						   mapping->source->db, mapping->source->name),
 				 errhint("Create the table, or leave \"create_tables\" at true.")));
@@ -279,12 +312,33 @@ mapping_error_context(void *arg)
 	errcontext("mapping of source table \"%s.%s\"", table->db, table->name);
 }
 
+/* Names that PostgreSQL would cut. */
+static void
+check_names(const MsMapping *mapping)
+{
+	ListCell   *lc;
+
+	check_name_length("database", mapping->schema);
+	check_name_length("table", mapping->relname);
+	foreach(lc, mapping->source->columns)
+	{
+		const char *name = ms_typemap_target_name(lfirst(lc));
+
+		if (name)
+			check_name_length("column", name);
+	}
+}
+
+/*
+ * Map one table.  target is the relation to use, InvalidOid for the one that
+ * has the source's name or is made; columns has options of single columns.
+ */
 static MsMapping *
-map_table(MsSourceTable *table, const MsSubscriptionOptions *options)
+map_table(MsSourceTable *table, Oid target, Jsonb *columns,
+		  const MsSubscriptionOptions *options)
 {
 	MsMapping  *mapping = palloc0(sizeof(MsMapping));
 	ErrorContextCallback callback;
-	ListCell   *lc;
 
 	callback.callback = mapping_error_context;
 	callback.arg = table;
@@ -292,11 +346,23 @@ map_table(MsSourceTable *table, const MsSubscriptionOptions *options)
 	error_context_stack = &callback;
 
 	mapping->source = table;
-	mapping->schema = pstrdup(ms_options_schema(options, table->db));
-	check_name_length("database", mapping->schema);
-	check_name_length("table", table->name);
-	foreach(lc, table->columns)
-		check_name_length("column", ((MsSourceColumn *) lfirst(lc))->name);
+	mapping->columns = columns;
+	ms_options_bind_columns(table->columns, columns, options);
+	if (OidIsValid(target))
+	{
+		mapping->schema = get_namespace_name(get_rel_namespace(target));
+		mapping->relname = get_rel_name(target);
+		if (mapping->relname == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("target table with OID %u does not exist", target)));
+	}
+	else
+	{
+		mapping->schema = pstrdup(ms_options_schema(options, table->db));
+		mapping->relname = table->name;
+	}
+	check_names(mapping);
 
 	mapping->relid = find_relation(mapping);
 	if (!OidIsValid(mapping->relid))
@@ -366,8 +432,8 @@ foreign_key_statements(List *mappings, const MsMapping *mapping,
 		if (is_mapped(mappings, key->ref_db, key->ref_table))
 			table.foreign_keys = lappend(table.foreign_keys, key);
 	}
-	return ms_typemap_create_foreign_keys(&table, mapping->schema, table.name,
-										  options);
+	return ms_typemap_create_foreign_keys(&table, mapping->schema,
+										  mapping->relname, options);
 }
 
 /*
@@ -392,7 +458,7 @@ finish_tables(List *mappings, const MsSubscriptionOptions *options)
 			continue;
 		foreach(lc2, ms_typemap_create_indexes(mapping->source,
 											   mapping->schema,
-											   mapping->source->name))
+											   mapping->relname))
 			run_sql(lfirst(lc2));
 	}
 }
@@ -412,11 +478,26 @@ ms_mapping_make(List *tables, const MsSubscriptionOptions *options)
 		MsSourceTable *table = lfirst(lc);
 
 		if (strcmp(table->table_type, "SEQUENCE") != 0)
-			mappings = lappend(mappings, map_table(table, options));
+			mappings = lappend(mappings,
+							   map_table(table, InvalidOid, NULL, options));
 	}
 	check_duplicate_targets(mappings);
 	finish_tables(mappings, options);
 	return mappings;
+}
+
+/*
+ * The same for one table with a target, InvalidOid for the default one, and
+ * options of single columns, or NULL.
+ */
+MsMapping *
+ms_mapping_make_one(MsSourceTable *table, Oid target, Jsonb *columns,
+					const MsSubscriptionOptions *options)
+{
+	MsMapping  *mapping = map_table(table, target, columns, options);
+
+	finish_tables(list_make1(mapping), options);
+	return mapping;
 }
 
 /*
@@ -435,5 +516,6 @@ ms_mapping_record(int32 subid, const MsMapping *mapping, MsTableState state)
 	table.source_columns = ms_source_columns_to_jsonb(mapping->source);
 	table.deferred_ddl = mapping->deferred_ddl;
 	table.created = mapping->created;
+	table.columns = mapping->columns;
 	ms_catalog_insert_table(&table, mapping->source->rows_estimate);
 }

@@ -13,8 +13,10 @@
 typedef struct MsMapping
 {
 	MsSourceTable *source;
-	char	   *schema;
+	char	   *schema;			/* of the target */
+	char	   *relname;
 	Oid			relid;
+	Jsonb	   *columns;		/* options of single columns, or NULL */
 	bool		created;		/* by us, so its indexes are ours to make */
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 } MsMapping;
@@ -22,6 +24,9 @@ typedef struct MsMapping
 extern List *ms_mapping_make(List *tables,
 							 const MsSubscriptionOptions *options);
 
+extern MsMapping *ms_mapping_make_one(MsSourceTable *table, Oid target,
+									  Jsonb *columns,
+									  const MsSubscriptionOptions *options);
 extern void ms_mapping_record(int32 subid, const MsMapping *mapping,
 							  MsTableState state);
 

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <math.h>
 
+#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -18,6 +19,7 @@
 
 #include "gtid.h"
 #include "options.h"
+#include "remote_schema.h"
 
 /* ------------------------------------------------------------------------
  * The table of subscription options
@@ -32,7 +34,9 @@ typedef enum OptionType
 	OPTION_WORDS,				/* comma-separated words, or an array */
 	OPTION_DURATION,			/* milliseconds, or an interval's text */
 	OPTION_GTID,
-	OPTION_SCHEMA_MAP
+	OPTION_SCHEMA_MAP,
+	OPTION_NAME,				/* of a column */
+	OPTION_ZONE
 } OptionType;
 
 typedef struct OptionWord
@@ -45,6 +49,8 @@ typedef struct OptionWord
 /* flags of a subscription option */
 #define AT_CREATION		0x01	/* alter_subscription() cannot change it */
 #define DEFAULT_ONLY	0x02	/* other values are not done yet */
+#define PER_COLUMN		0x04	/* single columns may have their own */
+#define COLUMN_ONLY		0x08	/* single columns alone have it */
 
 typedef struct SubscriptionOption
 {
@@ -104,9 +110,15 @@ static const OptionWord nul_byte_words[] = {
 	{NULL, 0, false}
 };
 
+static const OptionWord untranslatable_words[] = {
+	{"error", MS_UNTRANSLATABLE_ERROR, false},
+	{"replace", MS_UNTRANSLATABLE_REPLACE, false},
+	{NULL, 0, false}
+};
+
 static const OptionWord enum_as_words[] = {
-	{"text", 0, false},
-	{"enum", 0, true},
+	{"text", false, false},
+	{"enum", true, false},
 	{NULL, 0, false}
 };
 
@@ -168,15 +180,24 @@ static const SubscriptionOption subscription_options[] = {
 	{"run_as_owner", OPTION_BOOL,
 	true, 0, 0, NULL, 0, FIELD(run_as_owner)},
 	{"zero_date", OPTION_WORD,
-	MS_ZERO_DATE_NULL, 0, 0, zero_date_words, 0, FIELD(values.zero_date)},
+	MS_ZERO_DATE_NULL, 0, 0, zero_date_words, PER_COLUMN,
+	FIELD(columns.policies.zero_date)},
 	{"nul_byte", OPTION_WORD,
-	MS_NUL_BYTE_ERROR, 0, 0, nul_byte_words, 0, FIELD(values.nul_byte)},
+	MS_NUL_BYTE_ERROR, 0, 0, nul_byte_words, PER_COLUMN,
+	FIELD(columns.policies.nul_byte)},
+	{"untranslatable", OPTION_WORD,
+	MS_UNTRANSLATABLE_ERROR, 0, 0, untranslatable_words, PER_COLUMN,
+	FIELD(columns.policies.untranslatable)},
 	{"tinyint1_as_boolean", OPTION_BOOL,
-	false, 0, 0, NULL, 0, FIELD(tinyint1_as_boolean)},
+	false, 0, 0, NULL, PER_COLUMN, FIELD(columns.tinyint1_as_boolean)},
 	{"enum_as", OPTION_WORD,
-	0, 0, 0, enum_as_words, 0, NO_FIELD},
+	false, 0, 0, enum_as_words, PER_COLUMN, FIELD(columns.enum_as_enum)},
 	{"json_as", OPTION_WORD,
-	false, 0, 0, json_as_words, 0, FIELD(json_as_jsonb)}
+	false, 0, 0, json_as_words, PER_COLUMN, FIELD(columns.json_as_jsonb)},
+	{"name", OPTION_NAME,
+	0, 0, 0, NULL, PER_COLUMN | COLUMN_ONLY, FIELD(columns.name)},
+	{"zone", OPTION_ZONE,
+	0, 0, 0, NULL, PER_COLUMN | COLUMN_ONLY, FIELD(columns.zone)}
 };
 
 StaticAssertDecl(sizeof(MsDdlPolicy) == sizeof(int) &&
@@ -230,16 +251,26 @@ ms_name_match_add(MsNameMatch *match, const char *candidate)
 	}
 }
 
+/* Is the option one of a subscription, or of a column? */
+static bool
+is_in_scope(const SubscriptionOption *option, bool of_column)
+{
+	return of_column ? (option->flags & PER_COLUMN) != 0 :
+		(option->flags & COLUMN_ONLY) == 0;
+}
+
 static void
-unknown_option(const char *name)
+unknown_option(const char *name, bool of_column)
 {
 	MsNameMatch match;
 
 	ms_name_match_init(&match, name);
 	for (int i = 0; i < (int) lengthof(subscription_options); i++)
-		ms_name_match_add(&match, subscription_options[i].name);
+		if (is_in_scope(&subscription_options[i], of_column))
+			ms_name_match_add(&match, subscription_options[i].name);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 of_column ? errmsg("unrecognized column option \"%s\"", name) :
 			 errmsg("unrecognized subscription option \"%s\"", name),
 			 errdetail("Valid options are: %s.", match.valid.data),
 			 match.best ? errhint("Perhaps you meant the option \"%s\".",
@@ -269,6 +300,11 @@ describe_valid_values(const SubscriptionOption *option)
 			return pstrdup("Valid values are MariaDB GTID positions such as \"0-1-100\", or \"0-1-100,1-2-50\" with several domains.");
 		case OPTION_SCHEMA_MAP:
 			return pstrdup("Valid values are objects that map names of databases to names of schemas, such as {\"db\": \"schema\"}.");
+		case OPTION_NAME:
+			return psprintf("Valid values are names of at most %d bytes.",
+							NAMEDATALEN - 1);
+		case OPTION_ZONE:
+			return pstrdup("Valid values are names of time zones, such as \"Europe/Berlin\" or \"UTC\".");
 		case OPTION_WORD:
 		case OPTION_WORDS:
 			break;
@@ -287,6 +323,9 @@ invalid_value(const SubscriptionOption *option, const char *value)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 (option->flags & COLUMN_ONLY) ?
+			 errmsg("invalid value for column option \"%s\": %s",
+					option->name, value) :
 			 errmsg("invalid value for subscription option \"%s\": %s",
 					option->name, value),
 			 errdetail("%s", describe_valid_values(option))));
@@ -349,7 +388,8 @@ set_defaults(MsSubscriptionOptions *options)
 	{
 		const SubscriptionOption *option = &subscription_options[i];
 
-		if (option->type != OPTION_GTID && option->type != OPTION_SCHEMA_MAP)
+		/* pointers are NULL */
+		if (option->type <= OPTION_DURATION)
 			store_int(options, option, option->default_value);
 	}
 }
@@ -526,6 +566,19 @@ parse_schema_map(const SubscriptionOption *option, const JsonbValue *value)
 	return map;
 }
 
+/* The name of a column, or of a time zone. */
+static char *
+parse_name(const SubscriptionOption *option, const JsonbValue *value)
+{
+	char	   *text = string_value(value);
+
+	if (text == NULL || text[0] == '\0' ||
+		(option->type == OPTION_NAME ? strlen(text) >= NAMEDATALEN :
+		 pg_tzset(text) == NULL))
+		invalid_value(option, value_text(value));
+	return text;
+}
+
 static void
 parse_option(const SubscriptionOption *option, const JsonbValue *value,
 			 MsSubscriptionOptions *options)
@@ -563,6 +616,10 @@ parse_option(const SubscriptionOption *option, const JsonbValue *value,
 		case OPTION_SCHEMA_MAP:
 			store_pointer(options, option, parse_schema_map(option, value));
 			return;
+		case OPTION_NAME:
+		case OPTION_ZONE:
+			store_pointer(options, option, parse_name(option, value));
+			return;
 	}
 	if (!valid)
 		invalid_value(option, value_text(value));
@@ -572,12 +629,13 @@ parse_option(const SubscriptionOption *option, const JsonbValue *value,
 }
 
 static const SubscriptionOption *
-find_option(const char *name)
+find_option(const char *name, bool of_column)
 {
 	for (int i = 0; i < (int) lengthof(subscription_options); i++)
-		if (strcmp(subscription_options[i].name, name) == 0)
+		if (strcmp(subscription_options[i].name, name) == 0 &&
+			is_in_scope(&subscription_options[i], of_column))
 			return &subscription_options[i];
-	unknown_option(name);
+	unknown_option(name, of_column);
 	return NULL;
 }
 
@@ -612,7 +670,7 @@ ms_options_parse(Jsonb *json, MsSubscriptionOptions *options)
 	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
-			option = find_option(string_value(&item));
+			option = find_option(string_value(&item), false);
 		else if (token == WJB_VALUE)
 			parse_option(option, &item, options);
 	}
@@ -650,7 +708,7 @@ ms_options_merge(Jsonb *old, Jsonb *changes)
 		if (token == WJB_KEY)
 		{
 			name = string_value(&item);
-			if (find_option(name)->flags & AT_CREATION)
+			if (find_option(name, false)->flags & AT_CREATION)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("subscription option \"%s\" can only be set by create_subscription()",
@@ -666,6 +724,128 @@ ms_options_merge(Jsonb *old, Jsonb *changes)
 
 	ms_options_parse(DatumGetJsonbP(merged), &parsed);
 	return DatumGetJsonbP(merged);
+}
+
+/* ------------------------------------------------------------------------
+ * Options of single columns
+ * ------------------------------------------------------------------------
+ */
+
+static MsSourceColumn *
+find_column(List *source_columns, const char *name)
+{
+	MsNameMatch match;
+	ListCell   *lc;
+
+	ms_name_match_init(&match, name);
+	foreach(lc, source_columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		if (strcmp(col->name, name) == 0)
+			return col;
+		ms_name_match_add(&match, col->name);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("source table has no column \"%s\"", name),
+			 errdetail("Its columns are: %s.", match.valid.data),
+			 match.best ? errhint("Perhaps you meant the column \"%s\".",
+								  match.best) : 0));
+	return NULL;
+}
+
+/* Names the column whose options are read. */
+static void
+column_error_context(void *arg)
+{
+	errcontext("options of column \"%s\"", (const char *) arg);
+}
+
+/*
+ * One column's options: its name in the target, null or false to leave it
+ * out, or an object.  What is not said is as options have it.
+ */
+static MsColumnOptions *
+parse_column(char *name, const JsonbValue *value,
+			 const MsSubscriptionOptions *options)
+{
+	MsSubscriptionOptions own = *options;
+	MsColumnOptions *result = palloc(sizeof(MsColumnOptions));
+	ErrorContextCallback callback;
+	const SubscriptionOption *option = NULL;
+	JsonbIterator *it;
+	JsonbValue	item;
+	JsonbIteratorToken token;
+
+	callback.callback = column_error_context;
+	callback.arg = name;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	if (value->type == jbvNull ||
+		(value->type == jbvBool && !value->val.boolean))
+		own.columns.omitted = true;
+	else if (value->type == jbvString)
+		parse_option(find_option("name", true), value, &own);
+	else if (value->type == jbvBinary &&
+			 JsonContainerIsObject(value->val.binary.data))
+	{
+		it = JsonbIteratorInit(value->val.binary.data);
+		(void) JsonbIteratorNext(&it, &item, false);
+		while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+		{
+			if (token == WJB_KEY)
+				option = find_option(string_value(&item), true);
+			else if (token == WJB_VALUE)
+				parse_option(option, &item, &own);
+		}
+	}
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for column \"%s\": %s", name,
+						value_text(value)),
+				 errdetail("Valid values are the column's name in the target table, null to leave it out, or an object of options.")));
+
+	error_context_stack = callback.previous;
+	*result = own.columns;
+	return result;
+}
+
+/*
+ * Give every column of a table its options: those in columns, an object with
+ * source column names as keys (NULL = none), else the subscription's.
+ */
+void
+ms_options_bind_columns(List *source_columns, Jsonb *columns,
+						const MsSubscriptionOptions *options)
+{
+	MsSourceColumn *col = NULL;
+	JsonbIterator *it;
+	JsonbValue	item;
+	JsonbIteratorToken token;
+	ListCell   *lc;
+
+	foreach(lc, source_columns)
+		((MsSourceColumn *) lfirst(lc))->options = &options->columns;
+	if (columns == NULL)
+		return;
+	if (!JB_ROOT_IS_OBJECT(columns))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("columns must be a JSON object"),
+				 errhint("Write them as '{\"source column\": \"target column\"}'.")));
+
+	it = JsonbIteratorInit(&columns->root);
+	(void) JsonbIteratorNext(&it, &item, false);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			col = find_column(source_columns, string_value(&item));
+		else if (token == WJB_VALUE)
+			col->options = parse_column(col->name, &item, options);
+	}
 }
 
 /* The schema that holds the tables of a database of the source. */

@@ -39,6 +39,22 @@ typedef struct MsSchemaMapEntry
 	char	   *schema;
 } MsSchemaMapEntry;
 
+/*
+ * What becomes of a column's values.  The subscription has them for all
+ * columns, add_table() for single ones.
+ */
+typedef struct MsColumnOptions
+{
+	MsValuePolicies policies;
+	bool		tinyint1_as_boolean;
+	bool		enum_as_enum;
+	bool		json_as_jsonb;
+	/* of single columns only */
+	bool		omitted;		/* left out of the target */
+	char	   *name;			/* the target's, NULL = the source's */
+	char	   *zone;			/* whose clock a DATETIME is of, or NULL */
+} MsColumnOptions;
+
 /* The options column of mariadb_sync.subscription, with defaults filled in. */
 typedef struct MsSubscriptionOptions
 {
@@ -60,15 +76,15 @@ typedef struct MsSubscriptionOptions
 	int			commit_max_rows;
 	int			commit_max_delay;	/* milliseconds */
 	bool		run_as_owner;
-	MsValuePolicies values;
-	bool		tinyint1_as_boolean;
-	bool		json_as_jsonb;
+	MsColumnOptions columns;
 } MsSubscriptionOptions;
 
 extern void ms_options_parse(Jsonb *json, MsSubscriptionOptions *options);
 extern Jsonb *ms_options_merge(Jsonb *old, Jsonb *changes);
 extern const char *ms_options_schema(const MsSubscriptionOptions *options,
 									 const char *db);
+extern void ms_options_bind_columns(List *source_columns, Jsonb *columns,
+									const MsSubscriptionOptions *options);
 
 /* Valid names for a message, and the one that was meant, if any. */
 typedef struct MsNameMatch

@@ -23,6 +23,7 @@
 #include "storage/lmgr.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -157,6 +158,10 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	plan->sub->source_columns = (Jsonb *)
 		memcpy(palloc(VARSIZE(sub->source_columns)), sub->source_columns,
 			   VARSIZE(sub->source_columns));
+	if (sub->columns)
+		plan->sub->columns = (Jsonb *)
+			memcpy(palloc(VARSIZE(sub->columns)), sub->columns,
+				   VARSIZE(sub->columns));
 	plan->name = psprintf("%s.%s", sub->source_db, sub->source_table);
 	plan->cxt = AllocSetContextCreate(map->cxt, "mariadb_sync plan",
 									  ALLOCSET_SMALL_SIZES);
@@ -391,23 +396,35 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 	int			n = 0;
 	ListCell   *lc;
 
+	ms_options_bind_columns(source_columns, plan->sub->columns, map->options);
 	plan->format.ncolumns = list_length(source_columns);
 	plan->format.columns = palloc0(sizeof(MsColumn) *
 								   Max(1, plan->format.ncolumns));
 	plan->format.current = -1;
+	if (plan->changes_logged == NULL)
+	{
+		plan->nchanges_logged = plan->format.ncolumns;
+		plan->changes_logged = MemoryContextAllocZero(map->cxt,
+													  Max(1, plan->nchanges_logged));
+	}
 	foreach(lc, source_columns)
 	{
 		MsSourceColumn *source = lfirst(lc);
 		MsColumn   *col = &plan->format.columns[n++];
+		const char *name = ms_typemap_target_name(source);
 
 		ms_typemap_init_column(col, source);
+		ms_value_bind_protocol(col);
+		if (n <= plan->nchanges_logged)
+			col->changes_seen = plan->changes_logged[n - 1];
 		col->attidx = -1;
+		if (name == NULL)
+			continue;
 		for (int i = 0; i < desc->natts; i++)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, i);
 
-			if (att->attisdropped ||
-				strcmp(NameStr(att->attname), source->name) != 0)
+			if (att->attisdropped || strcmp(NameStr(att->attname), name) != 0)
 				continue;
 			ms_typemap_bind_target(col, source, i, att->atttypid,
 								   att->atttypmod, map->options);
@@ -418,10 +435,10 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("target table \"%s\" has no column \"%s\"",
-							RelationGetRelationName(rel), source->name),
-					 errdetail("Source table \"%s\" has it.", plan->name),
+							RelationGetRelationName(rel), name),
+					 errdetail("Column \"%s\" of source table \"%s\" goes there.",
+							   source->name, plan->name),
 					 errhint("Add the column to the target table.")));
-		ms_value_bind_protocol(col);
 	}
 	return mapped;
 }
@@ -478,6 +495,59 @@ ms_relmap_open(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
 	}
 	if (entry && plan->bound_map != entry->raw)
 		bind_table_map(plan, entry);
+}
+
+/* The values of the key by which the row is found. */
+static char *
+describe_key(const TablePlan *plan, const MsRow *row)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < plan->format.ncolumns; i++)
+	{
+		const MsColumn *col = &plan->format.columns[i];
+		Oid			out_func;
+		bool		is_varlena;
+
+		if (col->attidx < 0 || !ms_target_has_key(plan->target) ||
+			!ms_target_is_key_column(plan->target, col->attidx) ||
+			row->isnull[col->attidx])
+			continue;
+		getTypeOutputInfo(col->typid, &out_func, &is_varlena);
+		appendStringInfo(&buf, "%s%s=%s", buf.len ? ", " : "", col->name,
+						 OidOutputFunctionCall(out_func,
+											   row->values[col->attidx]));
+	}
+	return buf.len ? buf.data : "(none)";
+}
+
+/*
+ * Log what ms_value_first_change tells of: the first change of a kind in a
+ * column, once in the life of the process.  row is the row it was in; gtid is
+ * NULL in a copy.
+ */
+void
+ms_relmap_report_changes(TablePlan *plan, const MsRow *row, const char *gtid)
+{
+	ms_value_first_change = false;
+	for (int i = 0; i < plan->format.ncolumns && i < plan->nchanges_logged; i++)
+	{
+		const MsColumn *col = &plan->format.columns[i];
+
+		for (int kind = 1; kind <= col->changes_seen; kind <<= 1)
+		{
+			if ((col->changes_seen & ~plan->changes_logged[i] & kind) == 0)
+				continue;
+			plan->changes_logged[i] |= kind;
+			ereport(LOG,
+					(errmsg("column \"%s\" of source table \"%s\" has %s, which is changed",
+							col->name, plan->name, ms_value_change_name(kind)),
+					 errdetail("GTID %s, key %s. Further values of this kind are only counted, in values_changed.",
+							   gtid ? gtid : "of the copy",
+							   describe_key(plan, row))));
+		}
+	}
 }
 
 /* Before the commit: write what is batched, let go of relations. */

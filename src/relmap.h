@@ -32,6 +32,10 @@ typedef struct TablePlan
 	const uint8 *bound_map;		/* table map the readers are bound to */
 	bool		opened;			/* target is open in this transaction */
 
+	/* MsChangeKind bits of each column that were logged; outlives cxt */
+	uint8	   *changes_logged;
+	int			nchanges_logged;
+
 	/* the copy's verdict on the current source transaction */
 	uint64		verdict_serial;
 	MsCopyVerdict verdict;
@@ -74,6 +78,8 @@ extern TablePlan *ms_relmap_find_name(MsRelmap *map, const char *db,
 extern List *ms_relmap_plans(MsRelmap *map);	/* of TablePlan * */
 extern void ms_relmap_open(MsRelmap *map, TablePlan *plan,
 						   const MapEntry *entry);
+extern void ms_relmap_report_changes(TablePlan *plan, const MsRow *row,
+									 const char *gtid);
 extern void ms_relmap_close_all(MsRelmap *map);
 extern void ms_relmap_abort(MsRelmap *map);
 extern bool ms_relmap_matches(MsRelmap *map, const char *db, const char *table);

@@ -26,6 +26,8 @@ typedef struct MsSourceColumn
 	bool		generated;
 	bool		is_json;		/* longtext with a json_valid check */
 	List	   *labels;			/* of char *: ENUM and SET */
+	/* set by ms_options_bind_columns(); NULL = as all of the subscription */
+	const struct MsColumnOptions *options;
 } MsSourceColumn;
 
 typedef struct MsSourceIndex

@@ -358,6 +358,8 @@ load_rows(Copy *copy, TablePlan *plan)
 		ms_value_read_protocol_row(&plan->format, data, data + len,
 								   row.values, row.isnull);
 		MemoryContextSwitchTo(oldcxt);
+		if (unlikely(ms_value_first_change))
+			ms_relmap_report_changes(plan, &row, NULL);
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
 		if (++copy->rows % PROGRESS_ROWS == 0)
@@ -401,6 +403,8 @@ build_indexes(Copy *copy)
 									copy->table->source_table);
 	if (tables == NIL)
 		return;
+	ms_options_bind_columns(((MsSourceTable *) linitial(tables))->columns,
+							copy->table->columns, &copy->options);
 	foreach(lc, ms_typemap_create_indexes(linitial(tables),
 										  get_namespace_name(get_rel_namespace(copy->table->relid)),
 										  get_rel_name(copy->table->relid)))
@@ -631,7 +635,7 @@ load_subscription(Copy *copy, int32 subid)
 	copy->table = ms_catalog_get_table(subid, copy->task.db, copy->task.table);
 	if (copy->table == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("table \"%s.%s\" is no longer part of the subscription",
 						copy->task.db, copy->task.table)));
 }

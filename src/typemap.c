@@ -13,11 +13,14 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "commands/extension.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/datetime.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
@@ -30,6 +33,11 @@
 /* of DECIMAL without one, as MariaDB has it */
 #define DEFAULT_DECIMAL_PRECISION	10
 
+/* of a uuid in its usual form */
+#define UUID_TEXT_LEN	36
+
+/* PostgreSQL's vectors are not as long as MariaDB's */
+#define MAX_PGVECTOR_DIMENSIONS	16000
 /* the most that MariaDB has, which is what readers and builders have room for */
 #define MAX_DECIMAL_PRECISION	65
 #define MAX_DECIMAL_SCALE		38
@@ -526,9 +534,12 @@ fits_target(const MsColumn *col, const MsSourceColumn *source)
 				return true;
 			return text_length(col, source) > 0 &&
 				text_length(col, source) <= typmod - (int32) VARHDRSZ;
+		case TIMESTAMPTZOID:
+			if (col->kind == MS_KIND_DATETIME && col->zone == NULL)
+				return false;
+			return typmod < 0 || typmod >= col->fsp;
 		case TIMEOID:
 		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
 			return typmod < 0 || typmod >= col->fsp;
 		case INTERVALOID:
 			return fits_interval(col, typmod);
@@ -537,6 +548,8 @@ fits_target(const MsColumn *col, const MsSourceColumn *source)
 		case VARBITOID:
 			return typmod < 0 || (uint32) typmod >= col->length;
 		case UUIDOID:
+			if (col->kind == MS_KIND_TEXT)
+				return col->length == UUID_TEXT_LEN;
 			return col->kind == MS_KIND_UUID || col->length == UUID_LEN;
 		default:
 			return true;
@@ -581,8 +594,45 @@ make_enum_labels(MsColumn *col)
 }
 
 /*
- * Targets that no builder is made for: an enum type, and an extension's
- * string type such as citext.  Sets what is missing when it answers NULL.
+ * The type of that name of an extension, or InvalidOid where it is not
+ * installed.
+ */
+static Oid
+extension_type(const char *extension, const char *name)
+{
+	Oid			extension_oid = get_extension_oid(extension, true);
+	Oid			result = InvalidOid;
+	CatCList   *types;
+
+	if (!OidIsValid(extension_oid))
+		return InvalidOid;
+	types = SearchSysCacheList1(TYPENAMENSP, CStringGetDatum(name));
+	for (int i = 0; i < types->n_members; i++)
+	{
+		Form_pg_type type = (Form_pg_type) GETSTRUCT(&types->members[i]->tuple);
+
+		if (getExtensionOfObject(TypeRelationId, type->oid) == extension_oid)
+			result = type->oid;
+	}
+	ReleaseCatCacheList(types);
+	return result;
+}
+
+/* PostGIS' geometry for a geometry, pgvector's vector for a vector */
+static Oid
+kind_extension_type(MsKind kind)
+{
+	if (kind == MS_KIND_GEOMETRY)
+		return extension_type("postgis", "geometry");
+	if (kind == MS_KIND_VECTOR)
+		return extension_type("vector", "vector");
+	return InvalidOid;
+}
+
+/*
+ * Targets that no builder is made for: an enum type, and the types of
+ * extensions: a string type such as citext, PostGIS' and pgvector's.  Sets
+ * what is missing when it answers NULL.
  */
 static MsBuildFn
 choose_other_builder(MsColumn *col, const char **missing_label)
@@ -597,6 +647,17 @@ choose_other_builder(MsColumn *col, const char **missing_label)
 		*missing_label = make_enum_labels(col);
 		return *missing_label ? NULL : ms_value_build_label;
 	}
+	if (col->typid == kind_extension_type(col->kind))
+	{
+		if (col->kind == MS_KIND_VECTOR &&
+			(col->length > MAX_PGVECTOR_DIMENSIONS ||
+			 (col->typmod >= 0 && (uint32) col->typmod != col->length)))
+			return NULL;
+		getTypeBinaryInputInfo(col->typid, &in_func, &col->in_typioparam);
+		fmgr_info(in_func, &col->in_func);
+		return col->kind == MS_KIND_VECTOR ? ms_value_build_vector :
+			ms_value_build_geometry;
+	}
 	get_type_category_preferred(col->typid, &category, &preferred);
 	if (typtype != TYPTYPE_BASE || category != TYPCATEGORY_STRING ||
 		col->typid < FirstNormalObjectId ||
@@ -608,24 +669,88 @@ choose_other_builder(MsColumn *col, const char **missing_label)
 }
 
 /*
+ * Domains: the base type's datum, then the domain's constraints.  MariaDB knew
+ * nothing of them when it accepted the row.
+ */
+static Datum
+build_domain(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	Datum		result = col->base_build(col, v, isnull);
+
+	domain_check(result, *isnull, col->domain, &col->domain_cache,
+				 col->domain_cxt);
+	return result;
+}
+
+static void
+check_domain_null(MsColumn *col)
+{
+	domain_check((Datum) 0, true, col->domain, &col->domain_cache,
+				 col->domain_cxt);
+}
+
+static void
+bind_domain(MsColumn *col, Oid domain)
+{
+	col->domain = domain;
+	col->domain_cxt = CurrentMemoryContext;
+	col->base_build = col->build;
+	col->build = build_domain;
+	col->check_null = check_domain_null;
+}
+
+/* What holds for the column: its own options, or the subscription's. */
+const MsColumnOptions *
+ms_typemap_column_options(const MsSourceColumn *source,
+						  const MsSubscriptionOptions *options)
+{
+	return source->options ? source->options : &options->columns;
+}
+
+/* The name of the column in the target; NULL = it is left out. */
+const char *
+ms_typemap_target_name(const MsSourceColumn *source)
+{
+	if (source->options == NULL)
+		return source->name;
+	if (source->options->omitted)
+		return NULL;
+	return source->options->name ? source->options->name : source->name;
+}
+
+/*
+ * What to do about a pair of types that was refused.
+ */
+static char *
+refusal_hint(const MsColumn *col, const MsSourceColumn *source,
+			 const MsSubscriptionOptions *options)
+{
+	if (col->kind == MS_KIND_DATETIME && col->typid == TIMESTAMPTZOID &&
+		col->zone == NULL)
+		return psprintf("A DATETIME has no time zone. Name the one it is meant in with mariadb_sync.add_table(..., columns => '{\"%s\": {\"zone\": \"UTC\"}}'), or make the target column %s.",
+						source->name, ms_typemap_default_type(source, options));
+	return psprintf("Make the target column %s.",
+					ms_typemap_default_type(source, options));
+}
+
+/*
  * Give a column its target, attribute attidx of type typid and typmod, and
  * the builder for it.  Allocates in CurrentMemoryContext.  A target that could
  * lose something of a value is an error.
- *
- * A domain is written as its base type.  Its constraints are not checked: the
- * source has accepted the row.
  */
 void
 ms_typemap_bind_target(MsColumn *col, const MsSourceColumn *source,
 					   int attidx, Oid typid, int32 typmod,
 					   const MsSubscriptionOptions *options)
 {
+	const MsColumnOptions *own = ms_typemap_column_options(source, options);
 	const char *missing_label = NULL;
 	MsBuildFn	build;
 
 	col->typmod = typmod;
 	col->typid = getBaseTypeAndTypmod(typid, &col->typmod);
-	col->policies = options->values;
+	col->policies = own->policies;
+	col->zone = own->zone ? pg_tzset(own->zone) : NULL;
 	build = ms_value_builder(col->kind, col->typid);
 	if (build && !fits_target(col, source))
 		build = NULL;
@@ -643,10 +768,11 @@ ms_typemap_bind_target(MsColumn *col, const MsSourceColumn *source,
 				 missing_label ?
 				 errdetail("The target type has no label \"%s\".", missing_label) :
 				 errdetail("A value could be changed or lost."),
-				 errhint("Make the target column %s.",
-						 ms_typemap_default_type(source, options))));
+				 errhint("%s", refusal_hint(col, source, options))));
 	col->attidx = attidx;
 	col->build = build;
+	if (col->typid != typid)
+		bind_domain(col, typid);
 }
 
 /*
@@ -656,14 +782,16 @@ char *
 ms_typemap_default_type(const MsSourceColumn *source,
 						const MsSubscriptionOptions *options)
 {
+	const MsColumnOptions *own = ms_typemap_column_options(source, options);
 	MsColumn	col;
+	Oid			typid;
 
 	ms_typemap_init_column(&col, source);
 	switch (col.kind)
 	{
 		case MS_KIND_INT:
 		case MS_KIND_UINT:
-			if (options->tinyint1_as_boolean && is_tinyint1(source))
+			if (own->tinyint1_as_boolean && is_tinyint1(source))
 				return "boolean";
 			if (integer_bits(&col) <= 15)
 				return "smallint";
@@ -685,7 +813,8 @@ ms_typemap_default_type(const MsSourceColumn *source,
 		case MS_KIND_DATE:
 			return "date";
 		case MS_KIND_DATETIME:
-			return psprintf("timestamp(%d) without time zone", col.fsp);
+			return psprintf(own->zone ? "timestamp(%d) with time zone" :
+							"timestamp(%d) without time zone", col.fsp);
 		case MS_KIND_TIMESTAMP:
 			return psprintf("timestamp(%d) with time zone", col.fsp);
 		case MS_KIND_TIME:
@@ -699,17 +828,24 @@ ms_typemap_default_type(const MsSourceColumn *source,
 		case MS_KIND_SET:
 			return "text[]";
 		case MS_KIND_JSON:
-			return options->json_as_jsonb ? "jsonb" : "json";
+			return own->json_as_jsonb ? "jsonb" : "json";
 		case MS_KIND_UUID:
 			return "uuid";
 		case MS_KIND_INET4:
 		case MS_KIND_INET6:
 			return "inet";
 		case MS_KIND_BYTES:
-		case MS_KIND_GEOMETRY:
 			return "bytea";
+		case MS_KIND_GEOMETRY:
+			typid = kind_extension_type(col.kind);
+			return OidIsValid(typid) ? format_type_be_qualified(typid) :
+				"bytea";
 		case MS_KIND_VECTOR:
-			return "real[]";
+			typid = kind_extension_type(col.kind);
+			return OidIsValid(typid) && col.length > 0 &&
+				col.length <= MAX_PGVECTOR_DIMENSIONS ?
+				psprintf("%s(%u)", format_type_be_qualified(typid), col.length) :
+				"real[]";
 	}
 	elog(ERROR, "unknown kind of column %d", col.kind);
 	return NULL;

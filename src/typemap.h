@@ -11,6 +11,9 @@
 #include "remote_schema.h"
 #include "value.h"
 
+extern const MsColumnOptions *ms_typemap_column_options(const MsSourceColumn *source,
+														const MsSubscriptionOptions *options);
+extern const char *ms_typemap_target_name(const MsSourceColumn *source);
 extern void ms_source_column_parse_type(MsSourceColumn *col);
 extern void ms_source_column_write_labels(MsSourceColumn *col);
 extern void ms_typemap_init_column(MsColumn *col, const MsSourceColumn *source);

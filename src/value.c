@@ -173,6 +173,11 @@ ms_value_read_image_row(MsRowFormat *format, const uint8 *p, const uint8 *end,
 			{
 				values[att] = (Datum) 0;
 				isnull[att] = true;
+				if (unlikely(col->check_null != NULL))
+				{
+					format->current = i;
+					col->check_null(col);
+				}
 			}
 			continue;
 		}
@@ -219,6 +224,11 @@ ms_value_read_protocol_row(MsRowFormat *format, const uint8 *p,
 			{
 				values[att] = (Datum) 0;
 				isnull[att] = true;
+				if (unlikely(col->check_null != NULL))
+				{
+					format->current = i;
+					col->check_null(col);
+				}
 			}
 			continue;
 		}

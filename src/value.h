@@ -17,6 +17,7 @@
 #define MS_VALUE_H
 
 #include "fmgr.h"
+#include "pgtime.h"
 
 /* What a source column holds. */
 typedef enum MsKind
@@ -93,11 +94,28 @@ typedef enum MsNulByte
 	MS_NUL_BYTE_REPLACE			/* with U+FFFD, or '?' outside UTF8 */
 } MsNulByte;
 
+typedef enum MsUntranslatable
+{
+	MS_UNTRANSLATABLE_ERROR,
+	MS_UNTRANSLATABLE_REPLACE	/* with U+FFFD, or '?' outside UTF8 */
+} MsUntranslatable;
+
 typedef struct MsValuePolicies
 {
 	MsZeroDate	zero_date;
 	MsNulByte	nul_byte;
+	MsUntranslatable untranslatable;
 } MsValuePolicies;
+
+/* Why a value was altered; bits of MsColumn.changes_seen. */
+typedef enum MsChangeKind
+{
+	MS_CHANGE_ZERO_DATE = 0x01,
+	MS_CHANGE_NUL_BYTE = 0x02,
+	MS_CHANGE_UNTRANSLATABLE = 0x04,
+	MS_CHANGE_BOOLEAN = 0x08,	/* a TINYINT(1) that is neither 0 nor 1 */
+	MS_CHANGE_LOCAL_TIME = 0x10 /* a DATETIME that the zone's clocks skip */
+} MsChangeKind;
 
 struct MsColumn;
 
@@ -119,10 +137,12 @@ typedef Datum (*MsBuildFn) (struct MsColumn *col, const MsValue *v,
  * Turns source-charset bytes into the server's encoding.  Returns bytes that
  * may be the input itself; *outlen is their length.  Raises an error
  * (ERRCODE_CHARACTER_NOT_IN_REPERTOIRE or ERRCODE_UNTRANSLATABLE_CHARACTER)
- * for what cannot be held.  Set by charset.c.
+ * for what cannot be held, or, when replaced is not NULL, puts a replacement
+ * character in its place and sets *replaced.  Set by charset.c.
  */
 typedef const char *(*MsTranscodeFn) (const void *arg, const char *data,
-									  uint32 len, uint32 *outlen);
+									  uint32 len, uint32 *outlen,
+									  bool *replaced);
 
 typedef struct MsColumn
 {
@@ -164,8 +184,16 @@ typedef struct MsColumn
 								 * where a target's enum type lacks it */
 	FmgrInfo	in_func;		/* targets built through their input function */
 	Oid			in_typioparam;
+	const pg_tz *zone;			/* DATETIME to timestamptz */
+	MsBuildFn	base_build;		/* of a domain's base type */
+	Oid			domain;			/* checked after base_build */
+	void	   *domain_cache;
+	MemoryContext domain_cxt;
+	/* set when the domain may refuse a NULL */
+	void		(*check_null) (struct MsColumn *col);
 	MsValuePolicies policies;
 	uint64		changed;		/* values altered by a policy */
+	int			changes_seen;	/* MsChangeKind bits, of all values so far */
 } MsColumn;
 
 /*
@@ -203,11 +231,25 @@ extern void ms_value_pick_protocol_row(MsRowFormat *format, const uint8 *p,
 extern bool ms_value_has_format(MsKind kind);
 extern int	ms_value_format(const MsColumn *col, const MsValue *v, char *buf);
 
+/*
+ * Set when a column has its first change of a kind, for whoever reports it
+ * and clears it.
+ */
+extern bool ms_value_first_change;
+
+extern const char *ms_value_change_name(MsChangeKind kind);
+
 /* builders, chosen by typemap.c */
 extern MsBuildFn ms_value_builder(MsKind kind, Oid typid);
 extern Datum ms_value_build_label(MsColumn *col, const MsValue *v,
 								  bool *isnull);
 extern Datum ms_value_build_input(MsColumn *col, const MsValue *v,
 								  bool *isnull);
+extern Datum ms_value_build_zoned(MsColumn *col, const MsValue *v,
+								  bool *isnull);
+extern Datum ms_value_build_geometry(MsColumn *col, const MsValue *v,
+									 bool *isnull);
+extern Datum ms_value_build_vector(MsColumn *col, const MsValue *v,
+								   bool *isnull);
 
 #endif							/* MS_VALUE_H */

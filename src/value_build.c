@@ -32,14 +32,46 @@
 #include "utils/uuid.h"
 #include "utils/varbit.h"
 
-#include "value.h"
+#include "value_build.h"
 
 #define UNIX_EPOCH_DAYS (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE)
 
-#define EWKB_SRID_FLAG	0x20000000
+bool		ms_value_first_change = false;
 
+/* What was changed, for a log line. */
+const char *
+ms_value_change_name(MsChangeKind kind)
+{
+	switch (kind)
+	{
+		case MS_CHANGE_ZERO_DATE:
+			return "a date that PostgreSQL does not have";
+		case MS_CHANGE_NUL_BYTE:
+			return "a NUL byte in text";
+		case MS_CHANGE_UNTRANSLATABLE:
+			return "a character that cannot be translated";
+		case MS_CHANGE_BOOLEAN:
+			return "a number that is neither 0 nor 1 in a boolean";
+		case MS_CHANGE_LOCAL_TIME:
+			return "a local time that the zone's clocks skip";
+	}
+	return "a value";
+}
+
+/* A policy has altered a value. */
 static void
-check_size(const MsColumn *col, uint64 size)
+note_change(MsColumn *col, MsChangeKind kind)
+{
+	col->changed++;
+	if ((col->changes_seen & kind) == 0)
+	{
+		col->changes_seen |= kind;
+		ms_value_first_change = true;
+	}
+}
+
+void
+ms_value_check_size(const MsColumn *col, uint64 size)
 {
 	if (unlikely(size > MaxAllocSize - VARHDRSZ))
 		ereport(ERROR,
@@ -49,12 +81,12 @@ check_size(const MsColumn *col, uint64 size)
 						   size)));
 }
 
-static Datum
-make_varlena(const MsColumn *col, const char *data, uint32 len)
+Datum
+ms_value_make_varlena(const MsColumn *col, const char *data, uint32 len)
 {
 	text	   *result;
 
-	check_size(col, len);
+	ms_value_check_size(col, len);
 	result = (text *) palloc(VARHDRSZ + len);
 	SET_VARSIZE(result, VARHDRSZ + len);
 	memcpy(VARDATA(result), data, len);
@@ -94,7 +126,7 @@ static Datum
 build_int_bool(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	if (v->i != 0 && v->i != 1)
-		col->changed++;
+		note_change(col, MS_CHANGE_BOOLEAN);
 	return BoolGetDatum(v->i != 0);
 }
 
@@ -206,14 +238,14 @@ build_zero_date(MsColumn *col, const MsValue *v, bool *isnull,
 	switch (col->policies.zero_date)
 	{
 		case MS_ZERO_DATE_NULL:
-			col->changed++;
+			note_change(col, MS_CHANGE_ZERO_DATE);
 			*isnull = true;
 			return (Datum) 0;
 		case MS_ZERO_DATE_EPOCH:
-			col->changed++;
+			note_change(col, MS_CHANGE_ZERO_DATE);
 			return epoch;
 		case MS_ZERO_DATE_MINUS_INFINITY:
-			col->changed++;
+			note_change(col, MS_CHANGE_ZERO_DATE);
 			return minus_infinity;
 		case MS_ZERO_DATE_ERROR:
 			break;
@@ -253,7 +285,6 @@ time_usec(const MsTimeFields *t)
 		t->usec;
 }
 
-/* Also of a DATETIME to timestamptz, which takes it for UTC. */
 static Datum
 build_datetime_timestamp(MsColumn *col, const MsValue *v, bool *isnull)
 {
@@ -263,6 +294,38 @@ build_datetime_timestamp(MsColumn *col, const MsValue *v, bool *isnull)
 		return zero_timestamp(col, v, isnull);
 	days = date2j(v->t.year, v->t.month, v->t.day) - POSTGRES_EPOCH_JDATE;
 	return TimestampGetDatum(days * USECS_PER_DAY + time_usec(&v->t));
+}
+
+/*
+ * A DATETIME by the clocks of col->zone to timestamptz.  A time that they
+ * skip is changed to one that they show; of two that they show twice it is
+ * the one that PostgreSQL takes, standard time.
+ */
+Datum
+ms_value_build_zoned(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	pg_tz	   *zone = unconstify(pg_tz *, col->zone);
+	struct pg_tm tm = {0};
+	struct pg_tm shown;
+	Timestamp	local;
+	TimestampTz result;
+	fsec_t		fsec;
+	int			offset;
+
+	if (unlikely(!is_real_date(&v->t)))
+		return zero_timestamp(col, v, isnull);
+	local = DatumGetTimestamp(build_datetime_timestamp(col, v, isnull));
+	tm.tm_year = v->t.year;
+	tm.tm_mon = v->t.month;
+	tm.tm_mday = v->t.day;
+	tm.tm_hour = v->t.hour;
+	tm.tm_min = v->t.minute;
+	tm.tm_sec = v->t.second;
+	result = local + DetermineTimeZoneOffset(&tm, zone) * USECS_PER_SEC;
+	if (timestamp2tm(result, &offset, &shown, &fsec, NULL, zone) == 0 &&
+		(shown.tm_hour != tm.tm_hour || shown.tm_min != tm.tm_min))
+		note_change(col, MS_CHANGE_LOCAL_TIME);
+	return TimestampTzGetDatum(result);
 }
 
 /* Also to timestamp without time zone, which gets the time in UTC. */
@@ -335,7 +398,7 @@ treat_nul_bytes(MsColumn *col, const char *s, uint32 *len)
 	for (uint32 i = 0; i < *len; i++)
 		if (s[i] == '\0')
 			size += replacement_len - 1;
-	check_size(col, size);
+	ms_value_check_size(col, size);
 	out = result = palloc(size + 1);
 	for (uint32 i = 0; i < *len; i++)
 	{
@@ -347,7 +410,7 @@ treat_nul_bytes(MsColumn *col, const char *s, uint32 *len)
 			out += replacement_len;
 		}
 	}
-	col->changed++;
+	note_change(col, MS_CHANGE_NUL_BYTE);
 	*len = size;
 	return result;
 }
@@ -358,9 +421,14 @@ treat_nul_bytes(MsColumn *col, const char *s, uint32 *len)
 static inline const char *
 server_text(MsColumn *col, const MsValue *v, uint32 *len)
 {
-	const char *s = col->transcode(col->transcode_arg, v->s.data, v->s.len,
-								   len);
+	bool		replaced = false;
+	const char *s;
 
+	s = col->transcode(col->transcode_arg, v->s.data, v->s.len, len,
+					   col->policies.untranslatable == MS_UNTRANSLATABLE_REPLACE ?
+					   &replaced : NULL);
+	if (unlikely(replaced))
+		note_change(col, MS_CHANGE_UNTRANSLATABLE);
 	if (unlikely(memchr(s, 0, *len) != NULL))
 		s = treat_nul_bytes(col, s, len);
 	return s;
@@ -418,7 +486,7 @@ make_text(const MsColumn *col, const char *s, uint32 len)
 		if (len > limit && char_count(s, len) > limit)
 			text_too_long(col);
 	}
-	return make_varlena(col, s, len);
+	return ms_value_make_varlena(col, s, len);
 }
 
 static Datum
@@ -448,7 +516,7 @@ build_text_bpchar(MsColumn *col, const MsValue *v, bool *isnull)
 			text_too_long(col);
 		pad = limit - count;
 	}
-	check_size(col, (uint64) len + pad);
+	ms_value_check_size(col, (uint64) len + pad);
 	result = palloc(VARHDRSZ + len + pad);
 	SET_VARSIZE(result, VARHDRSZ + len + pad);
 	memcpy(VARDATA(result), s, len);
@@ -466,8 +534,24 @@ build_formatted_text(MsColumn *col, const MsValue *v, bool *isnull)
 	return make_text(col, buf, len);
 }
 
+/* The value's text as a C string. */
+static char *
+server_cstring(MsColumn *col, const MsValue *v)
+{
+	uint32		len;
+	const char *s = server_text(col, v, &len);
+	char	   *result;
+
+	ms_value_check_size(col, len);
+	result = palloc(len + 1);
+	memcpy(result, s, len);
+	result[len] = '\0';
+	return result;
+}
+
+/* What a target type's own input refuses. */
 static void
-json_error_callback(void *arg)
+input_error_callback(void *arg)
 {
 	if (geterrcode() == ERRCODE_INVALID_TEXT_REPRESENTATION ||
 		geterrcode() == ERRCODE_UNTRANSLATABLE_CHARACTER)
@@ -476,23 +560,16 @@ json_error_callback(void *arg)
 }
 
 /*
- * To json, which keeps the text, or jsonb; both check it.
+ * To json, which keeps the text, jsonb or uuid; all check it.
  */
 static Datum
-make_json(MsColumn *col, const MsValue *v, PGFunction in_func)
+make_checked(MsColumn *col, const MsValue *v, PGFunction in_func)
 {
-	uint32		len;
-	const char *s = server_text(col, v, &len);
-	char	   *str;
+	char	   *str = server_cstring(col, v);
 	ErrorContextCallback callback;
 	Datum		result;
 
-	check_size(col, len);
-	str = palloc(len + 1);
-	memcpy(str, s, len);
-	str[len] = '\0';
-
-	callback.callback = json_error_callback;
+	callback.callback = input_error_callback;
 	callback.arg = col;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -504,13 +581,19 @@ make_json(MsColumn *col, const MsValue *v, PGFunction in_func)
 static Datum
 build_text_json(MsColumn *col, const MsValue *v, bool *isnull)
 {
-	return make_json(col, v, json_in);
+	return make_checked(col, v, json_in);
 }
 
 static Datum
 build_text_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
 {
-	return make_json(col, v, jsonb_in);
+	return make_checked(col, v, jsonb_in);
+}
+
+static Datum
+build_text_uuid(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	return make_checked(col, v, uuid_in);
 }
 
 /*
@@ -524,15 +607,7 @@ ms_value_build_input(MsColumn *col, const MsValue *v, bool *isnull)
 	char	   *str = buf;
 
 	if (col->kind == MS_KIND_TEXT || col->kind == MS_KIND_JSON)
-	{
-		uint32		len;
-		const char *s = server_text(col, v, &len);
-
-		check_size(col, len);
-		str = palloc(len + 1);
-		memcpy(str, s, len);
-		str[len] = '\0';
-	}
+		str = server_cstring(col, v);
 	else
 		buf[ms_value_format(col, v, buf)] = '\0';
 	return InputFunctionCall(&col->in_func, str, col->in_typioparam,
@@ -630,7 +705,7 @@ build_set_text(MsColumn *col, const MsValue *v, bool *isnull)
 static Datum
 build_bytes_bytea(MsColumn *col, const MsValue *v, bool *isnull)
 {
-	return make_varlena(col, v->s.data, v->s.len);
+	return ms_value_make_varlena(col, v->s.data, v->s.len);
 }
 
 static Datum
@@ -731,72 +806,6 @@ build_bit_numeric(MsColumn *col, const MsValue *v, bool *isnull)
 }
 
 /*
- * SRID and WKB to EWKB, where the SRID stands behind the type and a flag in
- * the type says that it is there.
- */
-static Datum
-build_geometry_bytea(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	const uint8 *data = (const uint8 *) v->s.data;
-	uint32		wkb_len = v->s.len - 4;
-	int			top;
-	uint8	   *out;
-	bytea	   *result;
-
-	if (v->s.len == 0)
-		return make_varlena(col, "", 0);
-	/* byte order and type are the least that a WKB has */
-	if (v->s.len < 4 + 5 || data[4] > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("value of column \"%s\" is not a geometry", col->name)));
-	if ((data[0] | data[1] | data[2] | data[3]) == 0)
-		return make_varlena(col, v->s.data + 4, wkb_len);
-
-	check_size(col, (uint64) wkb_len + 4);
-	result = (bytea *) palloc(VARHDRSZ + wkb_len + 4);
-	SET_VARSIZE(result, VARHDRSZ + wkb_len + 4);
-	out = (uint8 *) VARDATA(result);
-	memcpy(out, data + 4, 5);
-	/* the first byte tells the byte order, little-endian being 1 */
-	top = out[0] == 1 ? 4 : 1;
-	out[top] |= EWKB_SRID_FLAG >> 24;
-	for (int i = 0; i < 4; i++)
-		out[5 + i] = data[out[0] == 1 ? i : 3 - i];
-	memcpy(out + 9, data + 9, wkb_len - 5);
-	return PointerGetDatum(result);
-}
-
-static Datum
-build_vector_array(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	const uint8 *data = (const uint8 *) v->s.data;
-	int			n = v->s.len / sizeof(float4);
-	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
-	ArrayType  *result;
-	uint32	   *out;
-
-	if (v->s.len % sizeof(float4) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("value of column \"%s\" is not a vector", col->name)));
-	if (n == 0)
-		return PointerGetDatum(construct_empty_array(FLOAT4OID));
-	check_size(col, size);
-	result = (ArrayType *) palloc(size);
-	SET_VARSIZE(result, size);
-	result->ndim = 1;
-	result->dataoffset = 0;
-	result->elemtype = FLOAT4OID;
-	ARR_DIMS(result)[0] = n;
-	ARR_LBOUND(result)[0] = 1;
-	out = (uint32 *) ARR_DATA_PTR(result);
-	for (int i = 0; i < n; i++, data += 4)
-		out[i] = data[0] | data[1] << 8 | data[2] << 16 | (uint32) data[3] << 24;
-	return PointerGetDatum(result);
-}
-
-/*
  * The pairs.
  */
 typedef struct BuilderEntry
@@ -833,7 +842,7 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_DATE, DATEOID, build_date_date},
 	{MS_KIND_DATE, TIMESTAMPOID, build_datetime_timestamp},
 	{MS_KIND_DATETIME, TIMESTAMPOID, build_datetime_timestamp},
-	{MS_KIND_DATETIME, TIMESTAMPTZOID, build_datetime_timestamp},
+	{MS_KIND_DATETIME, TIMESTAMPTZOID, ms_value_build_zoned},
 	{MS_KIND_TIMESTAMP, TIMESTAMPTZOID, build_timestamp_timestamptz},
 	{MS_KIND_TIMESTAMP, TIMESTAMPOID, build_timestamp_timestamptz},
 	{MS_KIND_TIME, INTERVALOID, build_time_interval},
@@ -844,6 +853,7 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_TEXT, JSONOID, build_text_json},
 	{MS_KIND_TEXT, JSONBOID, build_text_jsonb},
 	{MS_KIND_TEXT, BYTEAOID, build_bytes_bytea},
+	{MS_KIND_TEXT, UUIDOID, build_text_uuid},
 	{MS_KIND_JSON, JSONOID, build_text_json},
 	{MS_KIND_JSON, JSONBOID, build_text_jsonb},
 	{MS_KIND_JSON, TEXTOID, build_text_text},
@@ -865,8 +875,8 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_UUID, UUIDOID, build_bytes_uuid},
 	{MS_KIND_INET4, INETOID, build_inet_inet},
 	{MS_KIND_INET6, INETOID, build_inet_inet},
-	{MS_KIND_GEOMETRY, BYTEAOID, build_geometry_bytea},
-	{MS_KIND_VECTOR, FLOAT4ARRAYOID, build_vector_array},
+	{MS_KIND_GEOMETRY, BYTEAOID, ms_value_build_ewkb},
+	{MS_KIND_VECTOR, FLOAT4ARRAYOID, ms_value_build_real_array},
 	{MS_KIND_VECTOR, BYTEAOID, build_bytes_bytea},
 };
 

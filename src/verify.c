@@ -236,7 +236,7 @@ describe_columns(Verify *v, TableCheck *check)
 							check->name, source->name)));
 		att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 		col = ms_verify_column(source, att->atttypid, att->atttypmod,
-							   &v->options.values);
+							   &v->options.columns.policies);
 		if (col->skipped)
 			ereport(WARNING,
 					(errmsg("column \"%s\" of table \"%s\" is not compared",

@@ -253,6 +253,7 @@ same_subscription(void)
 	same = now != NULL && now->enabled &&
 		now->owner == worker.sub->owner &&
 		now->server_id == worker.sub->server_id &&
+		now->tables_version == worker.sub->tables_version &&
 		strcmp(now->server, worker.sub->server) == 0 &&
 		same_texts(now->patterns, worker.sub->patterns) &&
 		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&

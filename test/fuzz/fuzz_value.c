@@ -39,9 +39,13 @@
 #define SETTING_BITMAP		0x02
 #define SETTING_BOOLEAN		0x04
 #define SETTING_JSONB		0x08
+#define SETTING_REPLACE		0x10	/* what cannot be translated */
+#define SETTING_ZONE		0x20
+#define SETTING_EXTENSIONS	0x40	/* PostGIS and pgvector are there */
 
 #define COLUMN_JSON			0x01
 #define COLUMN_UNMAPPED		0x02
+#define COLUMN_DOMAIN		0x04
 
 #define MAX_ROWS			64
 
@@ -54,7 +58,7 @@ static const Oid targets[] = {
 	FLOAT8OID, TEXTOID, VARCHAROID, BPCHAROID, BYTEAOID, UUIDOID, DATEOID,
 	TIMEOID, TIMESTAMPOID, TIMESTAMPTZOID, INTERVALOID, BITOID, VARBITOID,
 	JSONOID, JSONBOID, INETOID, TEXTARRAYOID, FLOAT4ARRAYOID, STUB_ENUM_OID,
-	STUB_STRING_OID
+	STUB_STRING_OID, STUB_GEOMETRY_OID, STUB_VECTOR_OID
 };
 
 /* the words of ms_typemap_default_type() */
@@ -84,7 +88,9 @@ static const struct
 	{"uuid", UUIDOID},
 	{"inet", INETOID},
 	{"bytea", BYTEAOID},
-	{"real[]", FLOAT4ARRAYOID}
+	{"real[]", FLOAT4ARRAYOID},
+	{"public.geometry", STUB_GEOMETRY_OID},
+	{"public.vector", STUB_VECTOR_OID}
 };
 
 typedef struct Input
@@ -139,6 +145,7 @@ make_typmod(Oid typid, int a, int b)
 		case TIMEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
+		case STUB_VECTOR_OID:
 			return a;
 		default:
 			return -1;
@@ -178,6 +185,25 @@ parse_type_name(const char *text, Oid *typid, int32 *typmod)
 }
 
 /*
+ * Labels that are written into the type are the labels that are read from it.
+ */
+static void
+check_labels(const MsSourceColumn *source)
+{
+	MsSourceColumn copy = *source;
+
+	ms_source_column_write_labels(&copy);
+	ms_source_column_parse_type(&copy);
+	if (list_length(copy.labels) != list_length(source->labels))
+		stub_finding("labels are lost: %s became %s", source->column_type,
+					 copy.column_type);
+	for (int i = 0; i < list_length(copy.labels); i++)
+		if (strcmp(list_nth(copy.labels, i), list_nth(source->labels, i)) != 0)
+			stub_finding("a label has changed: %s became %s",
+						 source->column_type, copy.column_type);
+}
+
+/*
  * Read a column's description and do what relmap.c does when it makes a plan.
  * Returns whether the table map agrees.
  */
@@ -207,6 +233,8 @@ bind_column(Input *in, MsColumn *col, int attidx,
 
 	source->is_json = (flags & COLUMN_JSON) != 0;
 	ms_source_column_parse_type(source);
+	if (source->labels != NIL)
+		check_labels(source);
 	stub_touch(ms_typemap_select_expression(source), 1);
 	ms_typemap_init_column(col, source);
 	if ((flags & COLUMN_UNMAPPED) == 0)
@@ -220,6 +248,8 @@ bind_column(Input *in, MsColumn *col, int attidx,
 			typmod = make_typmod(typid, modifier == 0xFFFF ? -1 :
 								 modifier & 0x3FF, modifier >> 10);
 		}
+		if (flags & COLUMN_DOMAIN)
+			typid += STUB_DOMAIN_OFFSET;
 		ms_typemap_bind_target(col, source, attidx, typid, typmod, options);
 	}
 	ms_value_bind_protocol(col);
@@ -281,6 +311,7 @@ read_input(void *arg)
 	bool		protocol = (settings & SETTING_PROTOCOL) != 0;
 	unsigned	policies;
 	MsSubscriptionOptions options;
+	MsColumnOptions *own = &options.columns;
 	MsRowFormat format;
 	const uint8 *present = NULL;
 	const uint8 *p;
@@ -292,10 +323,15 @@ read_input(void *arg)
 	stub_set_encoding(encodings[next_u8(&in) % lengthof(encodings)]);
 	memset(&options, 0, sizeof(options));
 	policies = next_u8(&in);
-	options.values.zero_date = (policies & 0x0f) % (MS_ZERO_DATE_ERROR + 1);
-	options.values.nul_byte = (policies >> 4) % (MS_NUL_BYTE_REPLACE + 1);
-	options.tinyint1_as_boolean = (settings & SETTING_BOOLEAN) != 0;
-	options.json_as_jsonb = (settings & SETTING_JSONB) != 0;
+	own->policies.zero_date = (policies & 0x0f) % (MS_ZERO_DATE_ERROR + 1);
+	own->policies.nul_byte = (policies >> 4) % (MS_NUL_BYTE_REPLACE + 1);
+	own->policies.untranslatable = settings & SETTING_REPLACE ?
+		MS_UNTRANSLATABLE_REPLACE : MS_UNTRANSLATABLE_ERROR;
+	own->tinyint1_as_boolean = (settings & SETTING_BOOLEAN) != 0;
+	own->json_as_jsonb = (settings & SETTING_JSONB) != 0;
+	if (settings & SETTING_ZONE)
+		own->zone = "Europe/Helsinki";
+	stub_set_extensions((settings & SETTING_EXTENSIONS) != 0);
 
 	format.ncolumns = next_u8(&in);
 	format.columns = palloc(sizeof(MsColumn) * format.ncolumns);

@@ -19,13 +19,17 @@
 #include <setjmp.h>
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
+#include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/datetime.h"
 #include "utils/formatting.h"
 #include "utils/fmgrprotos.h"
@@ -33,10 +37,14 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "remote_schema.h"
 
 #include "pg_stub.h"
+
+#define STUB_EXTENSION_OID	70000
 
 /* the best that deflate can do is 1032:1, and text grows up to fourfold */
 #define MAX_ALLOC_RATIO	(4 * 1100)
@@ -55,6 +63,7 @@ static size_t alloc_limit;
 static jmp_buf error_exit;
 static int	error_code;
 static bool show_errors;
+static bool extensions_installed;
 static int	server_encoding = PG_UTF8;
 
 /* where stub_touch() leaves what it read, so that it must read it */
@@ -243,6 +252,16 @@ initStringInfo(StringInfo str)
 }
 
 void
+enlargeStringInfo(StringInfo str, int needed)
+{
+	if (str->maxlen - str->len <= needed)
+	{
+		str->maxlen = (str->len + needed + 1) * 2;
+		str->data = repalloc(str->data, str->maxlen);
+	}
+}
+
+void
 appendBinaryStringInfo(StringInfo str,
 #if PG_VERSION_NUM < 160000
 					   const char *data,
@@ -251,11 +270,7 @@ appendBinaryStringInfo(StringInfo str,
 #endif
 					   int datalen)
 {
-	if (str->maxlen - str->len <= datalen)
-	{
-		str->maxlen = (str->len + datalen + 1) * 2;
-		str->data = repalloc(str->data, str->maxlen);
-	}
+	enlargeStringInfo(str, datalen);
 	memcpy(str->data + str->len, data, datalen);
 	str->len += datalen;
 	str->data[str->len] = '\0';
@@ -447,6 +462,42 @@ j2date(int jd, int *year, int *month, int *day)
 	*year = 100 * b + d - 4800 + m / 10;
 }
 
+/*
+ * A zone two hours ahead whose clocks skip the hour after three in the morning
+ * of every day.
+ */
+pg_tz *
+pg_tzset(const char *tzname)
+{
+	return (pg_tz *) &day_tab;
+}
+
+int
+DetermineTimeZoneOffset(struct pg_tm *tm, pg_tz *tzp)
+{
+	return -7200;
+}
+
+int
+timestamp2tm(Timestamp dt, int *tzp, struct pg_tm *tm, fsec_t *fsec,
+			 const char **tzn, pg_tz *attimezone)
+{
+	int64		local = dt + 2 * USECS_PER_HOUR;
+	int64		usec = local % USECS_PER_DAY;
+
+	if (usec < 0)
+		usec += USECS_PER_DAY;
+	j2date((local - usec) / USECS_PER_DAY + POSTGRES_EPOCH_JDATE,
+		   &tm->tm_year, &tm->tm_mon, &tm->tm_mday);
+	tm->tm_hour = usec / USECS_PER_HOUR;
+	tm->tm_min = usec / USECS_PER_MINUTE % MINS_PER_HOUR;
+	tm->tm_sec = usec / USECS_PER_SEC % SECS_PER_MINUTE;
+	*fsec = usec % USECS_PER_SEC;
+	if (tm->tm_hour == 3)
+		tm->tm_hour++;
+	return 0;
+}
+
 /* ------------------------------------------------------------------------
  * Constructors and input functions
  * ------------------------------------------------------------------------
@@ -528,6 +579,26 @@ InputFunctionCall(FmgrInfo *flinfo, char *str, Oid typioparam, int32 typmod)
 	return opaque_datum(strlen(str));
 }
 
+Datum
+uuid_in(PG_FUNCTION_ARGS)
+{
+	const char *s = PG_GETARG_CSTRING(0);
+
+	if (strlen(s) != 36)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid input syntax for type uuid")));
+	return opaque_datum(UUID_LEN);
+}
+
+Datum
+ReceiveFunctionCall(FmgrInfo *flinfo, StringInfo buf, Oid typioparam,
+					int32 typmod)
+{
+	stub_touch(buf->data, buf->len);
+	return opaque_datum(buf->len);
+}
+
 ArrayType *
 construct_empty_array(Oid elmtype)
 {
@@ -586,7 +657,18 @@ DirectFunctionCall3Coll(PGFunction func, Oid collation, Datum arg1, Datum arg2,
 Oid
 getBaseTypeAndTypmod(Oid typid, int32 *typmod)
 {
-	return typid;
+	return typid >= STUB_DOMAIN_OFFSET ? typid - STUB_DOMAIN_OFFSET : typid;
+}
+
+/* Some domains refuse NULL. */
+void
+domain_check(Datum value, bool isnull, Oid domainType, void **extra,
+			 MemoryContext mcxt)
+{
+	if (isnull && domainType % 2 == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("domain does not allow null values")));
 }
 
 char
@@ -611,6 +693,12 @@ getTypeInputInfo(Oid type, Oid *typInput, Oid *typIOParam)
 }
 
 void
+getTypeBinaryInputInfo(Oid type, Oid *typReceive, Oid *typIOParam)
+{
+	getTypeInputInfo(type, typReceive, typIOParam);
+}
+
+void
 fmgr_info(Oid functionId, FmgrInfo *finfo)
 {
 	memset(finfo, 0, sizeof(*finfo));
@@ -627,6 +715,57 @@ char *
 format_type_with_typemod(Oid type_oid, int32 typemod)
 {
 	return psprintf("%u(%d)", type_oid, typemod);
+}
+
+char *
+format_type_be_qualified(Oid type_oid)
+{
+	return pstrdup(type_oid == STUB_GEOMETRY_OID ? "public.geometry" :
+				   "public.vector");
+}
+
+void
+stub_set_extensions(bool installed)
+{
+	extensions_installed = installed;
+}
+
+Oid
+get_extension_oid(const char *extname, bool missing_ok)
+{
+	return extensions_installed ? STUB_EXTENSION_OID : InvalidOid;
+}
+
+Oid
+getExtensionOfObject(Oid classId, Oid objectId)
+{
+	return STUB_EXTENSION_OID;
+}
+
+/* The types of a name: one of an extension's. */
+CatCList *
+SearchSysCacheList(int cacheId, int nkeys, Datum key1, Datum key2, Datum key3)
+{
+	const char *name = DatumGetCString(key1);
+	CatCList   *list = palloc0(offsetof(CatCList, members) +
+							   sizeof(CatCTup *));
+	CatCTup    *member = palloc0(sizeof(CatCTup));
+	size_t		header_len = MAXALIGN(SizeofHeapTupleHeader);
+	Form_pg_type type;
+
+	member->tuple.t_data = palloc0(header_len + sizeof(FormData_pg_type));
+	member->tuple.t_data->t_hoff = header_len;
+	type = (Form_pg_type) GETSTRUCT(&member->tuple);
+	type->oid = strcmp(name, "geometry") == 0 ? STUB_GEOMETRY_OID :
+		STUB_VECTOR_OID;
+	list->n_members = 1;
+	list->members[0] = member;
+	return list;
+}
+
+void
+ReleaseCatCacheList(CatCList *list)
+{
 }
 
 /* Enum labels: every one but the empty one. */
@@ -699,21 +838,49 @@ asc_tolower(const char *buff, size_t nbytes)
 	return result;
 }
 
-/* From UTF-8, with a question mark for what is not ASCII. */
-char *
-pg_any_to_server(const char *s, int len, int encoding)
+const char *
+GetDatabaseEncodingName(void)
 {
-	char	   *result = palloc(len + 1);
+	return "server";
+}
+
+/* As much of a text as limit bytes hold, in whole characters. */
+int
+pg_encoding_mbcliplen(int encoding, const char *mbstr, int len, int limit)
+{
+	int			clipped = 0;
+
+	while (clipped < len)
+	{
+		int			size = pg_encoding_mblen(encoding, mbstr + clipped);
+
+		if (clipped + size > limit)
+			break;
+		clipped += size;
+	}
+	return clipped;
+}
+
+/*
+ * From UTF-8 to the server's encoding, which lacks all characters above U+07FF.
+ */
+int
+pg_do_encoding_conversion_buf(Oid proc, int src_encoding, int dest_encoding,
+							  unsigned char *src, int srclen,
+							  unsigned char *dest, int destlen, bool noError)
+{
+	int			done = 0;
 	int			n = 0;
 
-	if (pg_encoding_verifymbstr(encoding, s, len) != len)
-		ereport(ERROR,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("invalid byte sequence")));
-	for (int i = 0; i < len; i += pg_encoding_mblen(encoding, s + i))
-		result[n++] = IS_HIGHBIT_SET(s[i]) ? '?' : s[i];
-	result[n] = '\0';
-	return result;
+	stub_touch(src, srclen);
+	while (done < srclen && src[done] != '\0' && src[done] < 0xE0 &&
+		   n + 1 < destlen)
+	{
+		dest[n++] = IS_HIGHBIT_SET(src[done]) ? 0xC3 : src[done];
+		done += pg_utf_mblen(src + done);
+	}
+	dest[n] = '\0';
+	return done;
 }
 
 Oid
@@ -723,8 +890,8 @@ FindDefaultConversionProc(int32 for_encoding, int32 to_encoding)
 }
 
 /*
- * A conversion to UTF-8.  Every byte that is not ASCII becomes three, which
- * none of the real ones exceeds.
+ * A conversion to UTF-8, up to what is not valid.  Every byte that is not
+ * ASCII becomes three, which none of the real ones exceeds.
  */
 Datum
 FunctionCall6Coll(FmgrInfo *flinfo, Oid collation, Datum arg1, Datum arg2,
@@ -734,13 +901,16 @@ FunctionCall6Coll(FmgrInfo *flinfo, Oid collation, Datum arg1, Datum arg2,
 	const char *src = DatumGetCString(arg3);
 	char	   *dest = DatumGetCString(arg4);
 	int			len = DatumGetInt32(arg5);
+	bool		no_error = DatumGetBool(arg6);
+	int			valid;
 
 	stub_touch(src, len);
-	if (pg_encoding_verifymbstr(encoding, src, len) != len)
+	valid = pg_encoding_verifymbstr(encoding, src, len);
+	if (valid != len && !no_error)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 				 errmsg("invalid byte sequence")));
-	for (int i = 0; i < len; i++)
+	for (int i = 0; i < valid; i++)
 	{
 		if (IS_HIGHBIT_SET(src[i]))
 		{
@@ -751,7 +921,7 @@ FunctionCall6Coll(FmgrInfo *flinfo, Oid collation, Datum arg1, Datum arg2,
 			*dest++ = src[i];
 	}
 	*dest = '\0';
-	return (Datum) 0;
+	return Int32GetDatum(valid);
 }
 
 char *

@@ -401,7 +401,12 @@ sub _client
 	  $self->client_command('--batch', '--skip-column-names', @arguments,
 		defined $database ? "--database=$database" : ());
 	$$out = $$err = '';
-	return IPC::Run::run(\@command, '<', \$sql, '>', $out, '2>', $err);
+
+	# A client that cannot connect ends before it has read its statements.
+	my $succeeded =
+	  eval { IPC::Run::run(\@command, '<', \$sql, '>', $out, '2>', $err) };
+	$$err .= $@ if $@;
+	return $succeeded;
 }
 
 =pod

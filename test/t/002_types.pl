@@ -501,13 +501,13 @@ $tables{compressed} = [
 	],
 	[
 		'v255',
-		'varchar(255) CHARACTER SET latin1 COMPRESSED',
+		'varchar(255) COMPRESSED CHARACTER SET latin1',
 		'character varying(255)',
 		[ "''", "REPEAT('x', 255)", "'ä'" ]
 	],
 	[
 		'v254',
-		'varchar(254) CHARACTER SET latin1 COMPRESSED',
+		'varchar(254) COMPRESSED CHARACTER SET latin1',
 		'character varying(254)',
 		[ "''", "REPEAT('x', 254)" ]
 	],
