@@ -17,6 +17,9 @@
 
 #define EVENT_HEADER_LEN		19
 #define EVENT_CHECKSUM_LEN		4
+#define CHECKSUM_NONE			0
+#define CHECKSUM_CRC32			1
+#define CHECKSUM_UNDEFINED		255
 #define FDE_FIXED_LEN			57	/* version, server version, created, header
 									 * length */
 #define QUERY_POST_HEADER_LEN	13
@@ -232,7 +235,8 @@ parse_format(MsEventParser *parser, Cursor *c, MsEvent *event)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("binlog format version %u is not supported",
 						read_u16(fixed))));
-	if (alg > 1 && alg != 255)
+	if (alg != CHECKSUM_NONE && alg != CHECKSUM_CRC32 &&
+		alg != CHECKSUM_UNDEFINED)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("binlog checksum algorithm %u is not supported", alg)));
@@ -240,7 +244,7 @@ parse_format(MsEventParser *parser, Cursor *c, MsEvent *event)
 	memset(parser->post_header, UNKNOWN_TYPE, sizeof(parser->post_header));
 	for (size_t type = 1; type <= ntypes && type < 256; type++)
 		parser->post_header[type] = c->p[type - 1];
-	parser->checksum = (alg == 1);
+	parser->checksum = (alg == CHECKSUM_CRC32);
 	parser->have_format = true;
 	event->fde_created = read_u32(fixed + 52);
 }
@@ -492,15 +496,19 @@ ms_event_gtid_list_item(const MsGtidListEvent *list, uint32 i, MsGtid *gtid)
  */
 
 /*
- * Does the event end with a CRC?  After a FORMAT_DESCRIPTION that is known.
- * Before it comes one artificial ROTATE; its CRC, if it has one, matches.
+ * Does the event end with a CRC that holds?  After a FORMAT_DESCRIPTION that is
+ * known.  Before it comes one artificial ROTATE; its CRC, if it has one,
+ * matches.  A FORMAT_DESCRIPTION that announces events without CRC has one of
+ * its own, but MariaDB changes the header for who resumes a stream and does
+ * not mend it.
  */
 static bool
 has_checksum(const MsEventParser *parser, uint8 type, const uint8 *data,
 			 size_t len)
 {
 	if (type == MS_EVENT_FORMAT_DESCRIPTION)
-		return true;
+		return len < EVENT_HEADER_LEN + 1 + EVENT_CHECKSUM_LEN ||
+			data[len - EVENT_CHECKSUM_LEN - 1] != CHECKSUM_NONE;
 	if (parser->have_format)
 		return parser->checksum;
 	return len >= EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN &&

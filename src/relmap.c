@@ -278,7 +278,7 @@ structure_differs(const TablePlan *plan, const char *detail)
 			 errmsg("structure of source table \"%s\" is not the recorded one",
 					plan->name),
 			 errdetail("%s", detail),
-			 errhint("The table was altered on the source. Drop the subscription and create it again to copy the table in its new shape.")));
+			 errhint("The table was altered on the source. Change the target to fit and copy the table again with mariadb_sync.resync_table().")));
 }
 
 /* Is map column i a hidden one that the recorded schema does not list? */

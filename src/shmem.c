@@ -326,11 +326,29 @@ ms_shmem_notify_changed(Oid dboid, int32 subid)
 {
 	Slot	   *slot;
 
-	LWLockAcquire(shared->lock, LW_SHARED);
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	slot = find_slot(dboid, subid);
+	if (slot)
+		slot->changed = true;
 	if (slot && slot->latch)
 		SetLatch(slot->latch);
 	LWLockRelease(shared->lock);
+}
+
+/*
+ * Has somebody changed our subscription since we last asked?  The relcache
+ * invalidation that says so may come after the latch was set, and without it
+ * nothing would wake us again.  Reads a flag of our own without the lock.
+ */
+bool
+ms_shmem_take_changed(void)
+{
+	if (likely(!my_slot->changed))
+		return false;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->changed = false;
+	LWLockRelease(shared->lock);
+	return true;
 }
 
 /*

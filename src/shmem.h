@@ -150,6 +150,7 @@ extern void ms_shmem_reserve(Oid dboid, int32 subid);
 extern void ms_shmem_request_start(Oid dboid, int32 subid);
 extern void ms_shmem_request_stop(Oid dboid, int32 subid);
 extern void ms_shmem_notify_changed(Oid dboid, int32 subid);
+extern bool ms_shmem_take_changed(void);
 extern void ms_shmem_wait_stopped(Oid dboid, int32 subid);
 extern void ms_shmem_reset_counters(Oid dboid, int32 subid);
 extern void ms_shmem_forget(Oid dboid, int32 subid);

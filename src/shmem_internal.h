@@ -21,6 +21,7 @@ typedef struct Slot
 	int			failures;		/* in a row */
 	TimestampTz next_start;		/* not before */
 	Latch	   *latch;			/* the worker's, while pid is set */
+	bool		changed;		/* the catalog says something new to it */
 	bool		reset_counters; /* the worker zeroes its own at next report */
 	char		single_until[MS_GTID_TEXT_MAX];
 	uint64		progress;		/* bumped at every change somebody waits for */

@@ -422,7 +422,7 @@ between_transactions(void)
 
 	ms_fence_check(worker.dboid, worker.subid, worker.apply);
 	AcceptInvalidationMessages();
-	if (subscription_changed)
+	if (ms_shmem_take_changed() || subscription_changed)
 	{
 		subscription_changed = false;
 		ms_apply_commit(worker.apply);

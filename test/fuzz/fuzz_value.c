@@ -62,12 +62,13 @@ static const Oid targets[] = {
 };
 
 /* the words of ms_typemap_default_type() */
-static const struct
+typedef struct DefaultType
 {
 	const char *name;
 	Oid			typid;
-}			type_names[] =
-{
+} DefaultType;
+
+static const DefaultType default_types[] = {
 	{"boolean", BOOLOID},
 	{"smallint", INT2OID},
 	{"integer", INT4OID},
@@ -172,11 +173,11 @@ parse_type_name(const char *text, Oid *typid, int32 *typmod)
 			b = atoi(strchr(args, ',') + 1);
 		strcpy(name + (args - text), behind + 1);
 	}
-	for (Size i = 0; i < lengthof(type_names); i++)
+	for (Size i = 0; i < lengthof(default_types); i++)
 	{
-		if (strcmp(type_names[i].name, name) == 0)
+		if (strcmp(default_types[i].name, name) == 0)
 		{
-			*typid = type_names[i].typid;
+			*typid = default_types[i].typid;
 			*typmod = make_typmod(*typid, a, b);
 			return;
 		}

@@ -5,13 +5,13 @@
 #define PG_STUB_H
 
 /* type OIDs that stand for types of an extension or a user */
-#define STUB_ENUM_OID	70001
-#define STUB_STRING_OID	70002
-#define STUB_GEOMETRY_OID 70003
-#define STUB_VECTOR_OID 70004
+#define STUB_ENUM_OID		70001
+#define STUB_STRING_OID		70002
+#define STUB_GEOMETRY_OID	70003
+#define STUB_VECTOR_OID		70004
 
 /* what a type's OID and this make is a domain over the type */
-#define STUB_DOMAIN_OFFSET 100000
+#define STUB_DOMAIN_OFFSET	100000
 
 extern bool stub_run(void (*body) (void *arg), void *arg, size_t input_len);
 extern void *stub_copy(const void *data, size_t len);

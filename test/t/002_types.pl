@@ -716,11 +716,6 @@ $tables{chosen} = [
 		[ 'CAST(%s AS CHAR)', '%s' ]
 	],
 	[
-		'datetime_tz', 'datetime',
-		'timestamp with time zone',
-		[ "'2024-03-31 02:30:00'", "'1000-01-01'" ], 'datetime'
-	],
-	[
 		'timestamp_plain',
 		'timestamp(6) NULL',
 		'timestamp without time zone',

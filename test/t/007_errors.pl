@@ -81,7 +81,6 @@ CREATE TABLE shop.t (id int PRIMARY KEY, v int, s varchar(20));
 INSERT INTO shop.t VALUES (1, 1, 'one');
 CREATE TABLE shop.long_values (id int PRIMARY KEY, s varchar(300));
 CREATE TABLE shop.hidden (id int PRIMARY KEY);
-CREATE TABLE shop.odd (id int PRIMARY KEY, s varchar(20) CHARACTER SET swe7);
 CREATE DATABASE other;
 CREATE TABLE other.t (id int PRIMARY KEY);
 });
@@ -118,14 +117,6 @@ fails_with(
 	'no table of server "source" matches the patterns',
 	'tables on which the account has no privilege are not seen',
 	'check_source');
-fails_with(
-	'a column that cannot be replicated',
-	creation('{shop.odd}'),
-	'0A000',
-	'column "s" of shop.odd cannot be replicated',
-	'character set swe7',
-	'!shop.odd');
-
 # Connections
 sub set_server
 {
