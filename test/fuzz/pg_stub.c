@@ -770,11 +770,8 @@ ReleaseCatCacheList(CatCList *list)
 
 /* Enum labels: every one but the empty one. */
 Oid
-GetSysCacheOid(int cacheId,
-#if PG_VERSION_NUM >= 120000
-			   AttrNumber oidcol,
-#endif
-			   Datum key1, Datum key2, Datum key3, Datum key4)
+GetSysCacheOid(int cacheId, AttrNumber oidcol, Datum key1, Datum key2,
+			   Datum key3, Datum key4)
 {
 	const char *label = DatumGetCString(key2);
 
