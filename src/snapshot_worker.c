@@ -457,6 +457,8 @@ copy_chunk(Copy *copy)
 	copy->chunk->rows = copy->rows;
 	copy->chunk->bytes = copy->bytes;
 	ms_catalog_set_chunk_done(copy->table, copy->chunk);
+	/* what is shown as done must not be done again after a crash */
+	ForceSyncCommit();
 	PopActiveSnapshot();
 	ms_relmap_destroy(relmap);
 }
