@@ -37,6 +37,7 @@
 #include "apply.h"
 #include "apply_internal.h"
 #include "ddl_scan.h"
+#include "encoding.h"
 #include "mariadb_sync.h"
 #include "snapshot.h"
 
@@ -595,8 +596,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 								   MS_GTID_EXTRA_ROLLBACK_ALTER))
 		return standalone;
 
-	db = pg_any_to_server(pnstrdup(query->db, query->db_len), query->db_len,
-						  PG_UTF8);
+	db = ms_utf8_to_server(query->db, query->db_len);
 	ms_ddl_scan(query->sql, query->sql_len, db, query->sql_mode, &statement);
 	switch (statement.kind)
 	{

@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 
 #include "ddl_scan.h"
+#include "encoding.h"
 #include "event.h"
 
 typedef enum TokenKind
@@ -217,9 +218,9 @@ name_to_server(char *name)
 {
 	int			len = strlen(name);
 
-	return pg_any_to_server(name, len,
-							pg_verify_mbstr(PG_UTF8, name, len, true) ?
-							PG_UTF8 : PG_LATIN1);
+	if (pg_verify_mbstr(PG_UTF8, name, len, true))
+		return ms_utf8_to_server(name, len);
+	return pg_any_to_server(name, len, PG_LATIN1);
 }
 
 /* A name at the current token; NULL when there is none. */

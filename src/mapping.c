@@ -467,7 +467,7 @@ finish_tables(List *mappings, const MsSubscriptionOptions *options)
  * Find or make the target of every table.  Sequences have none.  Returns a
  * list of MsMapping.
  */
-List	   *
+List *
 ms_mapping_make(List *tables, const MsSubscriptionOptions *options)
 {
 	List	   *mappings = NIL;

@@ -180,13 +180,13 @@ static const SubscriptionOption subscription_options[] = {
 	{"run_as_owner", OPTION_BOOL,
 	true, 0, 0, NULL, 0, FIELD(run_as_owner)},
 	{"zero_date", OPTION_WORD,
-	MS_ZERO_DATE_NULL, 0, 0, zero_date_words, PER_COLUMN,
+		MS_ZERO_DATE_NULL, 0, 0, zero_date_words, PER_COLUMN,
 	FIELD(columns.policies.zero_date)},
 	{"nul_byte", OPTION_WORD,
-	MS_NUL_BYTE_ERROR, 0, 0, nul_byte_words, PER_COLUMN,
+		MS_NUL_BYTE_ERROR, 0, 0, nul_byte_words, PER_COLUMN,
 	FIELD(columns.policies.nul_byte)},
 	{"untranslatable", OPTION_WORD,
-	MS_UNTRANSLATABLE_ERROR, 0, 0, untranslatable_words, PER_COLUMN,
+		MS_UNTRANSLATABLE_ERROR, 0, 0, untranslatable_words, PER_COLUMN,
 	FIELD(columns.policies.untranslatable)},
 	{"tinyint1_as_boolean", OPTION_BOOL,
 	false, 0, 0, NULL, PER_COLUMN, FIELD(columns.tinyint1_as_boolean)},
@@ -686,7 +686,7 @@ ms_options_parse(Jsonb *json, MsSubscriptionOptions *options)
  * The options after a change: a null value takes an option back to its
  * default.  The result is valid, or an error was raised.
  */
-Jsonb	   *
+Jsonb *
 ms_options_merge(Jsonb *old, Jsonb *changes)
 {
 	MsSubscriptionOptions parsed;

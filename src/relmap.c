@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "encoding.h"
 #include "relmap.h"
 #include "remote_schema.h"
 #include "typemap.h"
@@ -244,10 +245,8 @@ ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event)
 	memcpy(entry->raw, event->raw, event->raw_len);
 	entry->raw_len = event->raw_len;
 
-	db = pg_any_to_server(pnstrdup(event->db, event->db_len), event->db_len,
-						  PG_UTF8);
-	table = pg_any_to_server(pnstrdup(event->table, event->table_len),
-							 event->table_len, PG_UTF8);
+	db = ms_utf8_to_server(event->db, event->db_len);
+	table = ms_utf8_to_server(event->table, event->table_len);
 	entry->plan = ms_relmap_find_name(map, db, table);
 	entry->matches = entry->plan == NULL && ms_relmap_matches(map, db, table);
 }
@@ -363,8 +362,7 @@ bind_table_map(TablePlan *plan, const MapEntry *entry)
 		}
 		else if (map.has_names)
 		{
-			char	   *name = pg_any_to_server(pnstrdup(mapcol->name, mapcol->name_len),
-												mapcol->name_len, PG_UTF8);
+			char	   *name = ms_utf8_to_server(mapcol->name, mapcol->name_len);
 
 			if (strcmp(name, col->name) != 0)
 				structure_differs(plan, psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",

@@ -38,6 +38,7 @@
 #include "mariadb_client.h"
 
 #include "compat.h"
+#include "encoding.h"
 #include "wire.h"
 
 /* commands of the client protocol that the library does not wrap */
@@ -346,7 +347,7 @@ report_error(MsWire *wire, int elevel, const char *sql)
 			 errmsg("a query on MariaDB server \"%s\" at %s failed",
 					wire->server_name, wire->address),
 			 errdetail("MariaDB error %u (%s): %s", code, state,
-					   pg_any_to_server(message, strlen(message), PG_UTF8)),
+					   ms_utf8_to_server(message, strlen(message))),
 			 hint ? errhint("%s", hint) : 0,
 			 sql ? errcontext("remote SQL command: %s", sql) : 0));
 }
@@ -534,7 +535,7 @@ ms_wire_server_version(MsWire *wire)
 static MYSQL_RES *
 run_query(MsWire *wire, const char *sql, bool sent)
 {
-	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
+	char	   *utf8 = ms_server_to_utf8(sql);
 	MYSQL_RES  *res = NULL;
 	int			rc;
 
@@ -571,13 +572,9 @@ take_result(MYSQL_RES *res)
 
 			for (int j = 0; j < result->nfields; j++)
 			{
-				char	   *cell;
-
-				if (row[j] == NULL)
-					continue;
-				cell = pnstrdup(row[j], lengths[j]);
-				ms_result_cell(result, i, j) =
-					pg_any_to_server(cell, strlen(cell), PG_UTF8);
+				if (row[j] != NULL)
+					ms_result_cell(result, i, j) =
+						ms_utf8_to_server(row[j], lengths[j]);
 			}
 		}
 	}
@@ -707,7 +704,7 @@ report_stmt_error(MsWire *wire, const char *sql)
 int
 ms_wire_rows_begin(MsWire *wire, const char *sql)
 {
-	char	   *utf8 = pg_server_to_any(sql, strlen(sql), PG_UTF8);
+	char	   *utf8 = ms_server_to_utf8(sql);
 	int			rc;
 
 	Assert(wire->stmt == NULL);

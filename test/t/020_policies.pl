@@ -69,7 +69,7 @@ sub count_in_log
 }
 
 my $replacement = "\xef\xbf\xbd";
-my %expected = (
+my %expected    = (
 	one => "1||||ab|x${replacement}y|t|green|{\"a\": 2, \"b\": 1}\n"
 	  . "2|2024-02-29|2024-01-02 03:04:05.678|2024-01-01 00:00:00+00|plain|ü|t|it's|[1]\n"
 	  . "3|2024-02-29|||||||",
@@ -109,7 +109,8 @@ foreach my $name (sort keys %options)
 foreach my $name (sort keys %options)
 {
 	wait_for_catchup($node, $name);
-	is(rows("$name.v"), $expected{$name}, "policies of \"$name\" in the copy");
+	is(rows("$name.v"), $expected{$name},
+		"policies of \"$name\" in the copy");
 	wait_for_view($node, $name, 'values_changed', $changed{$name});
 }
 stream_rows();
@@ -154,16 +155,16 @@ is(count_in_log(qr/$line of the copy, key id=1\./),
 	3, 'the first change in a copy is logged with the key');
 is(count_in_log(qr/$line \d+-\d+-\d+, key id=11\./),
 	3, 'the first change in the stream is logged with GTID and key');
-$maria->sql(q{SET sql_mode = ''; INSERT INTO v (id, d, e) VALUES (20, '0000-00-00', 'x')},
+$maria->sql(
+	q{SET sql_mode = ''; INSERT INTO v (id, d, e) VALUES (20, '0000-00-00', 'x')},
 	'p');
 foreach my $name (sort keys %options)
 {
 	wait_for_catchup($node, $name);
 }
 is(count_in_log($line), 6, 'and further ones are not');
-is( $node->safe_psql('postgres', q{SELECT e = '' FROM one.v WHERE id = 20}),
-	't',
-	'an invalid value of an ENUM is the empty label');
+is($node->safe_psql('postgres', q{SELECT e = '' FROM one.v WHERE id = 20}),
+	't', 'an invalid value of an ENUM is the empty label');
 
 # By default text that cannot be held is an error that says what to do.
 foreach my $case (
@@ -182,23 +183,32 @@ foreach my $case (
 		{ %lenient, $policy => 'error' });
 	wait_for_state($node, 'strict', 'error');
 	my $error = view_value($node, 'strict', 'last_error');
-	like($error, qr/\Q$message\E/, "$policy error stops the copy");
-	like($error, qr/option $policy to/, 'with a hint');
+	like($error, qr/\Q$message\E/,        "$policy error stops the copy");
+	like($error, qr/option $policy to/,   'with a hint');
 	like($error, qr/source table "p\.v"/, 'and the table');
 	$node->safe_psql(
 		'postgres', qq{
 SELECT mariadb_sync.alter_subscription('strict', '{"$policy": "$lenient{$policy}"}');
 SELECT mariadb_sync.start('strict')});
 	wait_for_catchup($node, 'strict');
-	is($node->safe_psql('postgres', "SELECT count(*) FROM strict_$policy.v"),
-		'7', 'another policy and start() go on');
+	is( $node->safe_psql('postgres', "SELECT count(*) FROM strict_$policy.v"),
+		'7',
+		'another policy and start() go on');
 	$node->safe_psql('postgres',
 		q{SELECT mariadb_sync.drop_subscription('strict')});
 }
 
 # Single columns have policies of their own.
-create_subscription($node, 'columns', 'source', ['p.nothing'],
-	{ schema_map => { p => 'columns' }, nul_byte => 'replace', untranslatable => 'replace' });
+create_subscription(
+	$node,
+	'columns',
+	'source',
+	['p.nothing'],
+	{
+		schema_map     => { p => 'columns' },
+		nul_byte       => 'replace',
+		untranslatable => 'replace'
+	});
 $node->safe_psql(
 	'postgres', q{
 SELECT mariadb_sync.add_table('columns', 'p.v', columns => '{
@@ -214,8 +224,9 @@ is( $node->safe_psql(
 		'postgres', q{
 SELECT d, "when", ts, t, b, e, j, pg_typeof(b), pg_typeof(e), pg_typeof(j)
 FROM columns.v WHERE id IN (1, 31)}),
-	join("\n",
-		('1970-01-01|-infinity||ab|t|green|{"a": 2, "b": 1}|boolean|columns.v_e|jsonb'
+	join(
+		"\n",
+		(   '1970-01-01|-infinity||ab|t|green|{"a": 2, "b": 1}|boolean|columns.v_e|jsonb'
 		) x 2),
 	'a column has its own policies, name and type');
 is( $node->safe_psql(
@@ -231,17 +242,33 @@ $node->safe_psql('postgres',
 );
 foreach my $case (
 	[ '{"x": "y"}', 'source table has no column "x"', 'id, d, dt' ],
-	[ '{"d": {"zero": 1}}', 'unrecognized column option "zero"', 'zero_date, nul_byte' ],
-	[ '{"d": {"zero_date": "x"}}', 'invalid value', 'null, epoch, -infinity, error' ],
-	[ '{"d": {"zone": "Nowhere/At all"}}', 'invalid value for column option "zone"', 'time zones' ],
+	[
+		'{"d": {"zero": 1}}',
+		'unrecognized column option "zero"',
+		'zero_date, nul_byte'
+	],
+	[
+		'{"d": {"zero_date": "x"}}',
+		'invalid value',
+		'null, epoch, -infinity, error'
+	],
+	[
+		'{"d": {"zone": "Nowhere/At all"}}',
+		'invalid value for column option "zone"',
+		'time zones'
+	],
 	[ '{"d": 7}', 'invalid value for column "d": 7', 'null to leave it out' ],
-	[ '[]', 'columns must be a JSON object', 'source column' ],
-	[ '{"id": null}', 'column "id" of source table "p.v" cannot be left out', 'key' ],
+	[ '[]',       'columns must be a JSON object',   'source column' ],
+	[
+		'{"id": null}',
+		'column "id" of source table "p.v" cannot be left out', 'key'
+	],
 	[ '{"d": "t"}', 'specified more than once', 'mapping of source table' ])
 {
-	my ($columns, $message, $help) = @$case;
-	my ($status, $stdout, $stderr) = $node->psql('postgres',
-		"SELECT mariadb_sync.add_table('columns', 'p.v', columns => '$columns')");
+	my ($columns, $message, $help)   = @$case;
+	my ($status,  $stdout,  $stderr) = $node->psql('postgres',
+		"SELECT mariadb_sync.add_table('columns', 'p.v', columns => '$columns')"
+	);
 	like($stderr, qr/\Q$message\E/, "columns $columns");
 	like($stderr, qr/\Q$help\E/,    'with help');
 }

@@ -52,7 +52,7 @@ INSERT INTO c SELECT seq, seq FROM seq_1_to_100;
 my $node = sync_node('replica');
 add_source($node, $maria);
 my $have_citext = $node->psql('postgres', 'CREATE EXTENSION citext') == 0;
-my $citext = $have_citext ? 'citext' : 'text';
+my $citext      = $have_citext ? 'citext' : 'text';
 $node->safe_psql(
 	'postgres', qq{
 CREATE SCHEMA s;
@@ -85,8 +85,7 @@ create_subscription($node, 'sub', 'source', ['s.a']);
 wait_for_catchup($node, 'sub');
 
 # A mapping by hand, while another table is streaming
-my $columns =
-  q{{"id": "ident", "dt": {"zone": "Europe/Berlin"}}};
+my $columns = q{{"id": "ident", "dt": {"zone": "Europe/Berlin"}}};
 $node->safe_psql('postgres',
 	"SELECT mariadb_sync.add_table('sub', 's.pairs', 'public.target', '$columns')"
 );
@@ -107,7 +106,8 @@ SELECT i, u, big, yes, one, n, t, dt, word, code, color, b16, c36, doc, f, y, ex
 FROM target WHERE ident IN (1, 11) AND made IS NOT NULL}),
 	"$row\n$row",
 	'lossless pairs give the same by copy and by stream');
-is( $node->safe_psql('postgres',
+is( $node->safe_psql(
+		'postgres',
 		'SELECT ident, u, word FROM target WHERE ident IN (3, 13, 14) ORDER BY 1'
 	),
 	"3||\n14|7|changed",
@@ -121,16 +121,20 @@ SELECT count(DISTINCT dt), min(dt) FROM target WHERE ident IN (2, 12)}),
 # The check of a domain
 $maria->sql(q{INSERT INTO pairs (id, code) VALUES (50, '123')}, 's');
 wait_for_state($node, 'sub', 'error');
-like(view_value($node, 'sub', 'last_error'),
-	qr/violates check constraint "code_check"/, 'a CHECK of a domain holds');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/violates check constraint "code_check"/,
+	'a CHECK of a domain holds');
 $node->safe_psql('postgres',
 	q{ALTER DOMAIN code DROP CONSTRAINT code_check; SELECT mariadb_sync.start('sub')}
 );
 wait_for_catchup($node, 'sub');
 $maria->sql(q{INSERT INTO pairs (id, code) VALUES (51, NULL)}, 's');
 wait_for_state($node, 'sub', 'error');
-like(view_value($node, 'sub', 'last_error'),
-	qr/domain public.code does not allow null values/, 'and its NOT NULL');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/domain public.code does not allow null values/,
+	'and its NOT NULL');
 
 # Out of an error by a new copy, or without the table
 $maria->sql(q{UPDATE pairs SET code = 'x' WHERE id = 51}, 's');
@@ -139,36 +143,37 @@ $node->safe_psql(
 SELECT mariadb_sync.resync_table('sub', 's.pairs');
 SELECT mariadb_sync.start('sub')});
 wait_for_catchup($node, 'sub');
-is( $node->safe_psql('postgres',
+is( $node->safe_psql(
+		'postgres',
 		q{SELECT code FROM target WHERE ident IN (50, 51) ORDER BY ident}),
 	"123\nx",
 	'resync_table copies a table again that stopped the subscription');
 
 # Pairs that could lose something
 foreach my $case (
-	[ 'i', 'boolean', 'tinyint(4)' ],
-	[ 'u',     'integer',                     'int(10) unsigned' ],
-	[ 'big',   'bigint',                      'bigint(20) unsigned' ],
-	[ 'n',     'numeric(10,1)',               'decimal(10,2)' ],
-	[ 'n',     'double precision',            'decimal(10,2)' ],
-	[ 't',     'interval day',                'time(3)' ],
-	[ 't',     'time(1) without time zone',   'time(3)' ],
-	[ 'dt',    'timestamp with time zone',    'datetime' ],
-	[ 'dt',    'date',                        'datetime' ],
-	[ 'word',  'character varying(9)',        'varchar(10)' ],
-	[ 'word',  'integer',                     'varchar(10)' ],
-	[ 'word',  'uuid',                        'varchar(10)' ],
-	[ 'color', 'color2',                      "enum('red','green')" ],
-	[ 'b16',   'text',                        'binary(16)' ],
-	[ 'doc',   'bytea',                       'longtext' ],
-	[ 'f',     'integer',                     'float' ],
-	[ 'y',     'date',                        'year(4)' ])
+	[ 'i',     'boolean',                   'tinyint(4)' ],
+	[ 'u',     'integer',                   'int(10) unsigned' ],
+	[ 'big',   'bigint',                    'bigint(20) unsigned' ],
+	[ 'n',     'numeric(10,1)',             'decimal(10,2)' ],
+	[ 'n',     'double precision',          'decimal(10,2)' ],
+	[ 't',     'interval day',              'time(3)' ],
+	[ 't',     'time(1) without time zone', 'time(3)' ],
+	[ 'dt',    'timestamp with time zone',  'datetime' ],
+	[ 'dt',    'date',                      'datetime' ],
+	[ 'word',  'character varying(9)',      'varchar(10)' ],
+	[ 'word',  'integer',                   'varchar(10)' ],
+	[ 'word',  'uuid',                      'varchar(10)' ],
+	[ 'color', 'color2',                    "enum('red','green')" ],
+	[ 'b16',   'text',                      'binary(16)' ],
+	[ 'doc',   'bytea',                     'longtext' ],
+	[ 'f',     'integer',                   'float' ],
+	[ 'y',     'date',                      'year(4)' ])
 {
 	my ($column, $type, $source_type) = @$case;
 
 	my $others = join(', ',
-		map { "\"$_\": null" }
-		grep { $_ ne $column }
+		map    { "\"$_\": null" }
+		  grep { $_ ne $column }
 		  qw(i u big yes one n t dt word code color b16 c36 doc f y));
 	my ($status, $stdout, $stderr) = $node->psql(
 		'postgres', qq{
@@ -195,8 +200,8 @@ like(
 	$stderr,
 	qr/not empty|is the target of source table "s\.a"/,
 	'a target has one source');
-($status, $stdout, $stderr) = $node->psql('postgres',
-	q{SELECT mariadb_sync.add_table('sub', 's.none')});
+($status, $stdout, $stderr) =
+  $node->psql('postgres', q{SELECT mariadb_sync.add_table('sub', 's.none')});
 like($stderr, qr/has no table "s\.none"/, 'a source table must be there');
 
 # Tables that we make: renamed columns in keys, indexes and foreign keys
@@ -215,7 +220,8 @@ INSERT INTO b VALUES (101, 5, 'more', 1);
 wait_for_catchup($node, 'sub');
 is( $node->safe_psql(
 		'postgres', q{
-SELECT count(*), count(*) FILTER (WHERE "the value" = 'new'), max("Ident"), max(up) FROM s.b}),
+SELECT count(*), count(*) FILTER (WHERE "the value" = 'new'), max("Ident"), max(up) FROM s.b}
+	),
 	'100|1|101|5',
 	'a table with renamed columns follows the source');
 is( $node->safe_psql(
@@ -241,9 +247,11 @@ SELECT (SELECT count(*) FROM s.a), (SELECT count(*) FROM s.b),
 		FROM mariadb_sync.pg_stat_mariadb_sync_tables)}),
 	'100|101|s.b,s.pairs',
 	'a removed table stays as it is, and the others go on');
-($status, $stdout, $stderr) = $node->psql('postgres',
-	q{SELECT mariadb_sync.add_table('sub', 's.a')});
-like($stderr, qr/target table s\.a is not empty/,
+($status, $stdout, $stderr) =
+  $node->psql('postgres', q{SELECT mariadb_sync.add_table('sub', 's.a')});
+like(
+	$stderr,
+	qr/target table s\.a is not empty/,
 	'rows in the target are not overwritten by accident');
 $node->safe_psql('postgres',
 	q{TRUNCATE s.a; SELECT mariadb_sync.add_table('sub', 's.a')});
@@ -259,8 +267,9 @@ $node->safe_psql('postgres',
 	q{DELETE FROM s.a WHERE id > 70; UPDATE s.a SET v = 'wrong' WHERE id = 60}
 );
 my $writer = $maria->start_writer(
-	sub { "INSERT INTO s.b VALUES (2000 + $_[0], 1, 'w', 1); UPDATE s.a SET v = $_[0] WHERE id = 1 + $_[0] MOD 40" }
-);
+	sub {
+		"INSERT INTO s.b VALUES (2000 + $_[0], 1, 'w', 1); UPDATE s.a SET v = $_[0] WHERE id = 1 + $_[0] MOD 40";
+	});
 $node->safe_psql('postgres',
 	q{SELECT mariadb_sync.resync_table('sub', 's.a')});
 wait_until(
@@ -274,14 +283,20 @@ WHERE source_table = 's.a'}) =~ /^ready|error/;
 	});
 $writer->stop;
 wait_for_catchup($node, 'sub');
-compare_tables($maria, $node,
-	[ 's.a', {
-			source  => 's.b', skip => ['w'],
+compare_tables(
+	$maria, $node,
+	[
+		's.a',
+		{
+			source  => 's.b',
+			skip    => ['w'],
 			columns => {
 				id     => [ '%s', '"Ident"' ],
 				v      => [ '%s', '"the value"' ],
 				parent => [ '%s', 'up' ]
-			} } ]);
+			}
+		}
+	]);
 is( $node->safe_psql(
 		'postgres',
 		q{SELECT count(*) FROM pg_index WHERE indrelid = 's.a'::regclass}),

@@ -1,0 +1,136 @@
+# Names that need quotes, names that are too long, tables that are too wide
+# and values that are very large.
+
+use strict;
+use warnings;
+
+use MariaDBServer;
+use MariadbSync;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $maria = MariaDBServer->new('source',
+	options =>
+	  { max_allowed_packet => '128M', innodb_log_file_size => '512M' });
+my $long    = 'l' x 64;
+my $umlauts = "\xc3\xbc" x 32;
+$maria->sql(
+	qq{
+SET NAMES utf8mb4;
+CREATE DATABASE `My DB`;
+USE `My DB`;
+CREATE TABLE `order` (`select` int PRIMARY KEY, `Mixed Case` int, `quo"te` int,
+	`tick's` int, `back\\slash` int, `\xc3\xbcml\xc3\xa4ut` int, `user` int, `ctid_` int,
+	`100%` int, KEY `group by` (`Mixed Case`, `quo"te`));
+CREATE TABLE `Order` (`ID` int PRIMARY KEY, v int);
+CREATE TABLE `per%cent "quoted"` (id int PRIMARY KEY, v int);
+CREATE TABLE `\xe6\x97\xa5\xe6\x9c\xac` (`\xe8\xaa\x9e` int PRIMARY KEY, v int);
+INSERT INTO `order` VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9);
+INSERT INTO `Order` VALUES (1, 1);
+INSERT INTO `per%cent "quoted"` VALUES (1, 1);
+INSERT INTO `\xe6\x97\xa5\xe6\x9c\xac` VALUES (1, 1);
+CREATE DATABASE big;
+USE big;
+CREATE TABLE `$long` (id int PRIMARY KEY, `$umlauts` int);
+INSERT INTO `$long` VALUES (1, 10);
+CREATE TABLE large (id int PRIMARY KEY, t longtext, b longblob);
+});
+my @wide = map { "c$_ tinyint" } 1 .. 2000;
+$maria->sql(
+	'CREATE TABLE wide (id int PRIMARY KEY, '
+	  . join(', ', @wide)
+	  . ') ENGINE=Aria',
+	'big');
+
+my $node = sync_node('replica');
+add_source($node, $maria);
+
+create_subscription($node, 'names', 'source', ['My DB.*']);
+wait_for_catchup($node, 'names');
+$maria->sql(
+	qq{
+SET NAMES utf8mb4;
+INSERT INTO `order` VALUES (2, 2, 3, 4, 5, 6, 7, 8, 9);
+UPDATE `order` SET `select` = 3, `quo"te` = 0, `\xc3\xbcml\xc3\xa4ut` = 1 WHERE `select` = 1;
+INSERT INTO `Order` VALUES (2, 2);
+DELETE FROM `per%cent "quoted"`;
+INSERT INTO `per%cent "quoted"` VALUES (2, 2);
+UPDATE `\xe6\x97\xa5\xe6\x9c\xac` SET v = 2;
+}, 'My DB');
+wait_for_catchup($node, 'names');
+is( $node->safe_psql(
+		'postgres', qq{
+SELECT "select", "Mixed Case", "quo""te", "tick's", "back\\slash", "\xc3\xbcml\xc3\xa4ut", "user", ctid_, "100%"
+FROM "My DB"."order" ORDER BY 1}),
+	"2|2|3|4|5|6|7|8|9\n3|2|0|4|5|1|7|8|9",
+	'columns with any name');
+is( $node->safe_psql(
+		'postgres', qq{
+SELECT (SELECT count(*) FROM "My DB"."Order"), (SELECT sum(id) FROM "My DB"."per%cent ""quoted"""),
+	(SELECT sum(v) FROM "My DB"."\xe6\x97\xa5\xe6\x9c\xac")}),
+	'2|2|2',
+	'tables with any name');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*) FROM pg_index WHERE indrelid = '"My DB"."order"'::regclass}
+	),
+	'2',
+	'and their indexes');
+
+# Too long and too wide
+foreach my $case (
+	[ $long, qr/name of table "l{64}" is too long for PostgreSQL/ ],
+	[
+		'wide',
+		qr/source table "big\.wide" has 2001 columns, more than PostgreSQL's limit of 1600/
+	])
+{
+	my ($table, $message) = @$case;
+	my ($status, $stdout, $stderr) = $node->psql('postgres',
+		"SELECT mariadb_sync.create_subscription('big', 'source', '{big.$table}')"
+	);
+	like($stderr, $message,                'refused by name');
+	like($stderr, qr/HINT: .*(!|pattern)/, 'with a way around');
+}
+create_subscription($node, 'big', 'source', ['big.large']);
+my $some = join(', ', map { "\"c$_\": null" } 3 .. 2000);
+$node->safe_psql(
+	'postgres', qq{
+CREATE TABLE short (id int PRIMARY KEY, u int);
+SELECT mariadb_sync.add_table('big', 'big.$long', 'short', '{"$umlauts": "u"}');
+SELECT mariadb_sync.add_table('big', 'big.wide', columns => '{$some}')});
+wait_for_catchup($node, 'big');
+$maria->sql(
+	"SET NAMES utf8mb4; INSERT INTO `$long` VALUES (2, 20); UPDATE `$long` SET `$umlauts` = 11 WHERE id = 1;
+INSERT INTO wide (id, c2, c2000) VALUES (1, 5, 6);", 'big');
+wait_for_catchup($node, 'big');
+is($node->safe_psql('postgres', 'SELECT id, u FROM short ORDER BY 1'),
+	"1|11\n2|20", 'a table with long names goes to one with others');
+is($node->safe_psql('postgres', 'SELECT * FROM big.wide'),
+	'1||5', 'and of a wide one some columns');
+
+# 40 MB, by the stream and by the copy
+$maria->sql(
+	q{
+INSERT INTO large VALUES
+	(1, REPEAT(CONCAT('0123456', _utf8mb4 X'C3BC', CHAR(9)), 4000000), ''),
+	(2, '', REPEAT(X'00FF10', 14000000));
+UPDATE large SET t = 'end' WHERE id = 2;
+}, 'big');
+wait_for_catchup($node, 'big');
+my $sums = $maria->sql(
+	'SELECT id, md5(t), md5(b), length(t), length(b) FROM large ORDER BY id',
+	'big') =~ s/\t/|/gr;
+my $query =
+  'SELECT id, md5(t), md5(b), octet_length(t), octet_length(b) FROM big.large ORDER BY id';
+chomp $sums;
+is($node->safe_psql('postgres', $query), $sums, '40 MB by the stream');
+create_subscription($node, 'copy', 'source', ['big.large'],
+	{ schema_map => { big => 'copy' } });
+wait_for_catchup($node, 'copy');
+is($node->safe_psql('postgres', $query =~ s/big\.large/copy.large/r),
+	$sums, 'and by the copy');
+
+$node->stop;
+$maria->stop;
+done_testing();
