@@ -4,6 +4,7 @@
 #   make check                    everything, on a bare machine too
 #   make check PROVE_TESTS=test/t/001_basic.pl
 #   make check-matrix             the same here and on newer servers; needs root
+#   make indent                   PostgreSQL's formatting; FILES="..." for some
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race a MariaDB replica; QUICK=1 for a short one
@@ -21,7 +22,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix fuzz demo bench bench-snapshot
+SCRIPT_GOALS = check check-rooms check-matrix fuzz indent demo bench \
+	bench-snapshot
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -49,6 +51,11 @@ check-matrix: check
 fuzz:
 	@test/install-deps fuzz
 	@test/fuzz/run
+
+indent:
+	@test/install-deps indent
+	@$(MAKE) -s --no-print-directory all
+	@test/indent $(FILES)
 
 demo: prepare
 	@test/with-install test/demo/demo
@@ -96,25 +103,5 @@ include $(PGXS)
 
 # Packaged PostgreSQLs are built without dependency tracking.
 $(OBJS): $(wildcard src/*.h) Makefile
-
-INDENT_FLAGS = -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 \
-	-i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4
-
-.PHONY: indent
-
-# The types are those our debug information names: ours and all that we use
-# of PostgreSQL's.
-indent: all
-	objdump -Wi $(MODULE_big)$(DLSUFFIX) \
-		| awk '/DW_TAG_/ { t = /DW_TAG_typedef/ } t && /DW_AT_name/ { print $$NF }' \
-		| sort -u >src/typedefs.list
-	for f in src/*.[ch]; do \
-		pg_bsd_indent $(INDENT_FLAGS) -Usrc/typedefs.list <$$f >$$f.new && \
-		sed -i -E 's/^([A-Za-z_][^ \t]*)[ \t]+\*$$/\1 */' $$f.new && \
-		if cmp -s $$f $$f.new; then rm $$f.new; else mv $$f.new $$f; fi \
-		|| exit; \
-	done
-	perltidy --profile=test/perltidyrc test/perl/*.pm test/t/*.pl \
-		test/demo/demo test/bench/drain test/check-rooms test/fuzz/make-corpus
 
 endif
