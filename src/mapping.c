@@ -14,7 +14,6 @@
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -24,40 +23,17 @@
 
 #include "mapping.h"
 #include "mariadb_sync.h"
+#include "sql.h"
 #include "typemap.h"
 
 /* what applying changes takes */
 #define NEEDED_RIGHTS \
 	(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE)
 
-static void
-run_sql(const char *sql)
-{
-	int			rc;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute(sql, false, 0);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
-	SPI_finish();
-}
-
 static bool
 has_rows(const char *qualified_name)
 {
-	int			rc;
-	bool		result;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute(psprintf("SELECT 1 FROM %s LIMIT 1", qualified_name),
-					 true, 1);
-	if (rc != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
-	result = SPI_processed > 0;
-	SPI_finish();
-	return result;
+	return ms_sql_has_rows(psprintf("SELECT 1 FROM %s", qualified_name));
 }
 
 /* PostgreSQL would cut off a longer name, and it would not be found again. */
@@ -293,9 +269,9 @@ create_target(MsMapping *mapping, const MsSubscriptionOptions *options)
 				 errhint("Create the table, or leave \"create_tables\" at true.")));
 
 	if (!OidIsValid(get_namespace_oid(mapping->schema, true)))
-		run_sql(psprintf("CREATE SCHEMA %s",
+		ms_sql_run(psprintf("CREATE SCHEMA %s",
 						 quote_identifier(mapping->schema)));
-	run_sql(ms_typemap_create_table(mapping->source, mapping->schema,
+	ms_sql_run(ms_typemap_create_table(mapping->source, mapping->schema,
 									options));
 	mapping->relid = find_relation(mapping);
 	if (!OidIsValid(mapping->relid))
@@ -459,7 +435,7 @@ finish_tables(List *mappings, const MsSubscriptionOptions *options)
 		foreach(lc2, ms_typemap_create_indexes(mapping->source,
 											   mapping->schema,
 											   mapping->relname))
-			run_sql(lfirst(lc2));
+			ms_sql_run(lfirst(lc2));
 	}
 }
 

@@ -29,6 +29,7 @@
 
 #include "mariadb_sync.h"
 #include "snapshot.h"
+#include "sql.h"
 #include "typemap.h"
 #include "wire.h"
 #include "worker.h"
@@ -288,19 +289,6 @@ set_superuser(void)
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
 }
 
-static void
-run_sql(const char *sql)
-{
-	int			rc;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute(sql, false, 0);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
-	SPI_finish();
-}
-
 /* Names the table and the column whose value is being copied. */
 static void
 copy_error_callback(void *arg)
@@ -408,7 +396,7 @@ build_indexes(Copy *copy)
 	foreach(lc, ms_typemap_create_indexes(linitial(tables),
 										  get_namespace_name(get_rel_namespace(copy->table->relid)),
 										  get_rel_name(copy->table->relid)))
-		run_sql(lfirst(lc));
+		ms_sql_run(lfirst(lc));
 }
 
 /* Which server is this?  The leader's, or nothing it knows is true here. */
@@ -507,7 +495,7 @@ finish_table(Copy *copy)
 	MemoryContextSwitchTo(cxt);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	set_owner(copy, SECURITY_RESTRICTED_OPERATION);
-	run_sql(psprintf("ANALYZE %s",
+	ms_sql_run(psprintf("ANALYZE %s",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
 												get_rel_name(copy->table->relid))));
 	set_superuser();
@@ -561,7 +549,7 @@ try_statement(Copy *copy, const char *sql)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		set_owner(copy, 0);
-		run_sql(sql);
+		ms_sql_run(sql);
 		set_superuser();
 		PopActiveSnapshot();
 		CommitTransactionCommand();

@@ -8,29 +8,16 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "fence.h"
 #include "relmap.h"
+#include "sql.h"
 #include "typemap.h"
 #include "verify.h"
 #include "wire.h"
-
-static void
-run_sql(const char *sql)
-{
-	int			rc;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute(sql, false, 0);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
-	SPI_finish();
-}
 
 /* Rows of the source with these keys, through the copy's decoder. */
 static void
@@ -75,7 +62,7 @@ repair_table(Verify *v, MsRelmap *relmap, TableCheck *check)
 		Chunk	   *chunk = lfirst(lc);
 
 		for (int from = 0; from < list_length(chunk->keys); from += MS_VERIFY_KEYS)
-			run_sql(psprintf("DELETE FROM %s WHERE %s AND %s", check->target,
+			ms_sql_run(psprintf("DELETE FROM %s WHERE %s AND %s", check->target,
 							 chunk->target,
 							 ms_verify_key_condition(check->target_key, chunk->keys, from)));
 	}

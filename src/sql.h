@@ -1,0 +1,10 @@
+/*
+ * sql.h - running SQL of our own making.
+ */
+#ifndef MS_SQL_H
+#define MS_SQL_H
+
+extern uint64 ms_sql_run(const char *sql);
+extern bool ms_sql_has_rows(const char *sql);
+
+#endif							/* MS_SQL_H */
