@@ -93,6 +93,22 @@ CREATE TABLE mariadb_sync.gtid_position (
 	binlog_pos	bigint
 ) WITH (fillfactor = 50);
 
+-- What is held back of XA transactions that are prepared on the source until
+-- they are committed there.  xid is as XA COMMIT takes it; events are whole
+-- binlog events, in order, NULL when the transaction has no rows of ours.
+CREATE TABLE mariadb_sync.prepared_transaction (
+	subid			integer NOT NULL,
+	xid				text COLLATE "C" NOT NULL,
+	piece			integer NOT NULL,
+	gtid			text NOT NULL,
+	prepared_at		timestamptz NOT NULL,
+	tables_version	integer NOT NULL,
+	events			bytea,
+	PRIMARY KEY (subid, xid, piece)
+);
+ALTER TABLE mariadb_sync.prepared_transaction
+	ALTER COLUMN events SET STORAGE EXTERNAL;
+
 CREATE TABLE mariadb_sync.subscription_stat (
 	subid					integer PRIMARY KEY,
 	transactions			bigint NOT NULL DEFAULT 0,
@@ -175,6 +191,7 @@ SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_subid_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_table', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.gtid_position', '');
+SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.prepared_transaction', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_stat', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.quarantine', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.quarantine_id_seq', '');

@@ -88,6 +88,8 @@ ms_apply_create(const MsSubscription *sub,
 	apply->row_cxt = AllocSetContextCreate(CurrentMemoryContext,
 										   "mariadb_sync row",
 										   ALLOCSET_DEFAULT_SIZES);
+	initStringInfo(&apply->format);
+	initStringInfo(&apply->held);
 	ms_event_parser_init(&apply->parser);
 	ms_gtid_init(&apply->position.gtid);
 	ms_gtid_parse_list_or_error(gtid_position, &apply->position.gtid);
@@ -377,6 +379,8 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 		apply->source_time = time_t_to_timestamptz((pg_time_t) event->timestamp) +
 			apply->clock_offset;
 	ms_apply_begin(apply);
+	if (apply->xa_prepared)
+		ms_apply_hold_begin(apply);
 }
 
 /* It is complete: the position moves on. */
@@ -609,13 +613,12 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			ms_apply_begin(apply);
 			return true;
 		case MS_STMT_XA_END:
+			break;
 		case MS_STMT_XA_COMMIT:
+			ms_apply_replay(apply);
+			break;
 		case MS_STMT_XA_ROLLBACK:
-
-			/*
-			 * A prepared transaction with rows of ours has stopped us, and no
-			 * copy begins while one is prepared: this one has none.
-			 */
+			ms_apply_forget(apply);
 			break;
 		case MS_STMT_TRUNCATE:
 			apply_truncate(apply, &statement);
@@ -647,6 +650,9 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_FORMAT_DESCRIPTION:
 			discard_partial(apply);
 			ms_relmap_forget_ids(apply->relmap);
+			resetStringInfo(&apply->format);
+			appendBinaryStringInfo(&apply->format, (const char *) apply->raw,
+								   apply->raw_len);
 			break;
 		case MS_EVENT_ROTATE:
 			discard_partial(apply);
@@ -667,6 +673,8 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			break;
 		case MS_EVENT_TABLE_MAP:
 			ms_relmap_table_map(apply->relmap, &event->table_map);
+			if (apply->xa_prepared)
+				ms_apply_hold_table_map(apply, event->table_map.table_id);
 			break;
 		case MS_EVENT_WRITE_ROWS:
 		case MS_EVENT_UPDATE_ROWS:
@@ -684,7 +692,11 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_XID:
 		case MS_EVENT_XA_PREPARE:
 			if (apply->in_transaction)
+			{
+				if (apply->xa_prepared)
+					ms_apply_hold_end(apply);
 				end_transaction(apply, event);
+			}
 			break;
 		case MS_EVENT_HEARTBEAT:
 		case MS_EVENT_GTID_LIST:
@@ -741,6 +753,8 @@ ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
 	apply->event = NULL;
 	ms_event_parse(&apply->parser, data, len, &event);
 	apply->event = &event;
+	apply->raw = data;
+	apply->raw_len = len;
 	apply->counters[MS_CNT_BYTES_RECEIVED] += len;
 	apply_parsed(apply, &event);
 	apply->event = NULL;

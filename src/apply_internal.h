@@ -26,7 +26,7 @@ struct MsApply
 	char		gtid_text[MS_GTID_TEXT_LEN];
 	uint64		serial;			/* counts source transactions */
 	uint64		start_pos;		/* of its GTID event */
-	bool		xa_prepared;
+	bool		xa_prepared;	/* its rows are held back */
 	bool		wrote;			/* something of it is in the group */
 
 	/* the group */
@@ -38,6 +38,11 @@ struct MsApply
 	bool		single;			/* groups of one ... */
 	MsGtidList	single_until;	/* ... up to this */
 
+	/* XA, see apply_xa.c */
+	StringInfoData format;		/* the last FORMAT_DESCRIPTION event */
+	StringInfoData held;		/* events not written yet */
+	int			held_pieces;	/* of this transaction, written */
+
 	uint64	   *counters;
 	bool		stats_dirty;
 	TimestampTz stats_saved;
@@ -46,10 +51,20 @@ struct MsApply
 	/* for the error context */
 	const MsEvent *event;
 	const TablePlan *plan;
+
+	/* the event as it came */
+	const uint8 *raw;
+	size_t		raw_len;
 };
 
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
 extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);
+extern void ms_apply_hold_begin(MsApply *apply);
+extern void ms_apply_hold_table_map(MsApply *apply, uint64 table_id);
+extern void ms_apply_hold_rows(MsApply *apply);
+extern void ms_apply_hold_end(MsApply *apply);
+extern void ms_apply_replay(MsApply *apply);
+extern void ms_apply_forget(MsApply *apply);
 extern void ms_apply_let_go(MsApply *apply);
 extern void ms_apply_not_supported(const MsApply *apply, const char *what,
 								   const char *hint);

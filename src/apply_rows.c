@@ -400,8 +400,10 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	 * committed where it stands in the binlog.
 	 */
 	if (apply->xa_prepared)
-		ms_apply_not_supported(apply, "an XA transaction on a table of the subscription",
-							   "Use ordinary transactions on the source for these tables.");
+	{
+		ms_apply_hold_rows(apply);
+		return;
+	}
 	if (!ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & publish_bit[rows->op]) == 0)
 		return;

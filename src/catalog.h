@@ -127,6 +127,15 @@ extern void ms_catalog_insert_chunk(const MsSubTable *table,
 extern void ms_catalog_set_chunk_done(const MsSubTable *table,
 									  const MsChunk *chunk);
 
+/* XA transactions between their two phases, catalog_xa.c. */
+extern void ms_catalog_insert_prepared(const MsSubscription *sub,
+									   const char *xid, int32 piece,
+									   const char *gtid, const char *events,
+									   size_t len);
+extern const uint8 *ms_catalog_get_prepared(int32 subid, const char *xid,
+											int32 piece, size_t *len);
+extern bool ms_catalog_delete_prepared(int32 subid, const char *xid);
+
 /* What verify() finds. */
 extern void ms_catalog_clear_differences(const char *subscription,
 										 const char *source_table);

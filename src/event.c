@@ -267,7 +267,14 @@ parse_gtid(Cursor *c, MsEvent *event)
 	if (gtid->flags2 & (MS_GTID_PREPARED_XA | MS_GTID_COMPLETED_XA))
 	{
 		p = take(c, 6, "GTID event");
-		take(c, p[4] + p[5], "GTID event");
+		gtid->xid.format_id = read_u32(p);
+		gtid->xid.gtrid_len = p[4];
+		gtid->xid.bqual_len = p[5];
+		if (p[4] > MS_XID_PART_MAX || p[5] > MS_XID_PART_MAX)
+			malformed("GTID event");
+		p = take(c, p[4] + p[5], "GTID event");
+		memcpy(gtid->xid.data, p,
+			   gtid->xid.gtrid_len + gtid->xid.bqual_len);
 	}
 
 	/* the rest may be missing, or zero padding of any length */
@@ -514,6 +521,23 @@ has_checksum(const MsEventParser *parser, uint8 type, const uint8 *data,
 	return len >= EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN &&
 		crc32(0, data, len - EVENT_CHECKSUM_LEN) ==
 		read_u32(data + len - EVENT_CHECKSUM_LEN);
+}
+
+/*
+ * The length of the event that data begins with, of which available bytes are
+ * there.
+ */
+size_t
+ms_event_length(const uint8 *data, size_t available)
+{
+	size_t		length;
+
+	if (available < EVENT_HEADER_LEN)
+		malformed("header");
+	length = read_u32(data + 9);
+	if (length < EVENT_HEADER_LEN || length > available)
+		malformed("length");
+	return length;
 }
 
 /*

@@ -8,6 +8,7 @@
 #define MS_EVENT_H
 
 #include "gtid.h"
+#include "xid.h"
 
 typedef enum MsEventType
 {
@@ -87,6 +88,7 @@ typedef struct MsGtidEvent
 	uint8		flags2;
 	uint8		flags_extra;
 	uint64		sa_seq;			/* COMMIT/ROLLBACK ALTER: seq of the START */
+	MsXid		xid;			/* PREPARED_XA, COMPLETED_XA */
 } MsGtidEvent;
 
 typedef struct MsQueryEvent
@@ -187,6 +189,7 @@ typedef struct MsTableMap
 extern void ms_event_parser_init(MsEventParser *parser);
 extern void ms_event_parse(MsEventParser *parser, const uint8 *data,
 						   size_t len, MsEvent *event);
+extern size_t ms_event_length(const uint8 *data, size_t available);
 extern void ms_event_read_table_map(const MsTableMapEvent *event,
 									MsTableMap *map);
 extern void ms_event_gtid_list_item(const MsGtidListEvent *list, uint32 i,

@@ -575,37 +575,6 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM structure.t'),
 	'6', 'structure: what came before is applied');
 end_case('structure');
 
-# XA
-begin_case('xa');
-$maria->sql('CREATE DATABASE unrelated; CREATE TABLE unrelated.t (id int)');
-
-sub xa_insert
-{
-	my ($table) = @_;
-	$maria->sql(
-		qq{
-XA START 'x';
-INSERT INTO $table (id) VALUES (50);
-XA END 'x';
-XA PREPARE 'x';
-XA COMMIT 'x'});
-	return;
-}
-xa_insert('unrelated.t');
-wait_for_catchup($node, 'xa');
-pass('xa: a transaction without our tables goes by');
-my $prepared = $maria->gtid =~ s/(\d+)$/$1 + 1/er;
-xa_insert('xa.t');
-has_failed(
-	'xa',
-	sqlstate => '0A000',
-	message  =>
-	  "XA transaction on a table of the subscription at GTID $prepared",
-	hint => 'Use ordinary transactions',
-	gtid => $prepared);
-begins_anew('xa');
-end_case('xa');
-
 # The account
 begin_case('account');
 

@@ -1,0 +1,192 @@
+# XA transactions: held back durably between their two phases, applied at XA
+# COMMIT, forgotten at XA ROLLBACK, whatever restarts in between, and right
+# while tables are copied.
+
+use strict;
+use warnings;
+
+use MariaDBServer;
+use MariadbSync;
+use Test::More;
+
+my $maria = MariaDBServer->new('source',
+	options => { sync_binlog => 1, innodb_flush_log_at_trx_commit => 1 });
+$maria->sql(
+	q{
+CREATE DATABASE x;
+USE x;
+CREATE TABLE t (id int PRIMARY KEY, v int, pad longtext);
+CREATE TABLE no_key (a int, b varchar(20));
+CREATE TABLE packed (id int PRIMARY KEY, c varchar(5000) COMPRESSED, d decimal(20,5), j json);
+INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c');
+INSERT INTO no_key VALUES (1, 'same'), (1, 'same'), (2, NULL);
+CREATE DATABASE unrelated;
+CREATE TABLE unrelated.t (id int PRIMARY KEY);
+});
+my @tables = map { "x.$_" } qw(t no_key packed);
+
+my $node = sync_node('replica', conf => "restart_after_crash = on\n");
+add_source($node, $maria);
+create_subscription($node, 'sub', 'source', ['x.*']);
+wait_for_catchup($node, 'sub');
+
+# First phase; the session that did it is gone afterwards.
+sub prepare
+{
+	my ($xid, @statements) = @_;
+
+	# settings come before
+	my @settings = grep { /^SET/ } @statements;
+	@statements = grep { !/^SET/ } @statements;
+	$maria->sql(
+		join(";\n", @settings,
+			"XA START $xid", @statements, "XA END $xid", "XA PREPARE $xid"),
+		'x');
+	return;
+}
+
+sub finish
+{
+	my ($how, $xid) = @_;
+
+	$maria->sql("XA $how $xid");
+	return;
+}
+
+sub pg
+{
+	my ($sql) = @_;
+
+	return $node->safe_psql('postgres', $sql);
+}
+
+sub held
+{
+	return pg(
+		'SELECT count(DISTINCT xid) FROM mariadb_sync.prepared_transaction');
+}
+
+# The plain road: everything that a row can do, other transactions between.
+prepare(
+	q{'one'},
+	q{INSERT INTO t VALUES (10, 10, 'prepared'), (11, 11, NULL)},
+	q{SAVEPOINT s},
+	q{DELETE FROM t WHERE id = 10},
+	q{ROLLBACK TO s},
+	q{UPDATE t SET v = v + 100, pad = repeat('x', 3000) WHERE id < 3},
+	q{DELETE FROM t WHERE id = 3},
+	q{DELETE FROM no_key WHERE b = 'same' LIMIT 1},
+	q{INSERT INTO packed VALUES (1, repeat('packed', 500), -1234.5, '{"a": 1}')},
+	q{INSERT INTO unrelated.t VALUES (1)});
+$maria->sql(q{INSERT INTO t VALUES (20, 20, 'between')}, 'x');
+wait_for_catchup($node, 'sub');
+is(pg('SELECT array_agg(id ORDER BY id) FROM x.t'),
+	'{1,2,3,20}', 'what is prepared is not there yet');
+is( pg(q{SELECT DISTINCT xid FROM mariadb_sync.prepared_transaction}),
+	q{X'6f6e65',X'',1},
+	'it is held back under its name');
+finish('COMMIT', q{'one'});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@tables);
+is(held(), '0', 'nothing is left of it');
+
+prepare(q{'two'}, q{DELETE FROM t}, q{INSERT INTO t VALUES (1, 1, 'other')});
+wait_for_catchup($node, 'sub');
+is(held(), '1', 'one is held back');
+finish('ROLLBACK', q{'two'});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@tables);
+is(held(), '0', 'a rollback leaves nothing');
+
+# Names: two parts, other formats, bytes that are not text.  Several at a
+# time, ended in another order, in two domains.
+my @xids = (
+	q{'a'}, q{'a','b'}, q{'ab','c'}, q{'a','bc'}, q{X'00ff27',X'5c00',2147483647},
+	q{'0123456789012345678901234567890123456789012345678901234567890123','0123456789012345678901234567890123456789012345678901234567890123'}
+);
+for my $i (0 .. $#xids)
+{
+	prepare(
+		$xids[$i],
+		"SET gtid_domain_id = " . $i % 2,
+		"INSERT INTO t VALUES (" . (100 + $i) . ", $i, 'xid $i')");
+}
+wait_for_catchup($node, 'sub');
+is(held(), scalar @xids, 'transactions with similar names are kept apart');
+for my $i (reverse 0 .. $#xids)
+{
+	finish($i == 1 ? 'ROLLBACK' : 'COMMIT', $xids[$i]);
+	wait_for_catchup($node, 'sub') if $i % 2;
+}
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@tables);
+
+# One phase is an ordinary transaction; without tables of ours it passes by;
+# a name can be used again, also when all comes as one backlog.
+pg(q{SELECT mariadb_sync.stop('sub')});
+wait_for_view($node, 'sub', 'state', 'stopped');
+$maria->sql(
+	q{
+XA START 'one'; INSERT INTO t VALUES (30, 30, 'one phase'); XA END 'one';
+XA COMMIT 'one' ONE PHASE}, 'x');
+foreach my $i (1 .. 3)
+{
+	prepare(q{'again'}, "UPDATE t SET v = v * 10 + $i WHERE id = 30");
+	finish($i == 2 ? 'ROLLBACK' : 'COMMIT', q{'again'});
+}
+prepare(q{'unrelated'}, q{INSERT INTO unrelated.t VALUES (2)});
+prepare(q{'stays'},     q{UPDATE t SET pad = 'stays' WHERE id = 1});
+pg(q{SELECT mariadb_sync.start('sub')});
+wait_for_catchup($node, 'sub');
+is(pg('SELECT v FROM x.t WHERE id = 30'),
+	'3013', 'a backlog of both phases is applied in order');
+is(held(), '1', 'what has no rows of ours is not kept');
+finish('COMMIT', q{'unrelated'});
+
+# Everything restarts, and is killed, between the phases.
+sub kill_worker
+{
+	my $pid = view_value($node, 'sub', 'pid');
+	kill 'KILL', $pid;
+	wait_until('the worker to be gone', sub { !kill 0, $pid });
+	$node->poll_query_until('postgres', 'SELECT 1', '1')
+	  or die 'the server does not come back';
+	return;
+}
+kill_worker();
+$node->restart('immediate');
+$maria->kill9;
+$maria->start;
+prepare(q{'after'}, q{INSERT INTO t VALUES (40, 40, 'after')});
+wait_for_catchup($node, 'sub');
+is(held(), '2', 'held over restarts of both sides');
+$maria->restart;
+finish('COMMIT',   q{'stays'});
+finish('ROLLBACK', q{'after'});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@tables);
+
+# Killed while XA COMMIT is applied, before the commit.
+prepare(q{'killed'},
+	q{INSERT INTO t SELECT seq, seq, 'killed' FROM seq_1000_to_3000});
+wait_for_catchup($node, 'sub');
+my $blocker = $node->background_psql('postgres');
+$blocker->query_safe(
+	'BEGIN; SELECT * FROM mariadb_sync.gtid_position FOR UPDATE');
+finish('COMMIT', q{'killed'});
+$node->poll_query_until(
+	'postgres', q{
+SELECT count(*) = 1 FROM pg_stat_activity
+WHERE backend_type LIKE 'mariadb_sync%' AND wait_event_type = 'Lock'})
+  or die 'the worker does not wait';
+kill 'KILL', view_value($node, 'sub', 'pid');
+eval { $blocker->quit };
+$node->poll_query_until('postgres', 'SELECT 1', '1')
+  or die 'the server does not come back';
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@tables);
+is(held(), '0', 'applied once');
+
+$node->stop;
+$maria->stop;
+done_testing();
