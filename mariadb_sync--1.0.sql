@@ -54,7 +54,7 @@ CREATE TABLE mariadb_sync.subscription_table (
 	conflicts			bigint NOT NULL DEFAULT 0,
 	quarantined			bigint NOT NULL DEFAULT 0,
 	last_error			text,
-	source_columns		jsonb NOT NULL,
+	source_schema		jsonb NOT NULL,
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
 	created				boolean NOT NULL DEFAULT false,
 	columns				jsonb,

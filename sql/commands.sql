@@ -67,8 +67,8 @@ INSERT INTO mariadb_sync.subscription_stat (subid, inserts)
 INSERT INTO mariadb_sync.gtid_position (subid, gtid)
 	SELECT subid, '0-1-100,7-1-3' FROM mariadb_sync.subscription;
 INSERT INTO mariadb_sync.subscription_table
-	(subid, source_db, source_table, state, rows_total, rows_done, source_columns)
-	SELECT subid, 'shop', n, s, 100, d, '[]' FROM mariadb_sync.subscription,
+	(subid, source_db, source_table, state, rows_total, rows_done, source_schema)
+	SELECT subid, 'shop', n, s, 100, d, '{}' FROM mariadb_sync.subscription,
 		(VALUES ('a', 'ready', 120), ('b', 'pending', 0)) v (n, s, d);
 SELECT mariadb_sync.create_subscription('sub', 'source', '{shop.*}');
 SELECT subscription, pid, state, applied_gtid, inserts, updates, lag

@@ -440,7 +440,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
-	" snapshot_pos, snapshot_server_id, state_gtid, source_columns," \
+	" snapshot_pos, snapshot_server_id, state_gtid, source_schema," \
 	" deferred_ddl, created, columns"
 
 static void *
@@ -458,7 +458,7 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->snapshot_pos = (uint64) get_int8(tuple, desc, 7);
 	table->snapshot_server_id = (uint32) get_int8(tuple, desc, 8);
 	table->state_gtid = get_string(tuple, desc, 9);
-	table->source_columns = get_jsonb(tuple, desc, 10);
+	table->source_schema = get_jsonb(tuple, desc, 10);
 	table->deferred_ddl = get_text_list(tuple, desc, 11);
 	table->created = DatumGetBool(get_datum(tuple, desc, 12, &isnull));
 	table->columns = get_jsonb(tuple, desc, 13);
@@ -559,13 +559,13 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 	add_arg(&args, REGCLASSOID, ObjectIdGetDatum(table->relid),
 			!OidIsValid(table->relid));
 	add_text(&args, ms_table_state_name(table->state));
-	add_jsonb(&args, table->source_columns);
+	add_jsonb(&args, table->source_schema);
 	add_text_array(&args, table->deferred_ddl);
 	add_int8(&args, rows_estimate);
 	add_arg(&args, BOOLOID, BoolGetDatum(table->created), false);
 	add_jsonb(&args, table->columns);
 	execute("INSERT INTO mariadb_sync.subscription_table"
-			" (subid, source_db, source_table, relid, state, source_columns,"
+			" (subid, source_db, source_table, relid, state, source_schema,"
 			" deferred_ddl, rows_total, created, columns)"
 			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 			&args, NULL, NULL);
@@ -573,14 +573,14 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 
 /* The structure as it is now, for a new copy. */
 void
-ms_catalog_set_source_columns(const MsSubTable *table)
+ms_catalog_set_source_schema(const MsSubTable *table)
 {
 	Args		args = {0};
 
 	add_table_key(&args, table);
-	add_jsonb(&args, table->source_columns);
+	add_jsonb(&args, table->source_schema);
 	update_table("UPDATE mariadb_sync.subscription_table"
-				 " SET source_columns = $4, last_error = NULL WHERE " TABLE_KEY,
+				 " SET source_schema = $4, last_error = NULL WHERE " TABLE_KEY,
 				 &args, table);
 }
 

@@ -47,7 +47,7 @@ typedef struct MsSubTable
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
 	char	   *state_gtid;
-	Jsonb	   *source_columns; /* the recorded schema */
+	Jsonb	   *source_schema; /* the recorded schema */
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */
@@ -90,7 +90,7 @@ extern void ms_catalog_update_subscription(const MsSubscription *sub);
 extern void ms_catalog_delete_subscription(int32 subid);
 extern void ms_catalog_insert_table(const MsSubTable *table,
 									int64 rows_estimate);
-extern void ms_catalog_set_source_columns(const MsSubTable *table);
+extern void ms_catalog_set_source_schema(const MsSubTable *table);
 extern void ms_catalog_delete_table(const MsSubTable *table);
 extern void ms_catalog_change_tables(const MsSubscription *sub);
 extern void ms_catalog_insert_position(int32 subid, const char *gtid);

@@ -489,7 +489,7 @@ ms_mapping_record(int32 subid, const MsMapping *mapping, MsTableState state)
 	table.source_table = mapping->source->name;
 	table.relid = mapping->relid;
 	table.state = state;
-	table.source_columns = ms_source_columns_to_jsonb(mapping->source);
+	table.source_schema = ms_source_table_to_jsonb(mapping->source);
 	table.deferred_ddl = mapping->deferred_ddl;
 	table.created = mapping->created;
 	table.columns = mapping->columns;

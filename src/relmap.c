@@ -156,9 +156,9 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	for (int i = 0; i < list_length(sub->deferred_ddl); i++)
 		plan->sub->deferred_ddl = lappend(plan->sub->deferred_ddl,
 										  pstrdup(list_nth(sub->deferred_ddl, i)));
-	plan->sub->source_columns = (Jsonb *)
-		memcpy(palloc(VARSIZE(sub->source_columns)), sub->source_columns,
-			   VARSIZE(sub->source_columns));
+	plan->sub->source_schema = (Jsonb *)
+		memcpy(palloc(VARSIZE(sub->source_schema)), sub->source_schema,
+			   VARSIZE(sub->source_schema));
 	if (sub->columns)
 		plan->sub->columns = (Jsonb *)
 			memcpy(palloc(VARSIZE(sub->columns)), sub->columns,
@@ -389,7 +389,7 @@ static Bitmapset *
 build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *source_columns = ms_source_columns_from_jsonb(plan->sub->source_columns);
+	List	   *source_columns = ms_source_columns_from_jsonb(plan->sub->source_schema);
 	Bitmapset  *mapped = NULL;
 	int			n = 0;
 	ListCell   *lc;

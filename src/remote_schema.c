@@ -13,7 +13,6 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 
 #include "remote_schema.h"
 #include "typemap.h"
@@ -284,8 +283,9 @@ fetch_tables(const Request *request, TableSet *set)
 {
 	MsResult   *result;
 
-	result = query_view(request, "TABLES", "TABLE_TYPE, ENGINE, TABLE_ROWS",
-						"TABLE_SCHEMA",
+	result = query_view(request, "TABLES",
+						"TABLE_TYPE, ENGINE, TABLE_ROWS, TABLE_COLLATION,"
+						" TABLE_COMMENT, CREATE_OPTIONS", "TABLE_SCHEMA",
 						"TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW', 'TEMPORARY')",
 						NULL);
 	set->tables = palloc(sizeof(MsSourceTable *) * Max(result->nrows, 1));
@@ -294,6 +294,7 @@ fetch_tables(const Request *request, TableSet *set)
 		char	   *row_db = ms_result_cell(result, i, 0);
 		char	   *row_name = ms_result_cell(result, i, 1);
 		MsSourceTable *entry;
+		char	   *options;
 
 		if (request->db ?
 			strcmp(request->db, row_db) != 0 ||
@@ -306,6 +307,10 @@ fetch_tables(const Request *request, TableSet *set)
 		entry->table_type = ms_result_cell(result, i, 2);
 		entry->engine = ms_result_cell(result, i, 3);
 		entry->rows_estimate = cell_int(result, i, 4);
+		entry->collation = ms_result_cell(result, i, 5);
+		entry->comment = ms_result_cell(result, i, 6);
+		options = ms_result_cell(result, i, 7);
+		entry->partitioned = options && strstr(options, "partitioned");
 		set->tables[set->count++] = entry;
 	}
 	qsort(set->tables, set->count, sizeof(MsSourceTable *), compare_tables);
@@ -320,7 +325,8 @@ fetch_columns(const Request *request, TableSet *set)
 						"COLUMN_NAME, LOWER(DATA_TYPE), COLUMN_TYPE,"
 						" CHARACTER_SET_NAME, COLLATION_NAME, CHARACTER_MAXIMUM_LENGTH,"
 						" NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION,"
-						" IS_NULLABLE, EXTRA, IS_GENERATED, PRIVILEGES",
+						" IS_NULLABLE, EXTRA, IS_GENERATED, PRIVILEGES,"
+						" COLUMN_DEFAULT, COLUMN_COMMENT, GENERATION_EXPRESSION",
 						"TABLE_SCHEMA", NULL, "ORDINAL_POSITION");
 	for (int i = 0; i < result->nrows; i++)
 	{
@@ -345,10 +351,15 @@ fetch_columns(const Request *request, TableSet *set)
 		col->nullable = cell_is(result, i, 11, "YES");
 		extra = ms_result_cell(result, i, 12);
 		col->auto_increment = extra && strstr(extra, "auto_increment");
+		col->on_update_now = extra && strstr(extra, "on update");
+		col->invisible = extra && strstr(extra, "INVISIBLE");
 		col->generated = cell_is(result, i, 13, "ALWAYS");
 		privileges = ms_result_cell(result, i, 14);
 		if (privileges && strstr(privileges, "select") == NULL)
 			table->select_denied = true;
+		col->default_text = ms_result_cell(result, i, 15);
+		col->comment = ms_result_cell(result, i, 16);
+		col->generation = ms_result_cell(result, i, 17);
 		ms_source_column_parse_type(col);
 		table->columns = lappend(table->columns, col);
 	}
@@ -419,31 +430,47 @@ fetch_all_labels(const Request *request, TableSet *set)
 }
 
 /* MariaDB's JSON is a LONGTEXT with a check of its own making. */
+static bool
+mark_json_column(const MsSourceTable *table, const char *clause)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		if (strcmp(col->data_type, "longtext") == 0 &&
+			pg_strcasecmp(clause, psprintf("json_valid(%s)",
+										   ms_wire_quote_identifier(col->name))) == 0)
+		{
+			col->is_json = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void
-fetch_json_checks(const Request *request, TableSet *set)
+fetch_checks(const Request *request, TableSet *set)
 {
 	MsResult   *result;
 
-	result = query_view(request, "CHECK_CONSTRAINTS", "CHECK_CLAUSE",
-						"CONSTRAINT_SCHEMA", "CHECK_CLAUSE LIKE 'json|_valid(%' ESCAPE '|'",
-						NULL);
+	result = query_view(request, "CHECK_CONSTRAINTS",
+						"CONSTRAINT_NAME, CHECK_CLAUSE", "CONSTRAINT_SCHEMA",
+						NULL, "CONSTRAINT_NAME");
 	for (int i = 0; i < result->nrows; i++)
 	{
 		MsSourceTable *table = find_table(set, ms_result_cell(result, i, 0),
 										  ms_result_cell(result, i, 1));
-		ListCell   *lc;
+		MsSourceCheck *check;
 
-		if (table == NULL)
+		if (table == NULL ||
+			mark_json_column(table, ms_result_cell(result, i, 3)))
 			continue;
-		foreach(lc, table->columns)
-		{
-			MsSourceColumn *col = lfirst(lc);
-
-			if (strcmp(col->data_type, "longtext") == 0 &&
-				cell_is(result, i, 2, psprintf("json_valid(%s)",
-											   ms_wire_quote_identifier(col->name))))
-				col->is_json = true;
-		}
+		check = palloc0(sizeof(MsSourceCheck));
+		check->name = ms_result_cell(result, i, 2);
+		check->clause = ms_result_cell(result, i, 3);
+		table->checks = lappend(table->checks, check);
 	}
 }
 
@@ -613,7 +640,7 @@ ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 		return NIL;
 	fetch_columns(&request, &set);
 	fetch_all_labels(&request, &set);
-	fetch_json_checks(&request, &set);
+	fetch_checks(&request, &set);
 	fetch_indexes(&request, &set);
 	fetch_foreign_key_columns(&request, &set);
 	fetch_foreign_key_rules(&request, &set);
@@ -645,178 +672,4 @@ ms_source_table_key(const MsSourceTable *table)
 			return index;
 	}
 	return NULL;
-}
-
-/* ------------------------------------------------------------------------
- * The recorded schema
- * ------------------------------------------------------------------------
- */
-
-static void
-push_key(JsonbParseState **state, const char *key)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = (char *) key;
-	value.val.string.len = strlen(key);
-	(void) pushJsonbValue(state, WJB_KEY, &value);
-}
-
-/* Nothing is written for NULL, 0 and false: that is what reading gives. */
-static void
-push_string(JsonbParseState **state, const char *key, const char *text)
-{
-	JsonbValue	value;
-
-	if (text == NULL)
-		return;
-	push_key(state, key);
-	value.type = jbvString;
-	value.val.string.val = (char *) text;
-
-	value.val.string.len = strlen(text);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static void
-push_int(JsonbParseState **state, const char *key, int64 number)
-{
-	JsonbValue	value;
-
-	if (number == 0)
-		return;
-	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric = int64_to_numeric(number);
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static void
-push_bool(JsonbParseState **state, const char *key, bool flag)
-{
-	JsonbValue	value;
-
-	if (!flag)
-		return;
-	push_key(state, key);
-	value.type = jbvBool;
-	value.val.boolean = flag;
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-/* An array with an object per column, in the order of the source. */
-Jsonb	   *
-ms_source_columns_to_jsonb(const MsSourceTable *table)
-{
-	JsonbParseState *state = NULL;
-	ListCell   *lc;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	foreach(lc, table->columns)
-	{
-		const MsSourceColumn *col = lfirst(lc);
-
-		(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		push_string(&state, "name", col->name);
-		push_string(&state, "data_type", col->data_type);
-		push_string(&state, "column_type", col->column_type);
-		push_string(&state, "charset", col->charset);
-		push_string(&state, "collation", col->collation);
-		push_int(&state, "char_length", col->char_length);
-		push_int(&state, "precision", col->precision);
-		push_int(&state, "scale", col->scale);
-		push_int(&state, "fsp", col->fsp);
-		push_bool(&state, "nullable", col->nullable);
-		push_bool(&state, "auto_increment", col->auto_increment);
-		push_bool(&state, "generated", col->generated);
-		push_bool(&state, "json", col->is_json);
-		(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
-}
-
-static void
-set_column_field(MsSourceColumn *col, const char *key, const JsonbValue *value)
-{
-	char	   *text = NULL;
-	int64		number = 0;
-	bool		flag = value->type == jbvBool && value->val.boolean;
-
-	if (value->type == jbvString)
-		text = pnstrdup(value->val.string.val, value->val.string.len);
-
-	else if (value->type == jbvNumeric)
-		number = DatumGetInt64(DirectFunctionCall1(numeric_int8,
-												   NumericGetDatum(value->val.numeric)));
-
-	if (strcmp(key, "name") == 0)
-		col->name = text;
-
-	else if (strcmp(key, "data_type") == 0)
-		col->data_type = text;
-
-	else if (strcmp(key, "column_type") == 0)
-		col->column_type = text;
-
-	else if (strcmp(key, "charset") == 0)
-		col->charset = text;
-
-	else if (strcmp(key, "collation") == 0)
-		col->collation = text;
-
-	else if (strcmp(key, "char_length") == 0)
-		col->char_length = number;
-	else if (strcmp(key, "precision") == 0)
-		col->precision = (int) number;
-	else if (strcmp(key, "scale") == 0)
-		col->scale = (int) number;
-	else if (strcmp(key, "fsp") == 0)
-		col->fsp = (int) number;
-	else if (strcmp(key, "nullable") == 0)
-		col->nullable = flag;
-	else if (strcmp(key, "auto_increment") == 0)
-		col->auto_increment = flag;
-	else if (strcmp(key, "generated") == 0)
-		col->generated = flag;
-	else if (strcmp(key, "json") == 0)
-		col->is_json = flag;
-}
-
-/* The columns as ms_source_columns_to_jsonb() recorded them. */
-List	   *
-ms_source_columns_from_jsonb(Jsonb *columns)
-{
-	List	   *result = NIL;
-	MsSourceColumn *col = NULL;
-	char	   *key = NULL;
-	JsonbIterator *it = JsonbIteratorInit(&columns->root);
-	JsonbValue	value;
-	JsonbIteratorToken token;
-
-	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
-	{
-		switch (token)
-		{
-			case WJB_BEGIN_OBJECT:
-				col = palloc0(sizeof(MsSourceColumn));
-				break;
-			case WJB_KEY:
-				key = pnstrdup(value.val.string.val, value.val.string.len);
-				break;
-			case WJB_VALUE:
-				set_column_field(col, key, &value);
-				break;
-			case WJB_END_OBJECT:
-				if (col->name == NULL || col->data_type == NULL ||
-					col->column_type == NULL)
-					elog(ERROR, "recorded source column is incomplete");
-				ms_source_column_parse_type(col);
-				result = lappend(result, col);
-				break;
-			default:
-				break;
-		}
-	}
-	return result;
 }

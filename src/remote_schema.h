@@ -23,7 +23,12 @@ typedef struct MsSourceColumn
 	bool		is_unsigned;
 	bool		nullable;
 	bool		auto_increment;
+	char	   *default_text;	/* COLUMN_DEFAULT, an expression; NULL = none */
+	char	   *comment;
+	char	   *generation;		/* GENERATION_EXPRESSION, or NULL */
 	bool		generated;
+	bool		on_update_now;
+	bool		invisible;
 	bool		is_json;		/* longtext with a json_valid check */
 	List	   *labels;			/* of char *: ENUM and SET */
 	/* set by ms_options_bind_columns(); NULL = as all of the subscription */
@@ -51,6 +56,12 @@ typedef struct MsSourceForeignKey
 	char	   *delete_rule;
 } MsSourceForeignKey;
 
+typedef struct MsSourceCheck
+{
+	char	   *name;			/* a column's check has the column's name */
+	char	   *clause;			/* MariaDB's text */
+} MsSourceCheck;
+
 typedef struct MsSourceTable
 {
 	char	   *db;
@@ -61,6 +72,10 @@ typedef struct MsSourceTable
 	List	   *columns;		/* of MsSourceColumn *, ordinal order */
 	List	   *indexes;		/* of MsSourceIndex * */
 	List	   *foreign_keys;	/* of MsSourceForeignKey * */
+	List	   *checks;			/* of MsSourceCheck *, but for json_valid */
+	char	   *collation;		/* the default of new columns */
+	char	   *comment;
+	bool		partitioned;
 	bool		select_denied;	/* on a column at least */
 	bool		foreign_keys_hidden;	/* there are more, whose rules may not
 										 * be seen */
@@ -72,7 +87,10 @@ extern void ms_pattern_check(const char *pattern);
 extern List *ms_remote_schema_fetch(MsWire *wire, List *patterns,
 									const char *db, const char *table);
 extern MsSourceIndex *ms_source_table_key(const MsSourceTable *table);
-extern Jsonb *ms_source_columns_to_jsonb(const MsSourceTable *table);
-extern List *ms_source_columns_from_jsonb(Jsonb *columns);
+
+/* recorded_schema.c */
+extern Jsonb *ms_source_table_to_jsonb(const MsSourceTable *table);
+extern MsSourceTable *ms_source_table_from_jsonb(Jsonb *schema);
+extern List *ms_source_columns_from_jsonb(Jsonb *schema);
 
 #endif							/* MS_REMOTE_SCHEMA_H */

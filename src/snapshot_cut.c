@@ -65,7 +65,7 @@ static bool
 find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source)
 {
 	MsSourceIndex *key = ms_source_table_key(source);
-	List	   *columns = ms_source_columns_from_jsonb(table->source_columns);
+	List	   *columns = ms_source_columns_from_jsonb(table->source_schema);
 	StringInfoData select;
 	ListCell   *lc;
 

@@ -243,7 +243,7 @@ quote_columns(List *names)
 static char *
 build_select(const Copy *copy)
 {
-	List	   *columns = ms_source_columns_from_jsonb(copy->table->source_columns);
+	List	   *columns = ms_source_columns_from_jsonb(copy->table->source_schema);
 	List	   *key = quote_columns(copy->chunk->key_columns);
 	StringInfoData buf;
 	ListCell   *lc;

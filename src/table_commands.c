@@ -246,8 +246,8 @@ ms_resync_table(PG_FUNCTION_ARGS)
 	options.copy_data = false;
 	mapping = map_as_owner(sub, fetch_source_table(sub, &name), table->relid,
 						   table->columns, &options);
-	table->source_columns = ms_source_columns_to_jsonb(mapping->source);
-	ms_catalog_set_source_columns(table);
+	table->source_schema = ms_source_table_to_jsonb(mapping->source);
+	ms_catalog_set_source_schema(table);
 	ms_catalog_set_table_state(table, MS_TABLE_PENDING);
 	change_tables(sub);
 	PG_RETURN_VOID();

@@ -222,7 +222,7 @@ describe_columns(Verify *v, TableCheck *check)
 	ListCell   *lc;
 
 	initStringInfo(&policy);
-	foreach(lc, ms_source_columns_from_jsonb(check->sub->source_columns))
+	foreach(lc, ms_source_columns_from_jsonb(check->sub->source_schema))
 	{
 		MsSourceColumn *source = lfirst(lc);
 		AttrNumber	attnum = get_attnum(check->sub->relid, source->name);

@@ -30,7 +30,7 @@ copy_keys(Verify *v, TableCheck *check, TablePlan *plan, Chunk *chunk,
 	size_t		len;
 
 	initStringInfo(&buf);
-	foreach(lc, ms_source_columns_from_jsonb(check->sub->source_columns))
+	foreach(lc, ms_source_columns_from_jsonb(check->sub->source_schema))
 		appendStringInfo(&buf, "%s%s", foreach_current_index(lc) ? ", " : "SELECT ",
 						 ms_typemap_select_expression(lfirst(lc)));
 	appendStringInfo(&buf, " FROM %s WHERE %s AND %s", check->source,
