@@ -29,7 +29,8 @@ CREATE TABLE mariadb_sync.subscription (
 	server_id	bigint NOT NULL CHECK (server_id BETWEEN 1 AND 4294967295),
 	snapshot_paused	boolean NOT NULL DEFAULT false,
 	created_at	timestamptz NOT NULL DEFAULT now(),
-	tables_version	integer NOT NULL DEFAULT 0
+	tables_version	integer NOT NULL DEFAULT 0,
+	skip_gtid	text
 );
 
 CREATE TABLE mariadb_sync.subscription_table (
@@ -52,7 +53,6 @@ CREATE TABLE mariadb_sync.subscription_table (
 	updates				bigint NOT NULL DEFAULT 0,
 	deletes				bigint NOT NULL DEFAULT 0,
 	conflicts			bigint NOT NULL DEFAULT 0,
-	quarantined			bigint NOT NULL DEFAULT 0,
 	last_error			text,
 	source_schema		jsonb NOT NULL,
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
@@ -143,6 +143,8 @@ CREATE TABLE mariadb_sync.quarantine (
 	sqlstate		text NOT NULL,
 	error			text NOT NULL
 );
+
+CREATE INDEX ON mariadb_sync.quarantine (subid, source_table);
 
 -- State changes, errors and structure changes, newest last.
 CREATE TABLE mariadb_sync.history (
@@ -288,6 +290,19 @@ CREATE FUNCTION mariadb_sync.wait_for_gtid(
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'ms_wait_for_gtid'
 LANGUAGE C VOLATILE;
+
+CREATE FUNCTION mariadb_sync.skip_transaction(name name, gtid text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'ms_skip_transaction'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION mariadb_sync.retry_quarantine(
+	name name,
+	OUT applied bigint,
+	OUT remaining bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'ms_retry_quarantine'
+LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION mariadb_sync.verify(
 	name name,
@@ -446,7 +461,9 @@ SELECT s.name AS subscription,
 	   t.updates,
 	   t.deletes,
 	   t.conflicts,
-	   t.quarantined,
+	   (SELECT count(*) FROM mariadb_sync.quarantine q
+		WHERE q.subid = t.subid
+		  AND q.source_table = t.source_db || '.' || t.source_table) AS quarantined,
 	   t.last_error
   FROM mariadb_sync.subscription_table t
 	   JOIN mariadb_sync.subscription s USING (subid);

@@ -44,28 +44,6 @@
 /* counters reach the catalog at most this often, in milliseconds */
 #define STATS_INTERVAL	1000
 
-static void
-apply_error_callback(void *arg)
-{
-	MsApply    *apply = (MsApply *) arg;
-
-	if (apply->plan && apply->plan->valid && apply->plan->format.current >= 0)
-		errcontext("column \"%s\" of source table \"%s\"",
-				   apply->plan->format.columns[apply->plan->format.current].name,
-				   apply->plan->name);
-	else if (apply->plan)
-		errcontext("source table \"%s\"", apply->plan->name);
-	if (apply->event == NULL)
-		errcontext("committing changes of subscription \"%s\" up to GTID %s",
-				   apply->sub->name,
-				   apply->gtid_text[0] ? apply->gtid_text : "(none)");
-	else
-		errcontext("applying %s event of subscription \"%s\" at GTID %s, binlog file \"%s\", end position %u",
-				   ms_event_type_name(apply->event->type), apply->sub->name,
-				   apply->gtid_text[0] ? apply->gtid_text : "(none)",
-				   apply->current_file, apply->event->next_pos);
-}
-
 /*
  * A new state, at gtid_position.  counters are the process' own.  Lives in
  * the current context, as everything passed must.
@@ -96,6 +74,7 @@ ms_apply_create(const MsSubscription *sub,
 	ms_gtid_init(&apply->single_until);
 	if (ms_shmem_get_single(single))
 		apply->single = ms_gtid_parse_list(single, &apply->single_until);
+	(void) ms_shmem_get_careful(apply->careful_gtid);
 	return apply;
 }
 
@@ -131,6 +110,20 @@ ms_apply_group_has_predecessors(const MsApply *apply)
 {
 	return apply->group_open &&
 		apply->group_transactions > (apply->in_transaction ? 0 : 1);
+}
+
+/* After an error: the table it was about, if that is known. */
+const MsSubTable *
+ms_apply_failed_table(const MsApply *apply)
+{
+	return apply->plan ? apply->plan->sub : NULL;
+}
+
+/* After an error: was the transaction being applied row by row? */
+bool
+ms_apply_is_careful(const MsApply *apply)
+{
+	return apply->careful;
 }
 
 void
@@ -284,6 +277,12 @@ commit_group(MsApply *apply)
 		apply->single = false;
 		ms_shmem_set_single(NULL);
 	}
+	if (apply->careful)
+	{
+		apply->careful = false;
+		apply->careful_gtid[0] = '\0';
+		ms_shmem_set_careful(NULL);
+	}
 	publish(apply, false, now);
 }
 
@@ -306,7 +305,7 @@ ms_apply_commit(MsApply *apply)
 		commit_group(apply);
 		return;
 	}
-	callback.callback = apply_error_callback;
+	callback.callback = ms_apply_error_callback;
 	callback.arg = apply;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -348,7 +347,7 @@ ms_apply_report_idle(MsApply *apply, bool idle)
 static bool
 group_is_full(const MsApply *apply)
 {
-	if (apply->single)
+	if (apply->single || apply->careful)
 		return true;
 	return apply->group_transactions >= apply->options->commit_max_transactions ||
 		apply->group_rows >= apply->options->commit_max_rows ||
@@ -374,6 +373,10 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 	apply->serial++;
 	apply->start_pos = event->next_pos - event->length;
 	apply->wrote = false;
+	apply->careful = apply->careful_gtid[0] != '\0' &&
+		strcmp(apply->careful_gtid, apply->gtid_text) == 0;
+	apply->skipping = apply->sub->skip_gtid != NULL &&
+		strcmp(apply->sub->skip_gtid, apply->gtid_text) == 0;
 	apply->xa_prepared = (event->gtid.flags2 & MS_GTID_PREPARED_XA) != 0;
 	if (event->timestamp != 0)
 		apply->source_time = time_t_to_timestamptz((pg_time_t) event->timestamp) +
@@ -383,12 +386,28 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 		ms_apply_hold_begin(apply);
 }
 
+/* skip_transaction() was asked for this one: that is done and told. */
+static void
+finish_skipping(MsApply *apply)
+{
+	apply->skipping = false;
+	ms_apply_forget(apply);
+	ms_catalog_set_skip_gtid(apply->sub->subid, NULL);
+	ms_catalog_add_history(apply->sub->subid, "skip", apply->gtid_text, NULL,
+						   NULL, "skipped by skip_transaction()");
+	ereport(LOG,
+			(errmsg("subscription \"%s\" has skipped the transaction %s, as skip_transaction() asked",
+					apply->sub->name, apply->gtid_text)));
+}
+
 /* It is complete: the position moves on. */
 static void
 end_transaction(MsApply *apply, const MsEvent *event)
 {
 	apply->in_transaction = false;
 	apply->plan = NULL;
+	if (unlikely(apply->skipping))
+		finish_skipping(apply);
 	ms_gtid_update(&apply->position.gtid, &apply->gtid.gtid);
 	strlcpy(apply->position.file, apply->current_file, MS_FILE_NAME_MAX);
 	apply->position.pos = event->next_pos;
@@ -408,6 +427,7 @@ void
 ms_apply_let_go(MsApply *apply)
 {
 	char		gtid_text[MS_GTID_TEXT_LEN];
+	const TablePlan *plan = apply->plan;
 
 	if (!apply->group_open || apply->wrote)
 		return;
@@ -418,7 +438,10 @@ ms_apply_let_go(MsApply *apply)
 	}
 	strlcpy(gtid_text, apply->gtid_text, sizeof(gtid_text));
 	apply->in_transaction = false;
+	/* what fails now is not about the table at hand */
+	apply->plan = NULL;
 	ms_apply_commit(apply);
+	apply->plan = plan;
 	apply->in_transaction = true;
 	strlcpy(apply->gtid_text, gtid_text, sizeof(gtid_text));
 }
@@ -481,7 +504,7 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 	MsTableName *name = linitial(statement->tables);
 	TablePlan  *plan = ms_relmap_find_name(apply->relmap, name->db, name->table);
 
-	if (plan == NULL)
+	if (plan == NULL || plan->sub->state == MS_TABLE_DISABLED)
 		return;
 	apply->plan = plan;
 	if (!ms_apply_rows_wanted(apply, plan) ||
@@ -512,6 +535,8 @@ ddl_touches(MsApply *apply, const MsStatement *statement)
 		TablePlan  *plan = ms_relmap_find_name(apply->relmap, name->db,
 											   name->table);
 
+		if (plan && plan->sub->state == MS_TABLE_DISABLED)
+			continue;
 		if (plan)
 			return plan->name;
 		/* a table that is created or renamed into the patterns */
@@ -594,6 +619,10 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 	if (!standalone && query->sql_len == strlen("COMMIT") &&
 		memcmp(query->sql, "COMMIT", query->sql_len) == 0)
 		return true;
+	if (apply->skipping)
+		return standalone ||
+			(query->sql_len == strlen("ROLLBACK") &&
+			 memcmp(query->sql, "ROLLBACK", query->sql_len) == 0);
 
 	/* the start of a two-phase ALTER: it has not happened yet */
 	if (apply->gtid.flags_extra & (MS_GTID_EXTRA_START_ALTER |
@@ -743,13 +772,14 @@ ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
 	MsEvent		event;
 	ErrorContextCallback callback;
 
-	callback.callback = apply_error_callback;
+	callback.callback = ms_apply_error_callback;
 	callback.arg = apply;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
 	MemoryContextSwitchTo(apply->event_cxt);
 	apply->plan = NULL;
+	apply->row = NULL;
 	apply->event = NULL;
 	ms_event_parse(&apply->parser, data, len, &event);
 	apply->event = &event;

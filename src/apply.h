@@ -37,5 +37,7 @@ extern bool ms_apply_group_has_predecessors(const MsApply *apply);
 extern void ms_apply_set_clock_offset(MsApply *apply, int64 usec);
 extern bool ms_apply_rescan_wanted(MsApply *apply);
 extern TimestampTz ms_apply_source_time(const MsApply *apply);
+extern const MsSubTable *ms_apply_failed_table(const MsApply *apply);
+extern bool ms_apply_is_careful(const MsApply *apply);
 
 #endif							/* MS_APPLY_H */

@@ -28,6 +28,9 @@ struct MsApply
 	uint64		start_pos;		/* of its GTID event */
 	bool		xa_prepared;	/* its rows are held back */
 	bool		wrote;			/* something of it is in the group */
+	bool		careful;		/* it has failed: row by row */
+	bool		skipping;		/* skip_transaction() was asked for it */
+	char		careful_gtid[MS_GTID_TEXT_MAX];
 
 	/* the group */
 	bool		group_open;		/* a PostgreSQL transaction is open */
@@ -55,8 +58,22 @@ struct MsApply
 	/* the event as it came */
 	const uint8 *raw;
 	size_t		raw_len;
+	const MsRowsEvent *rows;	/* being applied, or NULL */
+	const uint8 *row;			/* of them, or NULL */
 };
 
+/* Writes the row at p with the table's target open. */
+typedef void (*MsWriteRowFn) (MsApply *apply, TablePlan *plan,
+							  const MapEntry *entry, const MsRowsEvent *rows,
+							  const uint8 *p, void *arg);
+
+extern const uint8 *ms_quarantine_apply_row(MsApply *apply, TablePlan *plan,
+											const MapEntry *entry,
+											const MsRowsEvent *rows,
+											const uint8 *p,
+											MsWriteRowFn write_row, void *arg);
+
+extern void ms_apply_error_callback(void *arg);
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
 extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);
 extern void ms_apply_hold_begin(MsApply *apply);

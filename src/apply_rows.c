@@ -351,6 +351,30 @@ open_target(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 						rows->ncolumns, plan->format.ncolumns)));
 }
 
+/* Apply the row at p, with the target open; returns its end. */
+static const uint8 *
+apply_row(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
+		  const MsRowsEvent *rows, const uint8 *p)
+{
+	if (key)
+		return apply_by_chunk(apply, plan, key, rows, p);
+	if (rows->op == MS_ROW_INSERT)
+		return apply_insert(apply, plan, rows, p);
+	if (rows->op == MS_ROW_UPDATE)
+		return apply_update(apply, plan, rows, p);
+	return apply_delete(apply, plan, rows, p);
+}
+
+/* The same for a transaction that is applied carefully. */
+static void
+write_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
+		  const MsRowsEvent *rows, const uint8 *p, void *key)
+{
+	open_target(apply, plan, entry, rows);
+	set_image(apply, plan, rows);
+	(void) apply_row(apply, plan, (const MsChunkKey *) key, rows, p);
+}
+
 /*
  * Apply the rows of one event.
  */
@@ -376,6 +400,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("rows event outside a transaction")));
+	if (apply->skipping)
+		return;
 
 	if (!ms_snapshot_settled())
 	{
@@ -393,6 +419,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		entry->matches = false;
 		return;
 	}
+	if (plan->sub->state == MS_TABLE_DISABLED)
+		return;
 	apply->plan = plan;
 
 	/*
@@ -431,18 +459,18 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	while (p < rows->end)
 	{
 		MemoryContextSwitchTo(apply->row_cxt);
-		if (by_chunk)
-			p = apply_by_chunk(apply, plan, &key, rows, p);
-		else if (rows->op == MS_ROW_INSERT)
-			p = apply_insert(apply, plan, rows, p);
-		else if (rows->op == MS_ROW_UPDATE)
-			p = apply_update(apply, plan, rows, p);
+		apply->rows = rows;
+		apply->row = p;
+		if (unlikely(apply->careful))
+			p = ms_quarantine_apply_row(apply, plan, entry, rows, p, write_row,
+										by_chunk ? &key : NULL);
 		else
-			p = apply_delete(apply, plan, rows, p);
+			p = apply_row(apply, plan, by_chunk ? &key : NULL, rows, p);
 		apply->group_rows++;
 		MemoryContextReset(apply->row_cxt);
 		CHECK_FOR_INTERRUPTS();
 	}
+	apply->row = NULL;
 	MemoryContextSwitchTo(apply->event_cxt);
 	count_changed_values(apply, plan);
 	plan->dirty = true;

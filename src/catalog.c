@@ -105,8 +105,8 @@ add_name(Args *args, const char *value)
 	add_arg(args, NAMEOID, NameGetDatum(name), false);
 }
 
-static void
-add_jsonb(Args *args, Jsonb *value)
+void
+ms_catalog_add_jsonb(Args *args, Jsonb *value)
 {
 	add_arg(args, JSONBOID, JsonbPGetDatum(value), value == NULL);
 }
@@ -220,8 +220,8 @@ get_oid(HeapTuple tuple, TupleDesc desc, int column)
 	return isnull ? InvalidOid : DatumGetObjectId(value);
 }
 
-static Jsonb *
-get_jsonb(HeapTuple tuple, TupleDesc desc, int column)
+Jsonb *
+ms_catalog_get_jsonb(HeapTuple tuple, TupleDesc desc, int column)
 {
 	bool		isnull;
 	Datum		value = get_datum(tuple, desc, column, &isnull);
@@ -256,7 +256,7 @@ ms_catalog_get_text_list(HeapTuple tuple, TupleDesc desc, int column)
 
 #define SUBSCRIPTION_COLUMNS \
 	"subid, name, owner, server, enabled, tables, options, server_id," \
-	" snapshot_paused, tables_version"
+	" snapshot_paused, tables_version, skip_gtid"
 
 static void *
 subscription_row(HeapTuple tuple, TupleDesc desc)
@@ -274,6 +274,7 @@ subscription_row(HeapTuple tuple, TupleDesc desc)
 	sub->server_id = (uint32) get_int8(tuple, desc, 8);
 	sub->snapshot_paused = DatumGetBool(get_datum(tuple, desc, 9, &isnull));
 	sub->tables_version = DatumGetInt32(get_datum(tuple, desc, 10, &isnull));
+	sub->skip_gtid = get_string(tuple, desc, 11);
 	return sub;
 }
 

@@ -24,6 +24,7 @@ typedef struct MsSubscription
 	Jsonb	   *options;
 	uint32		server_id;		/* ours, as a replica */
 	bool		snapshot_paused;
+	char	   *skip_gtid;		/* of the transaction to skip, or NULL */
 } MsSubscription;
 
 typedef enum MsTableState
@@ -117,6 +118,27 @@ extern void ms_catalog_add_history(int32 subid, const char *kind,
 								   const char *gtid, const char *source_table,
 								   const char *original,
 								   const char *result);
+
+/* Rows that could not be applied, catalog_quarantine.c. */
+typedef struct MsQuarantined
+{
+	int64		id;
+	int32		subid;
+	const char *gtid;
+	const char *source_table;
+	const char *kind;			/* "insert", "update", "delete" */
+	Jsonb	   *before;			/* or NULL */
+	Jsonb	   *after;			/* or NULL */
+	const char *sqlstate;
+	const char *error;
+} MsQuarantined;
+
+extern void ms_catalog_add_quarantined(const MsQuarantined *row);
+extern List *ms_catalog_get_quarantined(int32 subid);	/* of MsQuarantined * */
+extern void ms_catalog_delete_quarantined(int64 id);
+extern void ms_catalog_set_quarantine_error(int64 id, const char *sqlstate,
+											const char *error);
+extern void ms_catalog_set_skip_gtid(int32 subid, const char *gtid);
 
 /* The chunks of a table that is being copied, catalog_chunk.c. */
 extern List *ms_catalog_get_chunks(const MsSubTable *table);	/* of MsChunk * */

@@ -37,10 +37,12 @@ typedef void *(*RowFn) (HeapTuple tuple, TupleDesc desc);
 #define execute			ms_catalog_execute
 #define add_int4		ms_catalog_add_int4
 #define add_int8		ms_catalog_add_int8
+#define add_jsonb		ms_catalog_add_jsonb
 #define add_text		ms_catalog_add_text
 #define add_text_array	ms_catalog_add_text_array
 #define add_table_key	ms_catalog_add_table_key
 #define get_int8		ms_catalog_get_int8
+#define get_jsonb		ms_catalog_get_jsonb
 #define get_string		ms_catalog_get_string
 #define get_text_list	ms_catalog_get_text_list
 
@@ -50,9 +52,11 @@ extern List *execute(const char *sql, Args *args, RowFn row_fn,
 					 uint64 *processed);
 extern void add_int4(Args *args, int32 value);
 extern void add_int8(Args *args, int64 value);
+extern void add_jsonb(Args *args, Jsonb *value);
 extern void add_text(Args *args, const char *value);
 extern void add_text_array(Args *args, List *texts);
 extern void add_table_key(Args *args, const MsSubTable *table);
+extern Jsonb *get_jsonb(HeapTuple tuple, TupleDesc desc, int column);
 extern int64 get_int8(HeapTuple tuple, TupleDesc desc, int column);
 extern char *get_string(HeapTuple tuple, TupleDesc desc, int column);
 extern List *get_text_list(HeapTuple tuple, TupleDesc desc, int column);

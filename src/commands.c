@@ -190,6 +190,17 @@ ms_notify_at_commit(int32 subid)
 	add_pending(subid, PENDING_CHANGE);
 }
 
+/* If it has failed, it starts again when this transaction commits. */
+void
+ms_restart_failed_at_commit(int32 subid)
+{
+	MsSlotView	view;
+
+	if (ms_shmem_find(MyDatabaseId, subid, &view) &&
+		(view.state == MS_SUB_ERROR || view.state == MS_SUB_RETRYING))
+		add_pending(subid, PENDING_START);
+}
+
 /* Whether the subscription waits for this transaction to commit. */
 bool
 ms_start_is_pending(int32 subid)

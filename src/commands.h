@@ -20,6 +20,7 @@ extern MsSubscription *ms_lock_own_subscription(const char *name,
 												LOCKMODE mode,
 												bool missing_ok);
 extern void ms_notify_at_commit(int32 subid);
+extern void ms_restart_failed_at_commit(int32 subid);
 extern bool ms_start_is_pending(int32 subid);
 
 #endif							/* MS_COMMANDS_H */

@@ -75,8 +75,8 @@ static const OptionWord ddl_words[] = {
 static const OptionWord on_error_words[] = {
 	{"stop", MS_ON_ERROR_STOP, false},
 	{"retry", MS_ON_ERROR_RETRY, false},
-	{"quarantine_row", 0, true},
-	{"disable_table", 0, true},
+	{"quarantine_row", MS_ON_ERROR_QUARANTINE_ROW, false},
+	{"disable_table", MS_ON_ERROR_DISABLE_TABLE, false},
 	{NULL, 0, false}
 };
 

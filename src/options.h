@@ -18,7 +18,9 @@ typedef enum MsDdlPolicy
 typedef enum MsErrorPolicy
 {
 	MS_ON_ERROR_STOP,
-	MS_ON_ERROR_RETRY
+	MS_ON_ERROR_RETRY,
+	MS_ON_ERROR_QUARANTINE_ROW,
+	MS_ON_ERROR_DISABLE_TABLE
 } MsErrorPolicy;
 
 typedef enum MsConflictPolicy

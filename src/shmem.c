@@ -155,6 +155,7 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->latch = NULL;
 		slot->reset_counters = false;
 		slot->single_until[0] = '\0';
+		slot->careful_gtid[0] = '\0';
 		slot->quiet_file[0] = '\0';
 		memset(&slot->view, 0, sizeof(slot->view));
 		memset(slot->copies, 0, sizeof(slot->copies));
@@ -290,6 +291,7 @@ ms_shmem_request_start(Oid dboid, int32 subid)
 		slot->forgotten = false;
 		slot->failures = 0;
 		slot->next_start = 0;
+		slot->careful_gtid[0] = '\0';
 		if (slot->view.pid == 0)
 			set_state(slot, MS_SUB_STARTING);
 		else
@@ -636,6 +638,10 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	Slot	   *slot = my_slot;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	/* it has worked, if only by waiting for an idle source */
+	if (TimestampDifferenceExceeds(slot->view.started_at, GetCurrentTimestamp(),
+								   ms_retry_max_delay))
+		slot->failures = 0;
 	slot->view.pid = 0;
 	slot->latch = NULL;
 	slot->view.started_at = 0;
@@ -727,9 +733,6 @@ ms_shmem_set_state(MsSubState state)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	set_state(my_slot, state);
-	/* it works again: the next failure starts the back-off from the bottom */
-	if (state == MS_SUB_STREAMING)
-		my_slot->failures = 0;
 	LWLockRelease(shared->lock);
 }
 
@@ -781,7 +784,11 @@ ms_shmem_report(const char *received, const char *applied, const char *source,
 		view->binlog_pos = pos;
 	}
 	if (commit_time)
+	{
 		view->last_commit_time = commit_time;
+		/* it works: the next failure starts the back-off from the bottom */
+		my_slot->failures = 0;
+	}
 	view->idle = idle;
 	if (my_slot->reset_counters)
 	{
@@ -837,4 +844,26 @@ ms_shmem_get_single(char *until_gtid)
 	strlcpy(until_gtid, my_slot->single_until, MS_GTID_TEXT_MAX);
 	LWLockRelease(shared->lock);
 	return until_gtid[0] != '\0';
+}
+
+/*
+ * The transaction that failed is applied row by row, to tell which row it is.
+ * NULL ends that.
+ */
+void
+ms_shmem_set_careful(const char *gtid)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->careful_gtid, gtid ? gtid : "", MS_GTID_TEXT_MAX);
+	LWLockRelease(shared->lock);
+}
+
+/* gtid has room for MS_GTID_TEXT_MAX bytes. */
+bool
+ms_shmem_get_careful(char *gtid)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	strlcpy(gtid, my_slot->careful_gtid, MS_GTID_TEXT_MAX);
+	LWLockRelease(shared->lock);
+	return gtid[0] != '\0';
 }

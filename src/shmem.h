@@ -190,6 +190,8 @@ extern void ms_shmem_report_receipt(TimestampTz receipt_time,
 extern void ms_shmem_report_error(const char *error, const char *gtid);
 extern void ms_shmem_set_single(const char *until_gtid);
 extern bool ms_shmem_get_single(char *until_gtid);
+extern void ms_shmem_set_careful(const char *gtid);
+extern bool ms_shmem_get_careful(char *gtid);
 
 /* The apply worker and its snapshot workers. */
 extern bool ms_shmem_copy_assign(int worker, const MsCopyTask *task);

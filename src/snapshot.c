@@ -58,6 +58,7 @@ static struct
 	MemoryContext cxt;
 	List	   *unsettled;		/* of TablePlan *: not ready yet */
 	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
+	const MsSubTable *failed;	/* whose copy raised an error */
 	uint32		source_server_id;
 	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
 	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
@@ -198,11 +199,19 @@ ms_snapshot_init(const MsSubscription *sub,
 			plan->sub->state == MS_TABLE_COPYING ||
 			plan->sub->state == MS_TABLE_COPIED)
 			leader.unsettled = lappend(leader.unsettled, plan);
-		if (plan->sub->deferred_ddl != NIL)
+		if (plan->sub->deferred_ddl != NIL &&
+			plan->sub->state != MS_TABLE_DISABLED)
 			leader.constraints = lappend(leader.constraints, plan);
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(leader.cxt);
+}
+
+/* After an error: the table whose copy has failed, or NULL. */
+const MsSubTable *
+ms_snapshot_failed_table(void)
+{
+	return leader.failed;
 }
 
 /* Every table is ready, and there is nothing left to make. */
@@ -273,6 +282,7 @@ collect(int worker)
 	if (task.state == MS_COPY_FAILED && task.pid == 0)
 	{
 		leader.counters[MS_CNT_SYNC_ERRORS]++;
+		leader.failed = plan->sub;
 		ereport(ERROR,
 				(errcode(task.sqlerrcode),
 				 errmsg("copy of source table \"%s\" failed", plan->name),

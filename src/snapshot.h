@@ -13,6 +13,7 @@ extern void ms_snapshot_init(const MsSubscription *sub,
 							 uint64 *counters);
 extern void ms_snapshot_lead(MsApply *apply);
 extern bool ms_snapshot_settled(void);
+extern const MsSubTable *ms_snapshot_failed_table(void);
 extern void ms_snapshot_assist(const char *file, uint64 start_pos);
 extern bool ms_snapshot_must_wait(const TablePlan *plan);
 extern MsCopyVerdict ms_snapshot_verdict(TablePlan *plan, const char *file,

@@ -259,7 +259,11 @@ same_subscription(void)
 		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
 		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
 	if (same)
+	{
 		worker.sub->snapshot_paused = now->snapshot_paused;
+		worker.sub->skip_gtid = now->skip_gtid ?
+			MemoryContextStrdup(worker.cxt, now->skip_gtid) : NULL;
+	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(worker.cxt);
 	return same;
@@ -559,6 +563,76 @@ save_error(const char *text, const char *gtid)
 	CommitTransactionCommand();
 }
 
+/* Take a table out of the stream after an error. */
+static void
+disable_table(const MsSubTable *table, const char *gtid, const char *error)
+{
+	char	   *name = psprintf("%s.%s", table->source_db, table->source_table);
+
+	StartTransactionCommand();
+	ms_catalog_set_table_state(table, MS_TABLE_DISABLED);
+	ms_catalog_set_table_error(table->subid, table->source_db,
+							   table->source_table, error);
+	ms_catalog_add_history(table->subid, "disable_table", gtid, name, NULL,
+						   error);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	ereport(WARNING,
+			(errmsg("subscription \"%s\" has disabled source table \"%s\" after an error",
+					worker.sub->name, name),
+			 errdetail_internal("%s", error),
+			 errhint("When the cause is gone, use mariadb_sync.resync_table(%s, %s).",
+					 quote_literal_cstr(worker.sub->name),
+					 quote_literal_cstr(name))));
+}
+
+/*
+ * What option "on_error" makes of an error that will not pass by itself.
+ * True when the worker is to start over at once.  table is what it was about,
+ * or NULL.
+ */
+static bool
+contain_error(const MsSubTable *table, bool careful, const char *gtid,
+			  const char *text)
+{
+	if (worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE && table &&
+		table->state != MS_TABLE_DISABLED)
+	{
+		worker.counters[MS_CNT_APPLY_ERRORS]++;
+		ms_shmem_report_error(text, gtid);
+		disable_table(table, gtid[0] ? gtid : NULL, text);
+		return true;
+	}
+	if ((worker.options.on_error == MS_ON_ERROR_QUARANTINE_ROW ||
+		 worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE) &&
+		gtid[0] && !careful)
+	{
+		ereport(LOG,
+				(errmsg("subscription \"%s\" applies transaction %s row by row after an error",
+						worker.sub->name, gtid)));
+		ms_shmem_set_careful(gtid);
+		return true;
+	}
+	return false;
+}
+
+/* The error's text for the views, and what to do about it. */
+static char *
+describe_error(const ErrorData *edata, bool retries, const char *gtid)
+{
+	char	   *text = ms_worker_error_text(edata);
+	const char *name = worker.sub ?
+		quote_literal_cstr(worker.sub->name) : "...";
+
+	if (retries)
+		return psprintf("%s\nNEXT: It is tried again by itself.", text);
+	if (gtid[0] == '\0')
+		return psprintf("%s\nNEXT: Remove the cause, then run mariadb_sync.start(%s).",
+						text, name);
+	return psprintf("%s\nNEXT: Remove the cause, then run mariadb_sync.start(%s); or pass over the transaction with mariadb_sync.skip_transaction(%s, '%s').",
+					text, name, name, gtid);
+}
+
 /*
  * The worker has failed; decide whether and when it starts again.
  */
@@ -568,11 +642,18 @@ end_with_error(ErrorData *edata)
 	char		gtid[MS_GTID_TEXT_LEN] = "";
 	bool		transient = ms_worker_is_transient(edata->sqlerrcode);
 	bool		predecessors = false;
+	bool		careful = false;
+	bool		retries;
+	const MsSubTable *table = NULL;
 	char	   *text;
 
 	if (worker.apply)
 	{
 		predecessors = ms_apply_group_has_predecessors(worker.apply);
+		careful = ms_apply_is_careful(worker.apply);
+		table = ms_snapshot_failed_table();
+		if (table == NULL)
+			table = ms_apply_failed_table(worker.apply);
 		if (ms_apply_current_gtid(worker.apply))
 			strlcpy(gtid, ms_apply_current_gtid(worker.apply), sizeof(gtid));
 	}
@@ -590,7 +671,13 @@ end_with_error(ErrorData *edata)
 		end_process(MS_EXIT_RESTART);
 	}
 
-	text = ms_worker_error_text(edata);
+	if (!transient && worker.sub &&
+		contain_error(table, careful, gtid, ms_worker_error_text(edata)))
+		end_process(MS_EXIT_RESTART);
+
+	retries = transient ||
+		(worker.sub && worker.options.on_error == MS_ON_ERROR_RETRY);
+	text = describe_error(edata, retries, gtid);
 	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION)
 		worker.counters[MS_CNT_RECONNECTS]++;
 	else
@@ -601,7 +688,7 @@ end_with_error(ErrorData *edata)
 	if (worker.sub)
 		save_error(text, gtid[0] ? gtid : NULL);
 
-	if (transient || (worker.sub && worker.options.on_error == MS_ON_ERROR_RETRY))
+	if (retries)
 	{
 		ms_shmem_set_state(MS_SUB_RETRYING);
 		end_process(MS_EXIT_FAILED);
