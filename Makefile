@@ -7,7 +7,8 @@
 #   make indent                   PostgreSQL's formatting; FILES="..." for some
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
-#   make bench                    race a MariaDB replica; QUICK=1 for a short one
+#   make bench                    race MariaDB's replica and PostgreSQL's own
+#                                 replication; QUICK=1 for a short one
 #   make bench-snapshot           how fast is the first copy; QUICK=1 likewise
 #
 # PG_CONFIG (or PG_MAJOR, a number) chooses the PostgreSQL to build for.
@@ -61,7 +62,7 @@ demo: prepare
 	@test/with-install test/demo/demo
 
 bench: prepare
-	test/with-install test/bench/drain
+	test/with-install test/bench/race
 
 bench-snapshot: prepare
 	test/with-install test/bench/snapshot
