@@ -671,6 +671,42 @@ type_is_numeric(uint8 type)
 	}
 }
 
+/* Are the column's values text or bytes, as far as the table map knows? */
+static bool
+type_is_character(uint8 type)
+{
+	switch (type)
+	{
+		case 15:				/* VARCHAR, VARBINARY, VECTOR */
+		case 140:				/* BLOB_COMPRESSED */
+		case 141:				/* VARCHAR_COMPRESSED */
+		case 252:				/* BLOB, TEXT */
+		case 253:				/* VAR_STRING */
+		case 254:				/* STRING: CHAR, BINARY, UUID, INET4, INET6 */
+		case 255:				/* GEOMETRY */
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Is this one of the columns that a list of collations is about? */
+static bool
+is_of_class(const MsMapColumn *col, bool labelled)
+{
+	return labelled ? col->is_enum || col->is_set : col->is_character;
+}
+
+static uint32
+take_collation(Cursor *c, const char *what)
+{
+	uint64		collation = take_lenenc(c, what);
+
+	if (collation > 65535)
+		malformed(what);
+	return (uint32) collation;
+}
+
 /* One bit per numeric column, most significant bit first. */
 static void
 read_signedness(Cursor *c, MsTableMap *map)
@@ -700,6 +736,93 @@ read_names(Cursor *c, MsTableMap *map)
 		map->columns[i].name_len = (uint32) len;
 	}
 	map->has_names = true;
+}
+
+/*
+ * The collation of each column of a class: one number for all, and exceptions
+ * as pairs of an index into the class and a number.
+ */
+static void
+read_default_collation(Cursor *c, MsTableMap *map, bool labelled)
+{
+	const char *const what = "TABLE_MAP character sets";
+	uint32		default_collation = take_collation(c, what);
+	uint32		index = 0;
+	uint64		exception = 0;
+	uint32		collation = 0;
+	bool		have_exception = false;
+
+	for (uint32 i = 0; i < map->ncolumns; i++)
+	{
+		MsMapColumn *col = &map->columns[i];
+
+		if (!is_of_class(col, labelled))
+			continue;
+		if (!have_exception && c->p < c->end)
+		{
+			exception = take_lenenc(c, what);
+			collation = take_collation(c, what);
+			have_exception = true;
+		}
+		col->collation = default_collation;
+		if (have_exception && exception == index)
+		{
+			col->collation = collation;
+			have_exception = false;
+		}
+		index++;
+	}
+	if (have_exception || c->p < c->end)
+		malformed(what);
+}
+
+/* One number for each column of a class. */
+static void
+read_collations(Cursor *c, MsTableMap *map, bool labelled)
+{
+	for (uint32 i = 0; i < map->ncolumns; i++)
+		if (is_of_class(&map->columns[i], labelled))
+			map->columns[i].collation = take_collation(c, "TABLE_MAP character sets");
+}
+
+/* The labels of each ENUM, or of each SET: their number, then strings. */
+static void
+read_labels(Cursor *c, MsTableMap *map, bool of_sets)
+{
+	const char *const what = "TABLE_MAP labels";
+
+	for (uint32 i = 0; i < map->ncolumns; i++)
+	{
+		MsMapColumn *col = &map->columns[i];
+		uint64		count;
+
+		if (of_sets ? !col->is_set : !col->is_enum)
+			continue;
+		count = take_lenenc(c, what);
+		if (count > 65535)
+			malformed(what);
+		col->labels = c->p;
+		col->nlabels = (uint32) count;
+		while (count-- > 0)
+			take(c, take_lenenc(c, what), what);
+		col->labels_end = c->p;
+	}
+}
+
+/*
+ * Step through the labels of a column.  They are in its character set and do
+ * not end with a NUL byte.
+ */
+const char *
+ms_event_next_label(const uint8 **labels, const uint8 *end, uint32 *len)
+{
+	Cursor		c = {*labels, end};
+	const char *label;
+
+	*len = (uint32) take_lenenc(&c, "TABLE_MAP labels");
+	label = (const char *) take(&c, *len, "TABLE_MAP labels");
+	*labels = c.p;
+	return label;
 }
 
 /*
@@ -746,6 +869,12 @@ ms_event_read_table_map(const MsTableMapEvent *event, MsTableMap *map)
 			col->meta = p[0];
 		else if (size == 2)
 			col->meta = read_u16(p);
+
+		/* both are STRINGs, and the metadata's first byte has the type */
+		col->is_enum = types[i] == 254 && p[0] == 247;
+		col->is_set = types[i] == 254 && p[0] == 248;
+		col->is_character = type_is_character(types[i]) &&
+			!col->is_enum && !col->is_set;
 	}
 
 	while (c.p < c.end)
@@ -756,9 +885,34 @@ ms_event_read_table_map(const MsTableMapEvent *event, MsTableMap *map)
 
 		value.p = take(&c, len, "TABLE_MAP optional metadata");
 		value.end = c.p;
-		if (tag == 1)
-			read_signedness(&value, map);
-		else if (tag == 4)
-			read_names(&value, map);
+		switch (tag)
+		{
+			case 1:				/* SIGNEDNESS */
+				read_signedness(&value, map);
+				break;
+			case 2:				/* DEFAULT_CHARSET */
+				read_default_collation(&value, map, false);
+				break;
+			case 3:				/* COLUMN_CHARSET */
+				read_collations(&value, map, false);
+				break;
+			case 4:				/* COLUMN_NAME */
+				read_names(&value, map);
+				break;
+			case 5:				/* SET_STR_VALUE */
+				read_labels(&value, map, true);
+				break;
+			case 6:				/* ENUM_STR_VALUE */
+				read_labels(&value, map, false);
+				break;
+			case 10:			/* ENUM_AND_SET_DEFAULT_CHARSET */
+				read_default_collation(&value, map, true);
+				break;
+			case 11:			/* ENUM_AND_SET_COLUMN_CHARSET */
+				read_collations(&value, map, true);
+				break;
+			default:			/* keys, types of geometries */
+				break;
+		}
 	}
 }

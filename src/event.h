@@ -175,6 +175,14 @@ typedef struct MsMapColumn
 	bool		is_unsigned;	/* when signedness is known */
 	const char *name;			/* NULL without full metadata */
 	uint32		name_len;
+	bool		is_character;	/* ENUM and SET are not */
+	bool		is_enum;
+	bool		is_set;
+	uint32		collation;		/* number, 0 when not told */
+	const uint8 *labels;		/* ENUM and SET: for ms_event_next_label(), or
+								 * NULL */
+	const uint8 *labels_end;
+	uint32		nlabels;
 } MsMapColumn;
 
 /* A table map taken apart, done once per table definition. */
@@ -192,6 +200,8 @@ extern void ms_event_parse(MsEventParser *parser, const uint8 *data,
 extern size_t ms_event_length(const uint8 *data, size_t available);
 extern void ms_event_read_table_map(const MsTableMapEvent *event,
 									MsTableMap *map);
+extern const char *ms_event_next_label(const uint8 **labels, const uint8 *end,
+									   uint32 *len);
 extern void ms_event_gtid_list_item(const MsGtidListEvent *list, uint32 i,
 									MsGtid *gtid);
 extern const char *ms_event_type_name(uint8 type);

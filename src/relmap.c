@@ -11,8 +11,9 @@
  * when it is next opened, under the lock.  Inside a transaction the lock that
  * ms_target_open() took keeps the definition still.
  *
- * Never mis-decoded: a table map whose column names, count, types or signs do
- * not agree with the recorded schema is an error, not a guess.
+ * Never mis-decoded: a table map whose columns (number, names, types, signs,
+ * character sets, labels) do not agree with the recorded schema is an error,
+ * not a guess.
  */
 #include "postgres.h"
 
@@ -309,6 +310,84 @@ init_hidden_column(MsColumn *col)
 	col->attidx = -1;
 }
 
+/* utf8 was utf8mb3's name before MariaDB 10.6. */
+static bool
+is_same_charset(const char *a, const char *b)
+{
+	if (pg_strcasecmp(a, "utf8") == 0)
+		a = "utf8mb3";
+	if (pg_strcasecmp(b, "utf8") == 0)
+		b = "utf8mb3";
+	return pg_strcasecmp(a, b) == 0;
+}
+
+/*
+ * The values of an ENUM or SET are numbers: with other labels, or the same in
+ * another order, they mean something else.  The labels come in the character
+ * set that the column has in the binlog; which one that is does not matter.
+ */
+static void
+check_labels(const TablePlan *plan, const MsColumn *col,
+			 const MsMapColumn *mapcol)
+{
+	const uint8 *labels = mapcol->labels;
+	const char *charset = ms_collation_charset(mapcol->collation);
+	MsTranscodeFn transcode;
+	const void *arg;
+
+	if ((int) mapcol->nlabels != col->nlabels)
+		structure_differs(plan, psprintf("Column \"%s\" has %u labels in the binlog and %d in the recorded schema.",
+										 col->name, mapcol->nlabels, col->nlabels));
+	if (!ms_charset_bind(charset ? charset : col->charset, &transcode, &arg))
+		return;
+	for (int i = 0; i < col->nlabels; i++)
+	{
+		uint32		len;
+		const char *bytes = ms_event_next_label(&labels, mapcol->labels_end, &len);
+		bool		replaced = false;
+		const char *text = transcode(arg, bytes, len, &len, &replaced);
+
+		if (len != strlen(col->labels[i]) ||
+			memcmp(text, col->labels[i], len) != 0)
+			structure_differs(plan, psprintf("Label %d of column \"%s\" is \"%s\" in the binlog and \"%s\" in the recorded schema.",
+											 i + 1, col->name,
+											 pnstrdup(text, len),
+											 col->labels[i]));
+	}
+}
+
+/*
+ * Check one column of a table map against the recorded one, as far as its
+ * metadata goes.
+ */
+static void
+check_column(const TablePlan *plan, const MsColumn *col,
+			 const MsTableMap *map, const MsMapColumn *mapcol, int number)
+{
+	const char *charset = ms_collation_charset(mapcol->collation);
+
+	if (map->has_names)
+	{
+		char	   *name = ms_utf8_to_server(mapcol->name, mapcol->name_len);
+
+		if (strcmp(name, col->name) != 0)
+			structure_differs(plan, psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",
+											 number, name, col->name));
+	}
+	if (map->has_signedness &&
+		((col->kind == MS_KIND_INT && mapcol->is_unsigned) ||
+		 (col->kind == MS_KIND_UINT && !mapcol->is_unsigned)))
+		structure_differs(plan, psprintf("Column \"%s\" has changed its sign.",
+										 col->name));
+	if (mapcol->is_character && charset &&
+		!is_same_charset(charset, col->charset))
+		structure_differs(plan, psprintf("Column \"%s\" has character set %s in the binlog and %s in the recorded schema.",
+										 col->name, charset, col->charset));
+	if (mapcol->labels &&
+		(col->kind == MS_KIND_ENUM || col->kind == MS_KIND_SET))
+		check_labels(plan, col, mapcol);
+}
+
 /*
  * Check a table map against the recorded schema and choose the readers.
  */
@@ -360,19 +439,8 @@ bind_table_map(TablePlan *plan, const MapEntry *entry)
 				structure_differs(plan, psprintf("The binlog has %u columns, the recorded schema %d.",
 												 map.ncolumns, nrecorded));
 		}
-		else if (map.has_names)
-		{
-			char	   *name = ms_utf8_to_server(mapcol->name, mapcol->name_len);
-
-			if (strcmp(name, col->name) != 0)
-				structure_differs(plan, psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",
-												 i + 1, name, col->name));
-		}
-		if (map.has_signedness &&
-			((col->kind == MS_KIND_INT && mapcol->is_unsigned) ||
-			 (col->kind == MS_KIND_UINT && !mapcol->is_unsigned)))
-			structure_differs(plan, psprintf("Column \"%s\" has changed its sign.",
-											 col->name));
+		else
+			check_column(plan, col, &map, mapcol, i + 1);
 		problem = ms_value_bind_image(col, mapcol->type, mapcol->meta);
 		if (problem)
 			structure_differs(plan, psprintf("Column \"%s\": %s.", col->name,

@@ -313,6 +313,7 @@ ms_typemap_init_column(MsColumn *col, const MsSourceColumn *source)
 	col->name = pstrdup(source->name);
 	col->source_type = pstrdup(source->column_type);
 	col->kind = type->kind;
+	col->charset = source->charset ? pstrdup(source->charset) : "binary";
 	col->attidx = -1;
 	col->typmod = -1;
 	if (source->is_json && col->kind == MS_KIND_TEXT)

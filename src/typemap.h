@@ -40,4 +40,7 @@ extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 extern bool ms_charset_bind(const char *charset, MsTranscodeFn *transcode,
 							const void **arg);
 
+/* collation.c */
+extern const char *ms_collation_charset(uint32 collation);
+
 #endif							/* MS_TYPEMAP_H */

@@ -160,6 +160,7 @@ typedef struct MsColumn
 	bool		is_char;		/* CHAR(n): trailing blanks are not stored */
 	int			nlabels;		/* ENUM, SET */
 	char	  **labels;			/* server encoding */
+	const char *charset;		/* "binary" where values are not text */
 	MsTranscodeFn transcode;	/* TEXT */
 	const void *transcode_arg;
 

@@ -56,6 +56,17 @@ use_table_map(const MsTableMapEvent *event)
 	ms_event_read_table_map(&copy, &map);
 	for (uint32 i = 0; i < map.ncolumns; i++)
 	{
+		const uint8 *labels = map.columns[i].labels;
+
+		for (uint32 n = 0; labels && n < map.columns[i].nlabels; n++)
+		{
+			uint32		len;
+			const char *label = ms_event_next_label(&labels,
+													 map.columns[i].labels_end,
+													 &len);
+
+			stub_touch(label, len);
+		}
 		stub_touch(&map.columns[i], sizeof(MsMapColumn));
 		stub_touch(map.columns[i].name, map.columns[i].name_len);
 		if (map.has_names && map.columns[i].name == NULL)

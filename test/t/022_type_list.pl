@@ -20,7 +20,7 @@ SELECT t.name FROM mysql.help_topic t JOIN mysql.help_category c USING (help_cat
 WHERE c.name LIKE '%Data Types%' OR c.name LIKE '%Geometry%'}),
 	$maria->query_rows(
 		q{
-SELECT plugin_name FROM information_schema.all_plugins
+SELECT plugin_name FROM information_schema.plugins
 WHERE plugin_type = 'DATA TYPE' AND plugin_status = 'ACTIVE'}));
 $names{$_} = 1
   foreach qw(point linestring polygon multipoint multilinestring multipolygon
