@@ -36,6 +36,7 @@
 
 #include "apply.h"
 #include "apply_internal.h"
+#include "cascade.h"
 #include "ddl_scan.h"
 #include "encoding.h"
 #include "mariadb_sync.h"
@@ -701,6 +702,8 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			begin_transaction(apply, event);
 			break;
 		case MS_EVENT_TABLE_MAP:
+			if (!ms_relmap_is_linked(apply->relmap))
+				ms_cascade_link(apply);
 			ms_relmap_table_map(apply->relmap, &event->table_map);
 			if (apply->xa_prepared)
 				ms_apply_hold_table_map(apply, event->table_map.table_id);

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "apply_internal.h"
+#include "cascade.h"
 #include "snapshot.h"
 
 static void
@@ -388,6 +389,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	};
 	MapEntry   *entry;
 	TablePlan  *plan;
+	MsCascade  *cascade;
 	MsChunkKey	key;
 	bool		by_chunk;
 	const uint8 *p = rows->rows;
@@ -410,6 +412,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	}
 	entry = ms_relmap_find(apply->relmap, rows->table_id);
 	plan = entry->plan;
+	cascade = plan ? plan->cascade : entry->watched;
 	if (plan == NULL)
 	{
 		/* its rows are in the copy that it will get when it joins */
@@ -417,9 +420,10 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 			apply->rescan = true;
 		/* once: it may be something that cannot join */
 		entry->matches = false;
-		return;
+		if (cascade == NULL)
+			return;
 	}
-	if (plan->sub->state == MS_TABLE_DISABLED)
+	if (plan && plan->sub->state == MS_TABLE_DISABLED && cascade == NULL)
 		return;
 	apply->plan = plan;
 
@@ -432,9 +436,18 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		ms_apply_hold_rows(apply);
 		return;
 	}
-	if (!ms_apply_rows_wanted(apply, plan) ||
+	if (!ms_cascade_concerns(cascade, rows))
+		cascade = NULL;
+	else
+		ms_cascade_prepare(apply, cascade);
+	if (plan == NULL || !ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & publish_bit[rows->op]) == 0)
+	{
+		/* what hangs on the rows may be wanted all the same */
+		if (cascade)
+			ms_cascade_rows(apply, cascade, entry, rows);
 		return;
+	}
 
 	open_target(apply, plan, entry, rows);
 	by_chunk = plan->sub->state != MS_TABLE_READY &&
@@ -453,11 +466,15 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	}
 	apply->wrote = true;
 	set_image(apply, plan, rows);
+	if (cascade)
+		ms_cascade_begin(apply, cascade, entry, rows);
 
 	if (p == rows->end)
 		incomplete_image(apply, plan, "It has no columns at all.");
 	while (p < rows->end)
 	{
+		const uint8 *row = p;
+
 		MemoryContextSwitchTo(apply->row_cxt);
 		apply->rows = rows;
 		apply->row = p;
@@ -466,6 +483,12 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 										by_chunk ? &key : NULL);
 		else
 			p = apply_row(apply, plan, by_chunk ? &key : NULL, rows, p);
+		if (unlikely(cascade != NULL))
+		{
+			ms_cascade_row(apply, cascade, rows, row);
+			/* it may have been at rows of this table too */
+			set_image(apply, plan, rows);
+		}
 		apply->group_rows++;
 		MemoryContextReset(apply->row_cxt);
 		CHECK_FOR_INTERRUPTS();

@@ -78,11 +78,13 @@ ms_apply_hold_begin(MsApply *apply)
 void
 ms_apply_hold_table_map(MsApply *apply, uint64 table_id)
 {
-	if (ms_relmap_find(apply->relmap, table_id)->plan)
+	const MapEntry *entry = ms_relmap_find(apply->relmap, table_id);
+
+	if (entry->plan || entry->watched)
 		hold(apply);
 }
 
-/* Rows of a table of ours. */
+/* Rows of a table of ours, or of one that ours hang on. */
 void
 ms_apply_hold_rows(MsApply *apply)
 {

@@ -67,4 +67,9 @@ extern int	ms_chunk_of(MsChunk *const *chunks, int nchunks,
 extern char *ms_chunk_condition(List *columns, List *bound, const char *op,
 								bool or_equal);
 
+/* chunk_target.c */
+extern bool ms_chunk_reads_target(const MsColumn *col);
+extern bool ms_chunk_read_target(const MsColumn *col, Datum datum,
+								 MsValue *v);
+
 #endif							/* MS_CHUNK_H */

@@ -66,6 +66,7 @@ typedef enum MsEventType
 
 /* rows event flags */
 #define MS_ROWS_STMT_END			0x01
+#define MS_ROWS_NO_FOREIGN_KEYS		0x02	/* foreign_key_checks = 0 */
 
 /* table ids of a rows event that only ends a statement */
 #define MS_DUMMY_TABLE_ID			UINT64CONST(0xFFFFFFFF)

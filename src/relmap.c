@@ -44,6 +44,8 @@ struct MsRelmap
 	Oid			apply_as;
 	List	   *plans;
 	List	   *opened;			/* plans with an open target */
+	MemoryContext links_cxt;	/* what cascade.c has made of foreign keys */
+	bool		linked;			/* and it is of these plans */
 	HTAB	   *by_name;		/* "db.table" to TablePlan */
 	HTAB	   *by_id;			/* table id to MapEntry */
 	MapEntry   *last;			/* by_id's last answer */
@@ -54,7 +56,8 @@ struct MsRelmap
 typedef struct NameEntry
 {
 	char		key[NAME_KEY_LEN];	/* db, NUL, table */
-	TablePlan  *plan;
+	TablePlan  *plan;			/* NULL = not in the subscription */
+	struct MsCascade *watched;	/* that mapped tables hang on */
 } NameEntry;
 
 /* the process' relmap, for the invalidation callback, which has no undo */
@@ -106,6 +109,8 @@ ms_relmap_create(const MsSubscription *sub,
 	map->sub = sub;
 	map->options = options;
 	map->apply_as = apply_as;
+	map->links_cxt = AllocSetContextCreate(cxt, "mariadb_sync foreign keys",
+										   ALLOCSET_SMALL_SIZES);
 
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = NAME_KEY_LEN;
@@ -173,6 +178,8 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	make_name_key(key, sub->source_db, sub->source_table);
 	entry = hash_search(map->by_name, key, HASH_ENTER, NULL);
 	entry->plan = plan;
+	entry->watched = NULL;
+	map->linked = false;
 }
 
 TablePlan *
@@ -190,6 +197,74 @@ List *
 ms_relmap_plans(MsRelmap *map)
 {
 	return map->plans;
+}
+
+/* ------------------------------------------------------------------------
+ * Tables that others hang on by foreign keys, for cascade.c
+ * ------------------------------------------------------------------------
+ */
+
+bool
+ms_relmap_is_linked(const MsRelmap *map)
+{
+	return map->linked;
+}
+
+/*
+ * Forget all links between tables; new ones are to be made, in the context
+ * that is returned.
+ */
+MemoryContext
+ms_relmap_begin_links(MsRelmap *map)
+{
+	HASH_SEQ_STATUS seq;
+	NameEntry  *name;
+	MapEntry   *entry;
+	ListCell   *lc;
+
+	foreach(lc, map->plans)
+		((TablePlan *) lfirst(lc))->cascade = NULL;
+	hash_seq_init(&seq, map->by_name);
+	while ((name = hash_seq_search(&seq)) != NULL)
+		name->watched = NULL;
+	/* so that their next table map finds out */
+	hash_seq_init(&seq, map->by_id);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		entry->watched = NULL;
+		if (entry->plan == NULL)
+			entry->raw_len = 0;
+	}
+	MemoryContextReset(map->links_cxt);
+	map->linked = true;
+	return map->links_cxt;
+}
+
+/* A table that is not in the subscription has dependants that are. */
+void
+ms_relmap_watch(MsRelmap *map, const char *db, const char *table,
+				struct MsCascade *cascade)
+{
+	char		key[NAME_KEY_LEN];
+	NameEntry  *entry;
+	bool		found;
+
+	make_name_key(key, db, table);
+	entry = hash_search(map->by_name, key, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;
+	entry->watched = cascade;
+}
+
+struct MsCascade *
+ms_relmap_find_watched(MsRelmap *map, const char *db, const char *table)
+{
+	char		key[NAME_KEY_LEN];
+	NameEntry  *entry;
+
+	make_name_key(key, db, table);
+	entry = hash_search(map->by_name, key, HASH_FIND, NULL);
+	return entry ? entry->watched : NULL;
 }
 
 /* Do the subscription's patterns choose this table? */
@@ -250,6 +325,8 @@ ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event)
 	table = ms_utf8_to_server(event->table, event->table_len);
 	entry->plan = ms_relmap_find_name(map, db, table);
 	entry->matches = entry->plan == NULL && ms_relmap_matches(map, db, table);
+	entry->watched = entry->plan == NULL ?
+		ms_relmap_find_watched(map, db, table) : NULL;
 }
 
 /*
@@ -518,6 +595,7 @@ build_plan(MsRelmap *map, TablePlan *plan)
 
 	plan->bound_map = NULL;
 	plan->target = NULL;
+	plan->generation++;
 	MemoryContextReset(plan->cxt);
 
 	rel = OidIsValid(plan->sub->relid) ?

@@ -27,6 +27,7 @@ typedef struct TablePlan
 	/* built on first use, thrown away when the target changes */
 	MemoryContext cxt;
 	bool		valid;			/* the fields below are set */
+	uint32		generation;		/* changes when they are made anew; from 1 */
 	MsRowFormat format;
 	MsTarget   *target;
 	const uint8 *bound_map;		/* table map the readers are bound to */
@@ -45,6 +46,9 @@ typedef struct TablePlan
 	MsChunk   **chunks;
 	bool		passed;			/* COPIED, and by a committed position */
 
+	/* foreign keys of other tables that change rows with ours; or NULL */
+	struct MsCascade *cascade;
+
 	/* changes since the counters were last saved */
 	int64		inserts;
 	int64		updates;
@@ -59,6 +63,7 @@ typedef struct MapEntry
 	uint64		table_id;		/* hash key */
 	TablePlan  *plan;			/* NULL = not in the subscription */
 	bool		matches;		/* not mapped, but the patterns choose it */
+	struct MsCascade *watched;	/* not mapped, but mapped tables hang on it */
 	uint8	   *raw;			/* the table map as it came */
 	uint32		raw_len;
 } MapEntry;
@@ -76,6 +81,12 @@ extern MapEntry *ms_relmap_find(MsRelmap *map, uint64 table_id);
 extern TablePlan *ms_relmap_find_name(MsRelmap *map, const char *db,
 									  const char *table);
 extern List *ms_relmap_plans(MsRelmap *map);	/* of TablePlan * */
+extern bool ms_relmap_is_linked(const MsRelmap *map);
+extern MemoryContext ms_relmap_begin_links(MsRelmap *map);
+extern void ms_relmap_watch(MsRelmap *map, const char *db, const char *table,
+							struct MsCascade *cascade);
+extern struct MsCascade *ms_relmap_find_watched(MsRelmap *map, const char *db,
+												const char *table);
 extern void ms_relmap_open(MsRelmap *map, TablePlan *plan,
 						   const MapEntry *entry);
 extern void ms_relmap_report_changes(TablePlan *plan, const MsRow *row,

@@ -278,6 +278,13 @@ ms_target_has_key(const MsTarget *target)
 	return target->identity >= 0;
 }
 
+/* How many attributes its rows have. */
+int
+ms_target_natts(const MsTarget *target)
+{
+	return target->desc->natts;
+}
+
 /* ------------------------------------------------------------------------
  * Opening and closing, once per transaction
  * ------------------------------------------------------------------------

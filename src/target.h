@@ -22,6 +22,7 @@ typedef struct MsRow
 extern MsTarget *ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 								 const char *source_name);
 extern bool ms_target_has_key(const MsTarget *target);
+extern int	ms_target_natts(const MsTarget *target);
 extern void ms_target_open(MsTarget *target);
 extern void ms_target_close(MsTarget *target);
 

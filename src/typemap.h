@@ -36,6 +36,9 @@ extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 											const char *relname,
 											const MsSubscriptionOptions *options);
 
+extern char *ms_typemap_comparable(const MsSourceColumn *source,
+								   const char *expression);
+
 /* charset.c */
 extern bool ms_charset_bind(const char *charset, MsTranscodeFn *transcode,
 							const void **arg);

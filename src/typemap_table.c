@@ -367,6 +367,28 @@ ms_typemap_create_indexes(const MsSourceTable *table, const char *schema,
 }
 
 /*
+ * The expression, text, in a form that is the same for values that MariaDB
+ * holds for equal: by the column's collation, as far as that is a matter of
+ * case of ASCII letters and of trailing blanks.  Index and query must agree.
+ */
+char *
+ms_typemap_comparable(const MsSourceColumn *source, const char *expression)
+{
+	const char *collation = source->collation ? source->collation : "binary";
+	int			len = strlen(collation);
+	char	   *result = psprintf("(%s)::text COLLATE \"C\"", expression);
+
+	if (strcmp(collation, "binary") == 0)
+		return result;
+	if (len < 4 || (strcmp(collation + len - 4, "_bin") != 0 &&
+					strcmp(collation + len - 3, "_cs") != 0))
+		result = psprintf("lower(%s)", result);
+	if (strstr(collation, "nopad") == NULL && strstr(collation, "_0900_") == NULL)
+		result = psprintf("rtrim(%s)", result);
+	return result;
+}
+
+/*
  * The words of a referential action.  They come from the source and go into a
  * statement, so only known ones pass.
  */

@@ -208,6 +208,8 @@ typedef struct MsRowFormat
 	int			current;
 } MsRowFormat;
 
+extern void ms_value_guess_image(MsColumn *col, uint8 type, uint16 meta);
+extern bool ms_value_is_char_image(uint8 type);
 extern const char *ms_value_bind_image(MsColumn *col, uint8 type, uint16 meta);
 extern void ms_value_bind_protocol(MsColumn *col);
 extern const uint8 *ms_value_read_image_row(MsRowFormat *format,

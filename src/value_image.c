@@ -794,3 +794,74 @@ ms_value_bind_image(MsColumn *col, uint8 type, uint16 meta)
 	}
 	return "unknown kind of column";
 }
+
+/*
+ * Make a column that reads over values of which only the table map is known.
+ */
+void
+ms_value_guess_image(MsColumn *col, uint8 type, uint16 meta)
+{
+	static const struct
+	{
+		uint8		type;
+		MsKind		kind;
+		uint8		int_width;
+	}			kinds[] = {
+		{TYPE_TINY, MS_KIND_INT, 1},
+		{TYPE_SHORT, MS_KIND_INT, 2},
+		{TYPE_INT24, MS_KIND_INT, 3},
+		{TYPE_LONG, MS_KIND_INT, 4},
+		{TYPE_LONGLONG, MS_KIND_INT, 8},
+		{TYPE_FLOAT, MS_KIND_FLOAT, 0},
+		{TYPE_DOUBLE, MS_KIND_DOUBLE, 0},
+		{TYPE_NEWDECIMAL, MS_KIND_DECIMAL, 0},
+		{TYPE_YEAR, MS_KIND_YEAR, 0},
+		{TYPE_DATE, MS_KIND_DATE, 0},
+		{TYPE_DATETIME, MS_KIND_DATETIME, 0},
+		{TYPE_DATETIME2, MS_KIND_DATETIME, 0},
+		{TYPE_TIMESTAMP, MS_KIND_TIMESTAMP, 0},
+		{TYPE_TIMESTAMP2, MS_KIND_TIMESTAMP, 0},
+		{TYPE_TIME, MS_KIND_TIME, 0},
+		{TYPE_TIME2, MS_KIND_TIME, 0},
+		{TYPE_BIT, MS_KIND_BIT, 0},
+		{TYPE_GEOMETRY, MS_KIND_GEOMETRY, 0},
+	};
+	uint8		real_type = meta & 0xff;
+
+	memset(col, 0, sizeof(MsColumn));
+	col->attidx = -1;
+	/* all else has its length before it */
+	col->kind = MS_KIND_TEXT;
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+	{
+		if (kinds[i].type != type)
+			continue;
+		col->kind = kinds[i].kind;
+		col->int_width = kinds[i].int_width;
+	}
+	col->precision = meta & 0xff;
+	col->scale = meta >> 8;
+	col->fsp = meta & 0xff;
+	col->length = (meta & 0xff) + (meta >> 8) * 8;
+	if (type != TYPE_STRING)
+		return;
+	if (real_type == TYPE_ENUM)
+	{
+		col->kind = MS_KIND_ENUM;
+		col->nlabels = (meta >> 8) > 1 ? 256 : 1;
+	}
+	else if (real_type == TYPE_SET)
+	{
+		col->kind = MS_KIND_SET;
+		col->nlabels = (meta >> 8) * 8;
+	}
+	else
+		col->is_char = true;
+}
+
+/* CHAR, not VARCHAR? */
+bool
+ms_value_is_char_image(uint8 type)
+{
+	return type == TYPE_STRING;
+}

@@ -526,6 +526,14 @@ run_worker(void)
 
 	load_subscription(&position, &tables);
 	ms_worker_init_session(worker.options.synchronous_commit);
+
+	/*
+	 * Rows are looked for by key only.  A plan that was made while the table
+	 * was small must not read all of it when it has grown; the price that the
+	 * planner puts on that must not invite the JIT compiler.
+	 */
+	set_guc("enable_seqscan", "off");
+	set_guc("jit", "off");
 	CacheRegisterRelcacheCallback(invalidate_subscription, (Datum) 0);
 	setup_origin();
 	if (position.gtid == NULL)

@@ -495,6 +495,63 @@ sub gtid
 
 =pod
 
+=item $maria->replicate_from(other)
+
+Makes the server a replica of the other one, from its first binary log on:
+what MariaDB itself makes of the other's binary log.
+
+=item $maria->wait_for_gtid(position)
+
+Waits until a replica has applied this.
+
+=cut
+
+sub replicate_from
+{
+	my ($self, $other) = @_;
+
+	$self->sql(
+		sprintf(
+			q{CHANGE MASTER TO master_host = '127.0.0.1', master_port = %d,
+	master_user = '%s', master_password = %s, master_use_gtid = slave_pos;
+START SLAVE},
+			$other->port, $other->user, _quote($other->password)));
+	return;
+}
+
+sub wait_for_gtid
+{
+	my ($self, $position) = @_;
+
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+	my $result =
+	  $self->value("SELECT MASTER_GTID_WAIT('$position', $timeout)");
+	croak "replica \"$self->{name}\" does not reach $position: "
+	  . $self->sql('SHOW SLAVE STATUS')
+	  unless defined $result && $result eq '0';
+	return;
+}
+
+=pod
+
+=item $maria->force_sql(statements [, database])
+
+As C<sql>, but goes on after an error.  Returns what the client wrote to its
+standard error.
+
+=cut
+
+sub force_sql
+{
+	my ($self, $sql, $database) = @_;
+
+	my ($out, $err);
+	$self->_client($sql, $database, \$out, \$err, '--force');
+	return $err;
+}
+
+=pod
+
 =item $maria->dump_sorted(table, columns, file)
 
 Writes the table's rows to a file, sorted bytewise: one row a line, columns

@@ -1,0 +1,452 @@
+/*
+ * cascade_link.c - which table hangs on which, and by which columns.
+ *
+ * Part of the cascade room.  Linking finds the dependants of every table in
+ * the recorded foreign keys; it is done anew when the tables of the map or
+ * their schemas change.  Binding finds the columns: of a dependant when its
+ * target's plan was made anew, of a parent when its plan or its table map was.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class_d.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "cascade_internal.h"
+#include "encoding.h"
+#include "remote_schema.h"
+#include "typemap.h"
+
+/* ------------------------------------------------------------------------
+ * Linking: which table hangs on which
+ * ------------------------------------------------------------------------
+ */
+
+static CascadeAction
+parse_action(const char *rule)
+{
+	if (pg_strcasecmp(rule, "CASCADE") == 0)
+		return CASCADE_FOLLOW;
+	if (pg_strcasecmp(rule, "SET NULL") == 0)
+		return CASCADE_SET_NULL;
+	/* InnoDB takes SET DEFAULT for RESTRICT */
+	return CASCADE_NOTHING;
+}
+
+static int
+add_ref(MsCascade *cascade, const char *column)
+{
+	for (int i = 0; i < cascade->nrefs; i++)
+		if (strcmp(cascade->refs[i], column) == 0)
+			return i;
+	cascade->refs = cascade->nrefs == 0 ? palloc(sizeof(char *)) :
+		repalloc(cascade->refs, sizeof(char *) * (cascade->nrefs + 1));
+	cascade->refs[cascade->nrefs] = pstrdup(column);
+	return cascade->nrefs++;
+}
+
+static void
+add_dependant(MsCascade *cascade, TablePlan *child,
+			  const MsSourceForeignKey *key)
+{
+	Dependant  *dep = palloc0(sizeof(Dependant));
+
+	dep->child = child;
+	dep->name = pstrdup(key->name);
+	dep->on_delete = parse_action(key->delete_rule);
+	dep->on_update = parse_action(key->update_rule);
+	dep->ncolumns = list_length(key->columns);
+	if (dep->ncolumns > MS_MAX_FOREIGN_KEY_COLUMNS)
+		elog(ERROR, "foreign key \"%s\" has %d columns", key->name, dep->ncolumns);
+	dep->columns = palloc(sizeof(char *) * dep->ncolumns);
+	dep->refs = palloc(sizeof(int) * dep->ncolumns);
+	for (int i = 0; i < dep->ncolumns; i++)
+	{
+		dep->columns[i] = pstrdup(list_nth(key->columns, i));
+		dep->refs[i] = add_ref(cascade, list_nth(key->ref_columns, i));
+	}
+	dep->cxt = AllocSetContextCreate(CurrentMemoryContext,
+									 "mariadb_sync foreign key",
+									 ALLOCSET_SMALL_SIZES);
+	cascade->dependants = lappend(cascade->dependants, dep);
+}
+
+/* The MsCascade of a source table, made when there is none yet. */
+static MsCascade *
+get_cascade(MsRelmap *map, const char *db, const char *table)
+{
+	TablePlan  *plan = ms_relmap_find_name(map, db, table);
+	MsCascade  *cascade;
+
+	cascade = plan ? plan->cascade : ms_relmap_find_watched(map, db, table);
+	if (cascade)
+		return cascade;
+	cascade = palloc0(sizeof(MsCascade));
+	cascade->plan = plan;
+	cascade->name = psprintf("%s.%s", db, table);
+	if (plan)
+		plan->cascade = cascade;
+	else
+		ms_relmap_watch(map, db, table, cascade);
+	return cascade;
+}
+
+/*
+ * Find out which tables have dependants, when the tables of the map or their
+ * foreign keys have changed.
+ */
+void
+ms_cascade_link(MsApply *apply)
+{
+	MsRelmap   *map = apply->relmap;
+	MemoryContext oldcxt = MemoryContextSwitchTo(ms_relmap_begin_links(map));
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_relmap_plans(map))
+	{
+		TablePlan  *child = lfirst(lc);
+
+		foreach(lc2, ms_source_table_from_jsonb(child->sub->source_schema)->foreign_keys)
+		{
+			const MsSourceForeignKey *key = lfirst(lc2);
+
+			if (parse_action(key->delete_rule) != CASCADE_NOTHING ||
+				parse_action(key->update_rule) != CASCADE_NOTHING)
+				add_dependant(get_cascade(map, key->ref_db, key->ref_table),
+							  child, key);
+		}
+	}
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* ------------------------------------------------------------------------
+ * Binding: where the columns are
+ * ------------------------------------------------------------------------
+ */
+
+int
+ms_cascade_find_field(const MsRowFormat *format, const char *name)
+{
+	for (int i = 0; i < format->ncolumns; i++)
+		if (strcmp(format->columns[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+/* A prepared statement does not go with a memory context by itself. */
+static void
+release_statement(void *arg)
+{
+	Dependant  *dep = (Dependant *) arg;
+
+	if (dep->find)
+		SPI_freeplan(dep->find);
+	dep->find = NULL;
+	dep->generation = 0;
+}
+
+/*
+ * The condition that the child's column has the parent's value, parameter n,
+ * as MariaDB sees it.
+ */
+static void
+append_condition(StringInfo buf, const MsColumn *col, const char *name,
+				 const MsSourceColumn *source, int n)
+{
+	const char *column = quote_identifier(name);
+	TypeCacheEntry *type;
+	char		category;
+	bool		preferred;
+	HeapTuple	tuple;
+
+	get_type_category_preferred(getBaseType(col->typid), &category, &preferred);
+	if (col->kind == MS_KIND_TEXT && category == TYPCATEGORY_STRING)
+	{
+		appendStringInfo(buf, "%s = %s",
+						 ms_typemap_comparable(source, column),
+						 ms_typemap_comparable(source, psprintf("$%d", n)));
+		return;
+	}
+
+	/* the search path is empty */
+	type = lookup_type_cache(getBaseType(col->typid), TYPECACHE_EQ_OPR);
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(type->eq_opr));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("type %s of column \"%s\" has no equality operator",
+						format_type_be(col->typid), name)));
+	appendStringInfo(buf, "%s OPERATOR(%s.=) $%d", column,
+					 quote_identifier(get_namespace_name(((Form_pg_operator) GETSTRUCT(tuple))->oprnamespace)),
+					 n);
+	ReleaseSysCache(tuple);
+}
+
+/* A column that a cascade needs is not in the target. */
+void
+ms_cascade_column_missing(const TablePlan *plan, const char *column, const char *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" of source table \"%s\" has no target column",
+					column, plan->name),
+			 errdetail("Foreign key \"%s\" changes rows by a cascade, and they are found by this column.",
+					   key),
+			 errhint("Replicate the column, or leave the table out.")));
+}
+
+/*
+ * What has to be read of a child's row: by what it is found again, and what
+ * its own dependants refer to.  Without a key that is everything.
+ */
+static void
+choose_columns(Dependant *dep)
+{
+	TablePlan  *child = dep->child;
+	const MsCascade *below = child->cascade;
+
+	dep->selected = palloc(sizeof(int) * Max(1, child->format.ncolumns));
+	dep->nselected = 0;
+	for (int i = 0; i < child->format.ncolumns; i++)
+	{
+		const MsColumn *col = &child->format.columns[i];
+		bool		needed = col->attidx >= 0 &&
+		ms_target_is_key_column(child->target, col->attidx);
+
+		for (int j = 0; col->attidx >= 0 && below && j < below->nrefs; j++)
+			needed |= strcmp(below->refs[j], col->name) == 0;
+		for (int j = 0; col->attidx >= 0 && child->nchunks > 0 && j < list_length(child->chunks[0]->key_columns); j++)
+			needed |= strcmp(list_nth(child->chunks[0]->key_columns, j), col->name) == 0;
+		if (needed)
+			dep->selected[dep->nselected++] = col->attidx;
+	}
+}
+
+/* The statement that finds the child's rows. */
+static void
+prepare_statement(Dependant *dep)
+{
+	const MsRowFormat *format = &dep->child->format;
+	Oid			relid = dep->child->sub->relid;
+	List	   *sources = ms_source_columns_from_jsonb(dep->child->sub->source_schema);
+	Oid		   *types = palloc(sizeof(Oid) * dep->ncolumns);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT ");
+	for (int i = 0; i < dep->nselected; i++)
+		appendStringInfo(&buf, "%s%s", i ? ", " : "",
+						 quote_identifier(get_attname(relid, dep->selected[i] + 1, false)));
+	appendStringInfo(&buf, " FROM %s%s WHERE ",
+					 get_rel_relkind(relid) == RELKIND_RELATION ? "ONLY " : "",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												get_rel_name(relid)));
+	for (int i = 0; i < dep->ncolumns; i++)
+	{
+		const MsColumn *col = &format->columns[dep->fields[i]];
+		const MsSourceColumn *source = list_nth(sources, dep->fields[i]);
+
+		types[i] = col->typid;
+		if (i > 0)
+			appendStringInfoString(&buf, " AND ");
+		append_condition(&buf, col, get_attname(relid, col->attidx + 1, false),
+						 source, i + 1);
+	}
+
+	SPI_connect();
+	dep->find = SPI_prepare(buf.data, dep->ncolumns, types);
+	if (dep->find == NULL)
+		elog(ERROR, "SPI_prepare of \"%s\" failed: %s", buf.data,
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(dep->find);
+	SPI_finish();
+}
+
+/* Make the dependant fit the child's plan, which must be open. */
+void
+ms_cascade_bind_dependant(Dependant *dep)
+{
+	TablePlan  *child = dep->child;
+	MemoryContext oldcxt;
+
+	if (dep->generation == child->generation)
+		return;
+	MemoryContextReset(dep->cxt);
+	oldcxt = MemoryContextSwitchTo(dep->cxt);
+	dep->release.func = release_statement;
+	dep->release.arg = dep;
+	MemoryContextRegisterResetCallback(dep->cxt, &dep->release);
+
+	dep->fields = palloc(sizeof(int) * dep->ncolumns);
+	dep->atts = palloc(sizeof(int) * dep->ncolumns);
+	for (int i = 0; i < dep->ncolumns; i++)
+	{
+		dep->fields[i] = ms_cascade_find_field(&child->format, dep->columns[i]);
+		dep->atts[i] = dep->fields[i] < 0 ? -1 :
+			child->format.columns[dep->fields[i]].attidx;
+		if (dep->atts[i] < 0)
+			ms_cascade_column_missing(child, dep->columns[i], dep->name);
+	}
+	choose_columns(dep);
+	prepare_statement(dep);
+	dep->generation = child->generation;
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/*
+ * How the child has recorded the column that refers to this one: both have
+ * the same type.
+ */
+static const MsSourceColumn *
+referring_column(const MsCascade *cascade, int ref)
+{
+	ListCell   *lc;
+
+	foreach(lc, cascade->dependants)
+	{
+		const Dependant *dep = lfirst(lc);
+
+		for (int i = 0; i < dep->ncolumns; i++)
+		{
+			ListCell   *lc2;
+
+			if (dep->refs[i] != ref)
+				continue;
+			foreach(lc2, ms_source_columns_from_jsonb(dep->child->sub->source_schema))
+			{
+				MsSourceColumn *col = lfirst(lc2);
+
+				if (strcmp(col->name, dep->columns[i]) == 0)
+					return col;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* A column of a watched table: one that is referred to, or one to read over. */
+static void
+init_watched_column(const MsCascade *cascade, MsColumn *col,
+					const MsMapColumn *mapcol, const char *name)
+{
+	const MsSourceColumn *source = NULL;
+	const char *problem;
+
+	for (int i = 0; i < cascade->nrefs; i++)
+		if (strcmp(cascade->refs[i], name) == 0)
+			source = referring_column(cascade, i);
+	if (source)
+	{
+		ms_typemap_init_column(col, source);
+		/* CHAR refers to VARCHAR, and the other way round */
+		col->is_char = col->kind == MS_KIND_TEXT &&
+			ms_value_is_char_image(mapcol->type);
+	}
+	else
+		ms_value_guess_image(col, mapcol->type, mapcol->meta);
+	col->name = pstrdup(name);
+	problem = ms_value_bind_image(col, mapcol->type, mapcol->meta);
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of source table \"%s\" cannot be read",
+						name, cascade->name),
+				 errdetail("%s.", problem),
+				 errhint("Foreign keys of replicated tables refer to this table. Add it to the subscription.")));
+}
+
+/* Read the format of a watched table from its table map. */
+static void
+bind_watched(MsCascade *cascade, const MapEntry *entry)
+{
+	MsTableMapEvent event;
+	MsTableMap	map;
+	MemoryContext oldcxt;
+
+	if (cascade->watch_cxt == NULL)
+		cascade->watch_cxt = AllocSetContextCreate(GetMemoryChunkContext(cascade),
+												   "mariadb_sync watched table",
+												   ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(cascade->watch_cxt);
+	oldcxt = MemoryContextSwitchTo(cascade->watch_cxt);
+	event.raw = entry->raw;
+	event.raw_len = entry->raw_len;
+	event.db_len = entry->raw[0];
+	event.table_len = entry->raw[event.db_len + 2];
+	ms_event_read_table_map(&event, &map);
+	if (!map.has_names)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the binlog does not name the columns of source table \"%s\"",
+						cascade->name),
+				 errdetail("Rows of replicated tables are changed by its foreign keys, and it is not part of the subscription."),
+				 errhint("Set binlog_row_metadata = FULL on the source, or add the table to the subscription.")));
+	cascade->watched.ncolumns = map.ncolumns;
+	cascade->watched.columns = palloc0(sizeof(MsColumn) * map.ncolumns);
+	cascade->watched.current = -1;
+	for (uint32 i = 0; i < map.ncolumns; i++)
+		init_watched_column(cascade, &cascade->watched.columns[i],
+							&map.columns[i],
+							ms_utf8_to_server(map.columns[i].name,
+											  map.columns[i].name_len));
+	MemoryContextSwitchTo(oldcxt);
+	cascade->bound_map = entry->raw;
+	cascade->generation++;
+}
+
+/* Find the columns that are referred to in the parent's rows. */
+static void
+find_references(MsCascade *cascade)
+{
+	MemoryContext cxt = GetMemoryChunkContext(cascade);
+
+	if (cascade->fields == NULL)
+	{
+		cascade->fields = MemoryContextAlloc(cxt, sizeof(int) * cascade->nrefs);
+		cascade->old_values = MemoryContextAlloc(cxt, sizeof(MsValue) * cascade->nrefs);
+		cascade->new_values = MemoryContextAlloc(cxt, sizeof(MsValue) * cascade->nrefs);
+		cascade->old_found = MemoryContextAlloc(cxt, cascade->nrefs);
+		cascade->new_found = MemoryContextAlloc(cxt, cascade->nrefs);
+	}
+	for (int i = 0; i < cascade->nrefs; i++)
+	{
+		cascade->fields[i] = ms_cascade_find_field(cascade->format, cascade->refs[i]);
+		if (cascade->fields[i] < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("foreign keys refer to column \"%s\" of source table \"%s\", which is not there",
+							cascade->refs[i], cascade->name)));
+	}
+}
+
+/* Make ready to read the parent's rows under this table map. */
+void
+ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade, const MapEntry *entry)
+{
+	TablePlan  *plan = cascade->plan;
+
+	if (plan && plan->sub->state != MS_TABLE_DISABLED)
+	{
+		ms_relmap_open(apply->relmap, plan, entry);
+		if (cascade->format != &plan->format ||
+			cascade->generation != plan->generation)
+		{
+			cascade->format = &plan->format;
+			find_references(cascade);
+			cascade->generation = plan->generation;
+		}
+	}
+	else if (cascade->format != &cascade->watched ||
+			 cascade->bound_map != entry->raw)
+	{
+		bind_watched(cascade, entry);
+		cascade->format = &cascade->watched;
+		find_references(cascade);
+	}
+}

@@ -1,0 +1,210 @@
+# Foreign keys that change rows by CASCADE and SET NULL.  MariaDB does not log
+# those changes; a replica of its own makes them itself, and so do we.  A
+# MariaDB replica is the oracle: all three hold the same rows in the end.
+
+use strict;
+use warnings;
+
+use MariaDBServer;
+use MariadbSync;
+use Test::More;
+
+my $maria  = MariaDBServer->new('source');
+my $oracle = MariaDBServer->new('oracle');
+$oracle->replicate_from($maria);
+my $node = sync_node('replica');
+add_source($node, $maria);
+
+sub all_equal
+{
+	my ($what, @tables) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$oracle->wait_for_gtid($maria->gtid);
+	wait_for_catchup($node, 'sub');
+	foreach my $table (@tables)
+	{
+		my ($same, $text) =
+		  has_same_rows($maria, $node, { source => $table });
+		ok($same, "$what: $table is equal to the source's") or diag($text);
+		($same, $text) = has_same_rows($oracle, $node, { source => $table });
+		ok($same, "$what: $table is equal to the replica's") or diag($text);
+	}
+	return;
+}
+
+sub counters
+{
+	return $node->safe_psql(
+		'postgres',
+		q{SELECT source_table, inserts, updates, deletes, conflicts
+FROM mariadb_sync.pg_stat_mariadb_sync_tables ORDER BY 1});
+}
+
+# ------------------------------------------------------------------------
+# One of each
+# ------------------------------------------------------------------------
+
+$maria->sql(
+	q{
+CREATE DATABASE fk;
+USE fk;
+CREATE TABLE parent (id int PRIMARY KEY, code int UNIQUE, name varchar(20));
+CREATE TABLE c_cascade (id int PRIMARY KEY, p int, v int,
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE c_null (id int PRIMARY KEY, p int, v int,
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE SET NULL ON UPDATE SET NULL);
+CREATE TABLE c_code (id int PRIMARY KEY, c int NOT NULL,
+	FOREIGN KEY (c) REFERENCES parent (code) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE c_default (id int PRIMARY KEY, p int DEFAULT 1,
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE SET DEFAULT ON UPDATE NO ACTION);
+CREATE TABLE c_nokey (p int, v int, KEY (p),
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE grand (id int PRIMARY KEY, c int, n int,
+	FOREIGN KEY (c) REFERENCES c_cascade (id) ON DELETE CASCADE ON UPDATE CASCADE,
+	FOREIGN KEY (n) REFERENCES c_null (id) ON DELETE SET NULL);
+CREATE TABLE great (id int PRIMARY KEY, g int,
+	FOREIGN KEY (g) REFERENCES grand (id) ON DELETE SET NULL);
+-- two columns, the key of the child among them, and a chain of key updates
+CREATE TABLE orders (region int, number int, v int, PRIMARY KEY (region, number));
+CREATE TABLE items (region int, number int, line int, v int,
+	PRIMARY KEY (region, number, line),
+	FOREIGN KEY (region, number) REFERENCES orders (region, number) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE notes (id int PRIMARY KEY, region int, number int, line int,
+	FOREIGN KEY (region, number, line) REFERENCES items (region, number, line) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE loose (id int PRIMARY KEY, region int, number int,
+	FOREIGN KEY (region, number) REFERENCES orders (region, number) ON DELETE SET NULL ON UPDATE SET NULL);
+-- to itself, and in a circle
+CREATE TABLE tree (id int PRIMARY KEY, up int, v int,
+	FOREIGN KEY (up) REFERENCES tree (id) ON DELETE CASCADE);
+CREATE TABLE list (id int PRIMARY KEY, prev int,
+	FOREIGN KEY (prev) REFERENCES list (id) ON DELETE SET NULL);
+CREATE TABLE ring_a (id int PRIMARY KEY, b int);
+CREATE TABLE ring_b (id int PRIMARY KEY, a int,
+	FOREIGN KEY (a) REFERENCES ring_a (id) ON DELETE CASCADE);
+ALTER TABLE ring_a ADD FOREIGN KEY (b) REFERENCES ring_b (id) ON DELETE CASCADE;
+-- a trigger on a child does not fire for a cascade, one on a parent is logged
+CREATE TABLE journal (id int AUTO_INCREMENT PRIMARY KEY, what varchar(40));
+CREATE TRIGGER t1 AFTER DELETE ON c_cascade FOR EACH ROW
+	INSERT INTO journal (what) VALUES (concat('c_cascade ', OLD.id));
+CREATE TRIGGER t2 BEFORE DELETE ON parent FOR EACH ROW
+	INSERT INTO journal (what) VALUES (concat('parent ', OLD.id));
+CREATE TRIGGER t3 BEFORE UPDATE ON c_null FOR EACH ROW SET NEW.v = NEW.v + 1000;
+
+INSERT INTO parent SELECT seq, 1000 + seq, concat('n', seq) FROM seq_1_to_60;
+INSERT INTO c_cascade SELECT seq, seq MOD 50 + 1, seq FROM seq_1_to_100;
+INSERT INTO c_null SELECT seq, seq MOD 50 + 1, seq FROM seq_1_to_100;
+INSERT INTO c_code SELECT seq, 1001 + seq MOD 50 FROM seq_1_to_100;
+INSERT INTO c_default SELECT seq, 51 + seq MOD 5 FROM seq_1_to_10;
+INSERT INTO c_nokey SELECT seq MOD 20 + 1, seq MOD 4 FROM seq_1_to_100;
+INSERT INTO grand SELECT seq, seq MOD 100 + 1, (seq * 7) MOD 100 + 1 FROM seq_1_to_200;
+INSERT INTO great SELECT seq, seq MOD 200 + 1 FROM seq_1_to_300;
+INSERT INTO orders SELECT seq MOD 5, seq, 0 FROM seq_1_to_50;
+INSERT INTO items SELECT region, number, seq, 0 FROM orders, seq_1_to_3;
+INSERT INTO notes SELECT row_number() OVER (), region, number, line FROM items;
+INSERT INTO loose SELECT number, region, number FROM orders;
+INSERT INTO tree SELECT seq, nullif(seq DIV 3, 0), 0 FROM seq_1_to_200;
+INSERT INTO list SELECT seq, nullif(seq - 1, 0) FROM seq_1_to_20;
+INSERT INTO ring_a SELECT seq, NULL FROM seq_1_to_10;
+INSERT INTO ring_b SELECT seq, seq FROM seq_1_to_10;
+UPDATE ring_a SET b = id MOD 10 + 1 WHERE id < 8;
+});
+my @tables = map { "fk.$_" }
+  qw(parent c_cascade c_null c_code c_default c_nokey grand great orders items
+  notes loose tree list ring_a ring_b journal);
+
+create_subscription($node, 'sub', 'source', ['fk.*']);
+wait_for_catchup($node, 'sub');
+all_equal('the copy', 'fk.parent', 'fk.grand');
+
+my @steps = (
+	'one row'         => 'DELETE FROM parent WHERE id = 1',
+	'many rows'       => 'DELETE FROM parent WHERE id BETWEEN 2 AND 9',
+	'a key'           => 'UPDATE parent SET id = 500 WHERE id = 10',
+	'a chain of keys' =>
+	  'UPDATE parent SET id = id + 1 WHERE id >= 56 ORDER BY id DESC',
+	'the other key' =>
+	  'UPDATE parent SET code = code + 10000 WHERE id BETWEEN 11 AND 15',
+	'both keys'   => 'UPDATE parent SET id = 600, code = 9 WHERE id = 11',
+	'neither key' => q{UPDATE parent SET name = 'other' WHERE id < 30},
+	'a key to and fro' =>
+	  'UPDATE parent SET id = 700 WHERE id = 12; UPDATE parent SET id = 12 WHERE id = 700',
+	'half of a key' =>
+	  'UPDATE orders SET number = number + 100 WHERE region = 1',
+	'a whole key' =>
+	  'UPDATE orders SET region = 9, number = 77 WHERE region = 2 LIMIT 1',
+	'a key of two' => 'DELETE FROM orders WHERE region IN (3, 1)',
+	'the middle'   => 'UPDATE items SET line = line + 10 WHERE number = 5',
+	'a tree'       => 'DELETE FROM tree WHERE id = 2',
+	'trees'        => 'DELETE FROM tree WHERE id IN (3, 4, 10, 30)',
+	'a whole tree' => 'DELETE FROM tree',
+	'a list'       => 'DELETE FROM list WHERE id MOD 3 = 0',
+	'a circle'     => 'DELETE FROM ring_a WHERE id = 3',
+	'REPLACE'      => q{REPLACE INTO parent VALUES (13, 1013, 'replaced')},
+	'REPLACE of several' =>
+	  q{REPLACE INTO parent VALUES (14, 1016, 'replaced'), (17, 1018, 'too')},
+	'ON DUPLICATE KEY' =>
+	  q{INSERT INTO parent VALUES (19, 1, 'x') ON DUPLICATE KEY UPDATE id = 800},
+	'two tables' =>
+	  'DELETE parent, c_cascade, c_nokey FROM parent JOIN c_cascade ON p = parent.id JOIN c_nokey ON c_nokey.p = parent.id WHERE parent.id = 20',
+	'children first' =>
+	  'START TRANSACTION; DELETE FROM c_cascade WHERE p = 21; DELETE FROM parent WHERE id = 21; COMMIT',
+	'rows of the same transaction' => q{START TRANSACTION;
+INSERT INTO parent VALUES (900, 900, 'new');
+INSERT INTO c_cascade VALUES (901, 900, 1), (902, 900, 1);
+INSERT INTO c_nokey VALUES (900, 1), (900, 1), (900, 2);
+INSERT INTO grand VALUES (901, 901, NULL), (902, 902, NULL);
+INSERT INTO great VALUES (901, 901), (902, 902);
+UPDATE parent SET id = 950 WHERE id = 900;
+INSERT INTO c_cascade VALUES (903, 950, 1);
+DELETE FROM parent WHERE id = 950;
+INSERT INTO parent VALUES (950, 950, 'again');
+INSERT INTO c_cascade VALUES (901, 950, 1);
+COMMIT},
+	'rolled back' =>
+	  q{START TRANSACTION; SAVEPOINT s; DELETE FROM parent WHERE id = 22; ROLLBACK TO s; DELETE FROM parent WHERE id = 23; COMMIT},
+	'without checks' => q{SET SESSION foreign_key_checks = 0;
+DELETE FROM parent WHERE id = 24; UPDATE parent SET id = 1000 WHERE id = 25;
+UPDATE c_null SET p = 5000 WHERE id = 44; DELETE FROM tree; INSERT INTO tree VALUES (2, 1, 0), (3, 2, 0)},
+	'with checks again' =>
+	  q{INSERT INTO parent VALUES (24, 24, 'again'); DELETE FROM parent WHERE id = 24;
+INSERT INTO tree VALUES (1, NULL, 0); DELETE FROM tree WHERE id = 1},
+	'refused' =>
+	  q{START TRANSACTION; DELETE FROM parent WHERE id = 26; DELETE IGNORE FROM parent WHERE id IN (51, 27); COMMIT}
+);
+while (my ($what, $sql) = splice(@steps, 0, 2))
+{
+	$maria->sql("USE fk; $sql");
+	all_equal($what, @tables) if $ENV{EACH_STEP};
+}
+all_equal('one of each', @tables);
+
+# The same in one backlog, applied in one group.
+$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+$maria->sql(
+	q{USE fk;
+INSERT INTO parent SELECT seq, seq, 'backlog' FROM seq_2000_to_2100;
+INSERT INTO c_cascade SELECT seq, seq, 0 FROM seq_2000_to_2100;
+INSERT INTO c_null SELECT seq, seq, 0 FROM seq_2000_to_2100;
+INSERT INTO grand SELECT seq, seq, seq FROM seq_2000_to_2100;
+UPDATE parent SET id = id + 5000 WHERE id BETWEEN 2050 AND 2060;
+DELETE FROM parent WHERE id BETWEEN 2010 AND 2055;
+DELETE FROM c_null WHERE id BETWEEN 2000 AND 2030;
+DELETE FROM parent WHERE id > 7000;
+INSERT INTO c_cascade SELECT seq, 2000, 1 FROM seq_2010_to_2015;
+});
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+all_equal('a backlog', @tables);
+
+is( view_value(
+		$node,
+		'sub',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing, apply_error_count'
+	),
+	'0|0|0|0',
+	'there were no conflicts');
+
+$node->stop;
+$oracle->stop;
+$maria->stop;
+done_testing();
