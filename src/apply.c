@@ -37,6 +37,7 @@
 #include "apply.h"
 #include "apply_internal.h"
 #include "cascade.h"
+#include "crash_guard.h"
 #include "ddl_scan.h"
 #include "encoding.h"
 #include "mariadb_sync.h"
@@ -285,6 +286,7 @@ commit_group(MsApply *apply)
 		ms_shmem_set_careful(NULL);
 	}
 	publish(apply, false, now);
+	ms_crash_guard_progress();
 }
 
 /*

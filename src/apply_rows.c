@@ -474,16 +474,17 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	while (p < rows->end)
 	{
 		const uint8 *row = p;
+		bool		applied = true;
 
 		MemoryContextSwitchTo(apply->row_cxt);
 		apply->rows = rows;
 		apply->row = p;
 		if (unlikely(apply->careful))
 			p = ms_quarantine_apply_row(apply, plan, entry, rows, p, write_row,
-										by_chunk ? &key : NULL);
+										by_chunk ? &key : NULL, &applied);
 		else
 			p = apply_row(apply, plan, by_chunk ? &key : NULL, rows, p);
-		if (unlikely(cascade != NULL))
+		if (unlikely(cascade != NULL && applied))
 		{
 			ms_cascade_row(apply, cascade, rows, row);
 			/* it may have been at rows of this table too */

@@ -30,6 +30,7 @@
 #include "utils/rel.h"
 
 #include "commands.h"
+#include "crash_guard.h"
 #include "mapping.h"
 #include "mariadb_sync.h"
 #include "preflight.h"
@@ -81,6 +82,7 @@ do_at_commit(const PendingAction *action)
 		case PENDING_CREATE:
 			break;
 		case PENDING_START:
+			ms_crash_guard_reset(MyDatabaseId, action->subid);
 			ms_shmem_request_start(MyDatabaseId, action->subid);
 			break;
 		case PENDING_STOP:
@@ -94,6 +96,7 @@ do_at_commit(const PendingAction *action)
 			break;
 		case PENDING_DROP:
 		case PENDING_DROP_RUNNING:
+			ms_crash_guard_reset(MyDatabaseId, action->subid);
 			ms_shmem_forget(MyDatabaseId, action->subid);
 			break;
 	}

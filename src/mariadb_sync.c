@@ -21,6 +21,7 @@ MS_MODULE_MAGIC;
 int			ms_max_subscriptions = 64;
 int			ms_retry_min_delay = 1000;
 int			ms_retry_max_delay = 60000;
+int			ms_crash_limit = 3;
 
 void		_PG_init(void);
 
@@ -41,6 +42,11 @@ define_settings(void)
 							"Longest wait between retries.",
 							NULL, &ms_retry_max_delay, 60000, 10, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("mariadb_sync.crash_limit",
+							"Crashes in a row after which a subscription is not started again.",
+							"0 means that it always is.",
+							&ms_crash_limit, 3, 0, INT_MAX,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mariadb_sync");
 }
 

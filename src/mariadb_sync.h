@@ -12,5 +12,6 @@
 extern int	ms_max_subscriptions;
 extern int	ms_retry_min_delay;
 extern int	ms_retry_max_delay;
+extern int	ms_crash_limit;
 
 #endif							/* MARIADB_SYNC_H */

@@ -313,12 +313,13 @@ keep_row(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 
 /*
  * Apply one row with write_row, which gets its beginning and returns its end.
- * The plan's target is open before and after.
+ * The plan's target is open before and after.  *applied tells whether the row
+ * was written, or is in quarantine.
  */
 const uint8 *
 ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 						const MsRowsEvent *rows, const uint8 *p,
-						MsWriteRowFn write_row, void *arg)
+						MsWriteRowFn write_row, void *arg, bool *applied)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -328,6 +329,7 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	TablePlan	before = *plan;
 	ErrorData  *volatile edata = NULL;
 
+	*applied = true;
 	/* opened inside, so that an abort takes all of it away */
 	ms_relmap_close_all(apply->relmap);
 	if (!catching)
@@ -371,6 +373,9 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	}
 	ms_relmap_open(apply->relmap, plan, entry);
 	if (edata)
+	{
 		keep_row(apply, plan, rows, p, edata);
+		*applied = false;
+	}
 	return end;
 }

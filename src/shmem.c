@@ -742,6 +742,13 @@ ms_shmem_get_state(void)
 	return my_slot->view.state;
 }
 
+/* How often in a row the worker has failed before. */
+int
+ms_shmem_failures(void)
+{
+	return my_slot->failures;
+}
+
 /*
  * Counters go on from what this slot, or else the catalog, last knew; the
  * caller passes the catalog's.

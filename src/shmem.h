@@ -180,6 +180,7 @@ extern bool ms_shmem_attach_worker(int slot, Oid *dboid, int32 *subid);
 extern void ms_shmem_set_exit(MsWorkerExit kind);
 extern void ms_shmem_set_state(MsSubState state);
 extern MsSubState ms_shmem_get_state(void);
+extern int	ms_shmem_failures(void);
 extern void ms_shmem_load_counters(uint64 *counters);
 extern void ms_shmem_report(const char *received, const char *applied,
 							const char *source, const char *file, uint64 pos,

@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "crash_guard.h"
 #include "mariadb_sync.h"
 #include "snapshot.h"
 #include "sql.h"
@@ -705,6 +706,8 @@ ms_snapshot_worker_main(Datum arg)
 							  &dboid, &subid, &copy.task))
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
+	ms_crash_guard_enter(dboid, subid,
+						 MS_GUARD_SNAPSHOT_WORKER(number % MS_MAX_SNAPSHOT_WORKERS));
 
 	/* no progress to keep: the table's state says what has been loaded */
 	replorigin_session_origin = DoNotReplicateId;
@@ -719,6 +722,7 @@ ms_snapshot_worker_main(Datum arg)
 			run_task(&copy, subid);
 			MemoryContextSwitchTo(cxt);
 			MemoryContextReset(cxt);
+			ms_crash_guard_progress();
 			ms_shmem_copy_finish(true, copy.values_changed, 0, NULL);
 		} while (ms_shmem_copy_next(&copy.task));
 	}

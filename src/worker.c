@@ -38,6 +38,7 @@
 #include "apply.h"
 #include "catalog.h"
 #include "compat.h"
+#include "crash_guard.h"
 #include "fence.h"
 #include "join.h"
 #include "mariadb_sync.h"
@@ -46,6 +47,10 @@
 #include "wire.h"
 #include "worker.h"
 
+/* bytes that are not understood are asked for again so often, in a row */
+#define MAX_DAMAGED_IN_A_ROW	4
+/* a worker that has lived so long is not crashing at its start, in ms */
+#define SAFE_AGE				60000
 /* how often the source is asked for its position while we are behind, ms */
 #define SOURCE_POLL_INTERVAL	1000
 /* how often the time of the last receipt is shown while events pour in, ms */
@@ -72,6 +77,8 @@ static struct
 	bool		timeout_lowered;	/* the stream has begun to flow */
 	TimestampTz last_poll;
 	TimestampTz last_receipt;
+	TimestampTz started;
+	bool		crashed;		/* and is not to be retried */
 	Oid			subscription_relid;
 }			worker;
 
@@ -169,6 +176,17 @@ ms_worker_is_transient(int sqlerrcode)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Were bytes damaged on their way?  They are sent again, unless it was the
+ * sender who made them so.
+ */
+static bool
+is_damage(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_PROTOCOL_VIOLATION ||
+		sqlerrcode == ERRCODE_DATA_CORRUPTED;
 }
 
 /* What all our background workers have in common. */
@@ -454,6 +472,8 @@ between_transactions(void)
 	}
 	if (TimestampDifferenceExceeds(worker.last_poll, now, SOURCE_POLL_INTERVAL))
 		poll_source();
+	if (TimestampDifferenceExceeds(worker.started, now, SAFE_AGE))
+		ms_crash_guard_progress();
 }
 
 /*
@@ -517,14 +537,34 @@ main_loop(void)
 	}
 }
 
+/* One of our processes has crashed so often in a row that it will again. */
+pg_noreturn_compat static void
+too_many_crashes(int crashes)
+{
+	worker.crashed = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("a worker of subscription \"%s\" has crashed the server %d times in a row",
+					worker.sub->name, crashes),
+			 errdetail("It is not started again, to spare the other sessions. The limit is mariadb_sync.crash_limit."),
+			 errhint("See the server log for \"was terminated by signal\": signal 9 comes from an administrator or from a system out of memory; report others to the authors of mariadb_sync. Then run mariadb_sync.start(), or skip_transaction() before it.")));
+}
+
 static void
 run_worker(void)
 {
 	MsPosition	position;
 	List	   *tables;
 	ListCell   *lc;
+	int			crashes = ms_crash_guard_crashes(worker.dboid, worker.subid);
+	bool		give_up = ms_crash_limit > 0 && crashes >= ms_crash_limit;
 
+	if (!give_up)
+		ms_crash_guard_enter(worker.dboid, worker.subid,
+							 MS_GUARD_APPLY_WORKER);
 	load_subscription(&position, &tables);
+	if (give_up)
+		too_many_crashes(crashes);
 	ms_worker_init_session(worker.options.synchronous_commit);
 
 	/*
@@ -648,7 +688,9 @@ pg_noreturn_compat static void
 end_with_error(ErrorData *edata)
 {
 	char		gtid[MS_GTID_TEXT_LEN] = "";
-	bool		transient = ms_worker_is_transient(edata->sqlerrcode);
+	bool		transient = ms_worker_is_transient(edata->sqlerrcode) ||
+		(is_damage(edata->sqlerrcode) &&
+		 ms_shmem_failures() < MAX_DAMAGED_IN_A_ROW);
 	bool		predecessors = false;
 	bool		careful = false;
 	bool		retries;
@@ -684,7 +726,8 @@ end_with_error(ErrorData *edata)
 		end_process(MS_EXIT_RESTART);
 
 	retries = transient ||
-		(worker.sub && worker.options.on_error == MS_ON_ERROR_RETRY);
+		(worker.sub && worker.options.on_error == MS_ON_ERROR_RETRY &&
+		 !worker.crashed);
 	text = describe_error(edata, retries, gtid);
 	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_CONNECTION_EXCEPTION)
 		worker.counters[MS_CNT_RECONNECTS]++;
@@ -719,6 +762,7 @@ ms_apply_worker_main(Datum arg)
 	worker.cxt = AllocSetContextCreate(TopMemoryContext, "mariadb_sync worker",
 									   ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(worker.cxt);
+	worker.started = GetCurrentTimestamp();
 	PG_TRY();
 	{
 		run_worker();
