@@ -78,7 +78,6 @@ CREATE TABLE mariadb_sync.snapshot_chunk (
 	snapshot_file		text,
 	snapshot_pos		bigint,
 	snapshot_server_id	bigint,
-	state_gtid			text,
 	rows				bigint NOT NULL DEFAULT 0,
 	bytes				bigint NOT NULL DEFAULT 0,
 	copied_at			timestamptz,

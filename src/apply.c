@@ -675,6 +675,32 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
  */
 
 static void
+copy_file_name(char *file, const MsRotateEvent *event)
+{
+	int			len = Min(event->file_len, MS_FILE_NAME_MAX - 1);
+
+	memcpy(file, event->file, len);
+	file[len] = '\0';
+}
+
+/* A source at rest says where its binlog ends: all that is before we have. */
+static void
+note_heartbeat(MsApply *apply, const MsRotateEvent *event)
+{
+	char		file[MS_FILE_NAME_MAX];
+
+	copy_file_name(file, event);
+	if (apply->in_transaction || file[0] == '\0' || event->position == 0 ||
+		(apply->position.file[0] != '\0' &&
+		 ms_snapshot_compare_positions(file, event->position,
+									   apply->position.file,
+									   apply->position.pos) <= 0))
+		return;
+	strlcpy(apply->position.file, file, MS_FILE_NAME_MAX);
+	apply->position.pos = event->position;
+}
+
+static void
 apply_parsed(MsApply *apply, const MsEvent *event)
 {
 	switch ((MsEventType) event->type)
@@ -688,13 +714,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			break;
 		case MS_EVENT_ROTATE:
 			discard_partial(apply);
-			{
-				int			len = Min(event->rotate.file_len,
-									  MS_FILE_NAME_MAX - 1);
-
-				memcpy(apply->current_file, event->rotate.file, len);
-				apply->current_file[len] = '\0';
-			}
+			copy_file_name(apply->current_file, &event->rotate);
 			break;
 		case MS_EVENT_STOP:
 			discard_partial(apply);
@@ -733,6 +753,8 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			}
 			break;
 		case MS_EVENT_HEARTBEAT:
+			note_heartbeat(apply, &event->rotate);
+			break;
 		case MS_EVENT_GTID_LIST:
 		case MS_EVENT_BINLOG_CHECKPOINT:
 		case MS_EVENT_START_ENCRYPTION:

@@ -441,7 +441,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
-	" snapshot_pos, snapshot_server_id, state_gtid, source_schema," \
+	" snapshot_pos, snapshot_server_id, source_schema," \
 	" deferred_ddl, created, columns"
 
 static void *
@@ -458,11 +458,10 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->snapshot_file = get_string(tuple, desc, 6);
 	table->snapshot_pos = (uint64) get_int8(tuple, desc, 7);
 	table->snapshot_server_id = (uint32) get_int8(tuple, desc, 8);
-	table->state_gtid = get_string(tuple, desc, 9);
-	table->source_schema = get_jsonb(tuple, desc, 10);
-	table->deferred_ddl = get_text_list(tuple, desc, 11);
-	table->created = DatumGetBool(get_datum(tuple, desc, 12, &isnull));
-	table->columns = get_jsonb(tuple, desc, 13);
+	table->source_schema = get_jsonb(tuple, desc, 9);
+	table->deferred_ddl = get_text_list(tuple, desc, 10);
+	table->created = DatumGetBool(get_datum(tuple, desc, 11, &isnull));
+	table->columns = get_jsonb(tuple, desc, 12);
 	return table;
 }
 
@@ -629,12 +628,11 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 			add_text(&args, table->snapshot_file);
 			add_int8(&args, (int64) table->snapshot_pos);
 			add_int8(&args, table->snapshot_server_id);
-			add_text(&args, table->state_gtid);
 			update_table("UPDATE mariadb_sync.subscription_table"
 						 " SET state = CASE state WHEN 'copying' THEN $4"
 						 " ELSE state END, snapshot_file = $5,"
 						 " snapshot_pos = $6, snapshot_server_id = $7,"
-						 " state_gtid = $8, copy_ended_at = clock_timestamp()"
+						 " copy_ended_at = clock_timestamp()"
 						 " WHERE " TABLE_KEY, &args, table);
 			break;
 		case MS_TABLE_READY:
@@ -648,6 +646,18 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 						 " WHERE " TABLE_KEY, &args, table);
 			break;
 	}
+}
+
+/* The stream has passed the table's copy, here. */
+void
+ms_catalog_set_table_passed(const MsSubTable *table, const char *gtid)
+{
+	Args		args = {0};
+
+	add_table_key(&args, table);
+	add_text(&args, gtid);
+	update_table("UPDATE mariadb_sync.subscription_table SET state_gtid = $4"
+				 " WHERE " TABLE_KEY, &args, table);
 }
 
 void

@@ -47,7 +47,6 @@ typedef struct MsSubTable
 	char	   *snapshot_file;	/* copied: the copy's position; else NULL */
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
-	char	   *state_gtid;
 	Jsonb	   *source_schema; /* the recorded schema */
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 	bool		created;		/* by us: secondary indexes are ours to make */
@@ -100,6 +99,8 @@ extern void ms_catalog_reset_stats(int32 subid);
 /* The workers' changes. */
 extern void ms_catalog_set_table_state(const MsSubTable *table,
 									   MsTableState state);
+extern void ms_catalog_set_table_passed(const MsSubTable *table,
+										const char *gtid);
 extern void ms_catalog_set_table_progress(const MsSubTable *table,
 										  int64 rows, int64 bytes);
 extern void ms_catalog_set_table_error(int32 subid, const char *db,

@@ -16,7 +16,7 @@
 
 #define CHUNK_COLUMNS \
 	"chunk, key_columns, lower_key, lower_bound, upper_bound, state," \
-	" snapshot_file, snapshot_pos, snapshot_server_id, state_gtid, rows, bytes"
+	" snapshot_file, snapshot_pos, snapshot_server_id, rows, bytes"
 
 static void *
 chunk_row(HeapTuple tuple, TupleDesc desc)
@@ -45,9 +45,8 @@ chunk_row(HeapTuple tuple, TupleDesc desc)
 	chunk->snapshot_file = get_string(tuple, desc, 7);
 	chunk->snapshot_pos = (uint64) get_int8(tuple, desc, 8);
 	chunk->snapshot_server_id = (uint32) get_int8(tuple, desc, 9);
-	chunk->state_gtid = get_string(tuple, desc, 10);
-	chunk->rows = get_int8(tuple, desc, 11);
-	chunk->bytes = get_int8(tuple, desc, 12);
+	chunk->rows = get_int8(tuple, desc, 10);
+	chunk->bytes = get_int8(tuple, desc, 11);
 	return chunk;
 }
 
@@ -129,12 +128,11 @@ ms_catalog_set_chunk_done(const MsSubTable *table, const MsChunk *chunk)
 	add_text(&args, chunk->snapshot_file);
 	add_int8(&args, (int64) chunk->snapshot_pos);
 	add_int8(&args, chunk->snapshot_server_id);
-	add_text(&args, chunk->state_gtid);
 	add_int8(&args, chunk->rows);
 	add_int8(&args, chunk->bytes);
 	execute("UPDATE mariadb_sync.snapshot_chunk SET state = 'done',"
 			" snapshot_file = $5, snapshot_pos = $6, snapshot_server_id = $7,"
-			" state_gtid = $8, rows = $9, bytes = $10,"
+			" rows = $8, bytes = $9,"
 			" copied_at = clock_timestamp()"
 			" WHERE " TABLE_KEY " AND chunk = $4 AND state = 'pending'",
 			&args, NULL, &processed);

@@ -31,7 +31,6 @@ typedef struct MsChunk
 	char	   *snapshot_file;	/* DONE: the read view's position */
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
-	char	   *state_gtid;
 	int64		rows;
 	int64		bytes;
 } MsChunk;

@@ -610,6 +610,11 @@ ms_event_parse(MsEventParser *parser, const uint8 *data, size_t len,
 		case MS_EVENT_ROTATE:
 			parse_rotate(&c, event);
 			break;
+		case MS_EVENT_HEARTBEAT:
+			event->rotate.position = event->next_pos;
+			event->rotate.file = (const char *) c.p;
+			event->rotate.file_len = c.end - c.p;
+			break;
 		case MS_EVENT_GTID_LIST:
 			parse_gtid_list(&c, event);
 			break;

@@ -153,7 +153,7 @@ typedef struct MsEvent
 		MsQueryEvent query;
 		MsTableMapEvent table_map;
 		MsRowsEvent rows;
-		MsRotateEvent rotate;
+		MsRotateEvent rotate;	/* and HEARTBEAT: the binlog's end */
 		MsGtidListEvent gtid_list;
 		uint32		fde_created;	/* non-zero: the source was started */
 	};

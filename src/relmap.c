@@ -157,7 +157,6 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	plan->sub->source_db = pstrdup(sub->source_db);
 	plan->sub->source_table = pstrdup(sub->source_table);
 	plan->sub->snapshot_file = sub->snapshot_file ? pstrdup(sub->snapshot_file) : NULL;
-	plan->sub->state_gtid = sub->state_gtid ? pstrdup(sub->state_gtid) : NULL;
 	plan->sub->deferred_ddl = NIL;
 	for (int i = 0; i < list_length(sub->deferred_ddl); i++)
 		plan->sub->deferred_ddl = lappend(plan->sub->deferred_ddl,

@@ -135,6 +135,28 @@ ms_shmem_copy_get(int worker, MsCopyTask *task)
 	LWLockRelease(shared->lock);
 }
 
+/* The leader has learnt what position its GTIDs of the floor are at. */
+void
+ms_shmem_copy_set_floor(int worker, const char *file, uint64 pos)
+{
+	MsCopyTask *copy = &my_slot->copies[worker];
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(copy->floor_file, file, MS_FILE_NAME_MAX);
+	copy->floor_pos = pos;
+	LWLockRelease(shared->lock);
+}
+
+/* A snapshot worker looks whether its leader has learnt it. */
+void
+ms_shmem_copy_refresh_floor(MsCopyTask *task)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	strlcpy(task->floor_file, my_copy->floor_file, MS_FILE_NAME_MAX);
+	task->floor_pos = my_copy->floor_pos;
+	LWLockRelease(shared->lock);
+}
+
 void
 ms_shmem_copy_release(int worker)
 {

@@ -63,7 +63,11 @@ static struct
 	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
 	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
 	int			chunks[MS_MAX_SNAPSHOT_WORKERS];
+	bool		floorless[MS_MAX_SNAPSHOT_WORKERS]; /* task without a file */
 	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
+	/* the stream has reached this without an event that says so */
+	char		reached_file[MS_FILE_NAME_MAX];
+	uint64		reached_pos;
 }			leader;
 
 /* ------------------------------------------------------------------------
@@ -91,28 +95,41 @@ ms_snapshot_compare_positions(const char *file1, uint64 pos1, const char *file2,
 	return pos1 < pos2 ? -1 : pos1 > pos2 ? 1 : 0;
 }
 
+/*
+ * Up to where are transactions of the source visible to a session that has no
+ * read view of its own, and to one that has?  NULL without binlog files.
+ */
+char *
+ms_snapshot_source_position(MsWire *wire, uint64 *pos)
+{
+	MsResult   *status = ms_wire_query(wire, "SHOW STATUS WHERE Variable_name IN"
+									   " ('Binlog_snapshot_file', 'Binlog_snapshot_position')");
+	char	   *file = NULL;
+
+	for (int i = 0; i < status->nrows; i++)
+	{
+		char	   *value = ms_result_cell(status, i, 1);
+
+		if (pg_strcasecmp(ms_result_cell(status, i, 0), "Binlog_snapshot_file") == 0)
+			file = value;
+		else
+			*pos = strtou64(value, NULL, 10);
+	}
+	return file && file[0] != '\0' ? file : NULL;
+}
+
 /* Has the stream passed the table's copy? */
 static bool
 is_passed(const MsStreamPosition *position, const MsSubTable *table)
 {
-	MsGtidList	copy;
-	char	   *ours;
-	bool		equal;
-
-	if (position->file[0] != '\0' &&
-		ms_snapshot_compare_positions(position->file, position->pos,
-						  table->snapshot_file, table->snapshot_pos) >= 0)
-		return true;
-	if (table->state_gtid == NULL)
-		return false;
-
-	/* nothing has come since: the stream stands where the copy was made */
-	ms_gtid_init(&copy);
-	if (!ms_gtid_parse_list(table->state_gtid, &copy))
-		return false;
-	ours = ms_gtid_format_list(&position->gtid);
-	equal = strcmp(ours, ms_gtid_format_list(&copy)) == 0;
-	return equal;
+	return (position->file[0] != '\0' &&
+			ms_snapshot_compare_positions(position->file, position->pos,
+										  table->snapshot_file,
+										  table->snapshot_pos) >= 0) ||
+		(leader.reached_file[0] != '\0' &&
+		 ms_snapshot_compare_positions(leader.reached_file, leader.reached_pos,
+									   table->snapshot_file,
+									   table->snapshot_pos) >= 0);
 }
 
 /* ------------------------------------------------------------------------
@@ -303,7 +320,7 @@ collect_all(void)
 
 /*
  * Hand a task to a snapshot worker.  What it reads must not be older than the
- * floor; a position without a file is told by its GTIDs.
+ * floor; a position without a file is told by its GTIDs for the time being.
  */
 static void
 hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
@@ -329,6 +346,7 @@ hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
 	leader.assigned[worker] = plan;
 	leader.kinds[worker] = kind;
 	leader.chunks[worker] = chunk;
+	leader.floorless[worker] = floor_file[0] == '\0';
 	if (kind == MS_COPY_KIND_CHUNK)
 		plan->chunks[chunk]->state = MS_CHUNK_ACTIVE;
 	if (!ms_shmem_copy_assign(worker, &task))
@@ -460,6 +478,18 @@ assign_work(MsApply *apply)
 	}
 }
 
+/* Tasks that were handed out before the stream had a position get one. */
+static void
+tell_floors(const char *file, uint64 pos)
+{
+	for (int i = 0; file[0] && i < leader.options->snapshot_workers; i++)
+	{
+		if (leader.assigned[i] && leader.floorless[i])
+			ms_shmem_copy_set_floor(i, file, pos);
+		leader.floorless[i] = false;
+	}
+}
+
 /* Inside the source transaction that begins at start_pos of file. */
 void
 ms_snapshot_assist(const char *file, uint64 start_pos)
@@ -467,6 +497,7 @@ ms_snapshot_assist(const char *file, uint64 start_pos)
 	MemoryContext oldcxt = CurrentMemoryContext;
 
 	collect_all();
+	tell_floors(file, start_pos + 1);
 	for (int i = 0; i < leader.options->snapshot_workers; i++)
 	{
 		int			chunk;
@@ -504,7 +535,6 @@ complete_table(TablePlan *plan)
 	plan->sub->snapshot_file = last->snapshot_file;
 	plan->sub->snapshot_pos = last->snapshot_pos;
 	plan->sub->snapshot_server_id = last->snapshot_server_id;
-	plan->sub->state_gtid = last->state_gtid;
 	ms_catalog_set_table_progress(plan->sub, rows, bytes);
 	set_plan_state(plan, MS_TABLE_COPIED);
 }
@@ -538,9 +568,11 @@ void
 ms_snapshot_lead(MsApply *apply)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
+	const MsStreamPosition *position = ms_apply_position(apply);
 
 	collect_all();
-	if (any_to_move(ms_apply_position(apply)))
+	tell_floors(position->file, position->pos);
+	if (any_to_move(position))
 	{
 		/* moved by the commit */
 		ms_apply_begin(apply);
@@ -567,8 +599,54 @@ ms_snapshot_settle(const MsStreamPosition *position)
 			find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
 			find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
 			complete_table(plan);
+		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
+			is_passed(position, plan->sub))
+		{
+			char	   *gtid = ms_gtid_format_list(&position->gtid);
+
+			plan->passed = true;
+			ms_catalog_set_table_passed(plan->sub, gtid);
+			pfree(gtid);
+		}
+	}
+}
+
+/*
+ * The stream has nothing to read.  A source at rest sends no event after the
+ * read views of the copies, so it is asked how far that nothing reaches: what
+ * is visible there is in its binlog, and when its binlog has no GTID that we
+ * have not, so have we.
+ */
+void
+ms_snapshot_look_ahead(MsWire *control, const MsStreamPosition *position)
+{
+	bool		wanted = false;
+	uint64		pos = 0;
+	char	   *file;
+	char	   *gtid;
+	MsGtidList	list;
+	ListCell   *lc;
+
+	foreach(lc, leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
 		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed)
-			plan->passed = is_passed(position, plan->sub);
+			wanted = wanted || !is_passed(position, plan->sub);
+	}
+	if (!wanted)
+		return;
+
+	/* in this order: what is visible was written before */
+	file = ms_snapshot_source_position(control, &pos);
+	gtid = ms_wire_query_value(control, "SELECT @@global.gtid_binlog_pos");
+	ms_gtid_init(&list);
+	if (file && gtid && ms_gtid_parse_list(gtid, &list) &&
+		strcmp(ms_gtid_format_list(&list),
+			   ms_gtid_format_list(&position->gtid)) == 0)
+	{
+		strlcpy(leader.reached_file, file, MS_FILE_NAME_MAX);
+		leader.reached_pos = pos;
 	}
 }
 

@@ -12,6 +12,8 @@ extern void ms_snapshot_init(const MsSubscription *sub,
 							 MsRelmap *relmap, uint32 source_server_id,
 							 uint64 *counters);
 extern void ms_snapshot_lead(MsApply *apply);
+extern void ms_snapshot_look_ahead(MsWire *control,
+								   const MsStreamPosition *position);
 extern bool ms_snapshot_settled(void);
 extern const MsSubTable *ms_snapshot_failed_table(void);
 extern void ms_snapshot_assist(const char *file, uint64 start_pos);
@@ -27,6 +29,8 @@ extern void ms_snapshot_settle(const MsStreamPosition *position);
 
 extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
 										  const char *file2, uint64 pos2);
+
+extern char *ms_snapshot_source_position(MsWire *wire, uint64 *pos);
 
 extern List *ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
 							 const MsSubTable *table, int chunk_rows);

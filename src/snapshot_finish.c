@@ -1,0 +1,183 @@
+/*
+ * snapshot_finish.c - what a table gets when its rows are there: secondary
+ * indexes, statistics, foreign keys.
+ *
+ * Part of the snapshot worker.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "remote_schema.h"
+#include "snapshot_internal.h"
+#include "sql.h"
+#include "typemap.h"
+#include "worker.h"
+
+/* The indexes that are not needed to find rows. */
+static void
+build_indexes(MsCopy *copy)
+{
+	List	   *tables;
+	ListCell   *lc;
+
+	if (!copy->table->created)
+		return;
+	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+	tables = ms_remote_schema_fetch(copy->wire, copy->sub->patterns,
+									copy->table->source_db,
+									copy->table->source_table);
+	if (tables == NIL)
+		return;
+	ms_options_bind_columns(((MsSourceTable *) linitial(tables))->columns,
+							copy->table->columns, &copy->options);
+	foreach(lc, ms_typemap_create_indexes(linitial(tables),
+										  get_namespace_name(get_rel_namespace(copy->table->relid)),
+										  get_rel_name(copy->table->relid)))
+		ms_sql_run(lfirst(lc));
+}
+
+/* The table holds what the source held: build the rest and open it. */
+void
+ms_copy_finish_table(MsCopy *copy)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ms_copy_set_owner(copy, 0);
+	build_indexes(copy);
+	ms_copy_set_superuser();
+	ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	/* apart, as nobody should wait for it */
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	ms_sql_run(psprintf("ANALYZE %s",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
+												get_rel_name(copy->table->relid))));
+	ms_copy_set_superuser();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+}
+
+/* ------------------------------------------------------------------------
+ * Foreign keys
+ * ------------------------------------------------------------------------
+ */
+
+/* Constraints of the target that have not been checked. */
+static List *
+unvalidated_constraints(Oid relid)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *result = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
+							 " conrelid::pg_catalog.regclass, conname)"
+							 " FROM pg_catalog.pg_constraint"
+							 " WHERE conrelid = %u AND contype = 'f' AND NOT convalidated",
+							 relid), true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *sql = SPI_getvalue(SPI_tuptable->vals[i],
+									   SPI_tuptable->tupdesc, 1);
+		MemoryContext oldcxt = MemoryContextSwitchTo(cxt);
+
+		result = lappend(result, pstrdup(sql));
+		MemoryContextSwitchTo(oldcxt);
+	}
+	SPI_finish();
+	return result;
+}
+
+/*
+ * Run a statement in a transaction of its own.  A failure is logged and
+ * recorded: the source may hold rows that break a constraint.
+ */
+static void
+try_statement(MsCopy *copy, const char *sql)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	char	   *name = psprintf("%s.%s", copy->table->source_db,
+								copy->table->source_table);
+	char	   *volatile error = NULL;
+
+	StartTransactionCommand();
+	PG_TRY();
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		ms_copy_set_owner(copy, 0);
+		ms_sql_run(sql);
+		ms_copy_set_superuser();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(cxt);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(cxt);
+		/* it may work later, and it is still on the list */
+		if (ms_worker_is_transient(edata->sqlerrcode))
+			ReThrowError(edata);
+		if (edata->sqlerrcode != ERRCODE_DUPLICATE_OBJECT)
+			error = ms_worker_error_text(edata);
+	}
+	PG_END_TRY();
+
+	if (error == NULL)
+		return;
+	ereport(WARNING,
+			(errmsg("constraint on the target of \"%s\" could not be made", name),
+			 errdetail("%s", error),
+			 errhint("Statement: %s", sql)));
+	StartTransactionCommand();
+	ms_catalog_add_history(copy->sub->subid, "constraint", NULL, name, sql,
+						   error);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+}
+
+/* Make the table's foreign keys, then check the rows that are there. */
+void
+ms_copy_make_constraints(MsCopy *copy)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *validations;
+	ListCell   *lc;
+
+	foreach(lc, copy->table->deferred_ddl)
+		try_statement(copy, lfirst(lc));
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	validations = unvalidated_constraints(copy->table->relid);
+	ms_catalog_clear_deferred_ddl(copy->table);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	foreach(lc, validations)
+		try_statement(copy, lfirst(lc));
+}

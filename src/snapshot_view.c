@@ -1,0 +1,207 @@
+/*
+ * snapshot_view.c - opens the read view that a chunk is copied from.
+ *
+ * Part of the snapshot worker.  A view is of use when it misses nothing that
+ * the stream has shown already; what that means is told in snapshot.c.
+ *
+ * GTIDs are asked for as rarely as can be: before 11.4 the source reads its
+ * binlog file from the beginning to tell the GTIDs of a position.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "snapshot_internal.h"
+
+/* how long a read view may be kept from being opened */
+#define VIEW_WAIT_MS	30000
+/* where the first event of a binlog file is */
+#define BINLOG_HEAD		4
+/* the events at the head of a file end before this */
+#define HEAD_MAX_SIZE	(1024 * 1024)
+/* how long the head of a new file is waited on */
+#define HEAD_WAIT_MS	1000
+
+/* Are transactions prepared that neither copy nor stream would show? */
+static bool
+has_prepared_xa(MsWire *wire)
+{
+	return ms_wire_query(wire, "XA RECOVER")->nrows > 0;
+}
+
+static char *
+gtid_at(MsCopy *copy, uint64 pos)
+{
+	return ms_wire_query_value(copy->wire,
+							   psprintf("SELECT BINLOG_GTID_POS(%s, " UINT64_FORMAT ")",
+										ms_wire_quote_literal(copy->chunk->snapshot_file),
+										pos));
+}
+
+/*
+ * The GTIDs at the view's position; NULL when the source cannot tell, which
+ * is so after an event that is larger than its max_allowed_packet.
+ */
+static const char *
+view_gtid(MsCopy *copy)
+{
+	const MsChunk *chunk = copy->chunk;
+
+	if (copy->located_pos != chunk->snapshot_pos ||
+		strcmp(copy->located_file, chunk->snapshot_file) != 0)
+	{
+		char	   *gtid = gtid_at(copy, chunk->snapshot_pos);
+
+		strlcpy(copy->located_file, chunk->snapshot_file, MS_FILE_NAME_MAX);
+		copy->located_pos = chunk->snapshot_pos;
+		strlcpy(copy->located_gtid, gtid ? gtid : "?", MS_GTID_TEXT_MAX);
+	}
+	return copy->located_gtid[0] == '?' ? NULL : copy->located_gtid;
+}
+
+/*
+ * Is the read view at or after the leader's floor?  Without a binlog position
+ * of the stream, which a source at rest does not tell at once, GTIDs decide;
+ * the leader may learn the position meanwhile.
+ */
+static bool
+reaches_floor(MsCopy *copy)
+{
+	MsCopyTask *task = &copy->task;
+	MsGtidList	floor;
+	MsGtidList	view;
+
+	if (task->floor_file[0] == '\0')
+		ms_shmem_copy_refresh_floor(task);
+	if (task->floor_file[0] != '\0')
+		return ms_snapshot_compare_positions(copy->chunk->snapshot_file,
+											 copy->chunk->snapshot_pos,
+											 task->floor_file,
+											 task->floor_pos) >= 0;
+	if (view_gtid(copy) == NULL)
+		return false;
+	ms_gtid_init(&floor);
+	ms_gtid_init(&view);
+	ms_gtid_parse_list_or_error(task->floor_gtid, &floor);
+	ms_gtid_parse_list_or_error(view_gtid(copy), &view);
+	return ms_gtid_reached(&view, &floor);
+}
+
+/*
+ * Open a read view and learn its binlog position.  MariaDB takes both
+ * together, without a lock that a writer would notice.
+ */
+static void
+open_view(MsCopy *copy)
+{
+	ms_wire_exec(copy->wire, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+	copy->chunk->snapshot_file = ms_snapshot_source_position(copy->wire,
+															 &copy->chunk->snapshot_pos);
+	if (copy->chunk->snapshot_file == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the source gives no binlog position for a consistent snapshot"),
+				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
+}
+
+/*
+ * Does the position stand at the head of a binlog file?  When the source
+ * opens a new file it moves the position there before the last transactions
+ * of the old one are visible: a read view opened just then lacks them.
+ */
+static bool
+is_at_file_head(MsCopy *copy)
+{
+	char	   *head;
+
+	if (copy->chunk->snapshot_pos > HEAD_MAX_SIZE)
+		return false;
+	head = gtid_at(copy, BINLOG_HEAD);
+	return head && view_gtid(copy) && strcmp(head, view_gtid(copy)) == 0;
+}
+
+/* How long a transaction may be in the binlog and not yet visible. */
+static long
+visibility_delay(MsWire *wire)
+{
+	MsResult   *res = ms_wire_query(wire, "SELECT @@global.rpl_semi_sync_master_enabled,"
+									" @@global.rpl_semi_sync_master_timeout");
+
+	if (strcmp(ms_result_cell(res, 0, 0), "1") == 0)
+		return HEAD_WAIT_MS + strtol(ms_result_cell(res, 0, 1), NULL, 10);
+	return HEAD_WAIT_MS;
+}
+
+static void
+rest(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 10, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Open a read view that misses nothing: not older than the floor, without
+ * prepared transactions around it (asked before and after, as either alone
+ * leaves a gap), and not at the head of a file that has just been opened.
+ */
+void
+ms_copy_open_view(MsCopy *copy)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz at_head = 0;
+	char	   *head_file = NULL;
+	uint64		head_pos = 0;
+
+	ms_wire_exec(copy->wire, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+	for (;;)
+	{
+		bool		prepared = has_prepared_xa(copy->wire);
+		bool		reached;
+
+		open_view(copy);
+		prepared = prepared || has_prepared_xa(copy->wire);
+		reached = reaches_floor(copy);
+		if (!prepared && reached)
+		{
+			TimestampTz now = GetCurrentTimestamp();
+
+			if (ms_shmem_copy_is_quiet(copy->chunk->snapshot_file,
+									   copy->chunk->snapshot_pos) ||
+				!is_at_file_head(copy))
+				return;
+			if (at_head == 0 ||
+				ms_snapshot_compare_positions(head_file, head_pos,
+											  copy->chunk->snapshot_file,
+											  copy->chunk->snapshot_pos) != 0)
+			{
+				at_head = now;
+				head_file = copy->chunk->snapshot_file;
+				head_pos = copy->chunk->snapshot_pos;
+			}
+			else if (TimestampDifferenceExceeds(at_head, now,
+												visibility_delay(copy->wire)))
+			{
+				ms_shmem_copy_set_quiet(head_file, head_pos);
+				return;
+			}
+			start = now;
+		}
+		ms_wire_exec(copy->wire, "ROLLBACK");
+
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), VIEW_WAIT_MS))
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 prepared ?
+					 errmsg("prepared XA transactions on the source keep the copy from starting") :
+					 errmsg("the source's read view does not reach GTID %s, which the stream has passed",
+							copy->task.floor_gtid),
+					 prepared ?
+					 errhint("Commit or roll back the transactions that XA RECOVER shows on the source.") : 0));
+		rest();
+	}
+}
