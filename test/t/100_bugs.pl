@@ -451,20 +451,6 @@ INSERT INTO own.t VALUES (4)});
 		'an insert without columns stops the subscription');
 	is(pg('SELECT count(*) FROM own.m'), '0', 'and inserts nothing');
 	drop('own');
-
-	replicate('xa', 'CREATE TABLE t (id int PRIMARY KEY)');
-	$maria->sql(
-		q{XA START 'z'; INSERT INTO t VALUES (5); XA END 'z'; XA PREPARE 'z'},
-		'xa');
-	my $prepared = $maria->gtid;
-	$maria->sql(q{XA COMMIT 'z'});
-	fails_with(
-		'xa',
-		qr/XA transaction on a table of the subscription at GTID \Q$prepared\E is not supported/,
-		$prepared,
-		'a prepared transaction on a table of ours stops it');
-	is(pg('SELECT count(*) FROM xa.t'), '0', 'and nothing of it is there');
-	drop('xa');
 }
 
 # An idle control connection, and sequences
