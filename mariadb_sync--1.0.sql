@@ -58,6 +58,7 @@ CREATE TABLE mariadb_sync.subscription_table (
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
 	created				boolean NOT NULL DEFAULT false,
 	columns				jsonb,
+	since_version		integer NOT NULL,
 	PRIMARY KEY (subid, source_db, source_table)
 );
 
@@ -78,6 +79,9 @@ CREATE TABLE mariadb_sync.snapshot_chunk (
 	snapshot_file		text,
 	snapshot_pos		bigint,
 	snapshot_server_id	bigint,
+	before_file			text,
+	before_pos			bigint,
+	prepared			text[],
 	rows				bigint NOT NULL DEFAULT 0,
 	bytes				bigint NOT NULL DEFAULT 0,
 	copied_at			timestamptz,

@@ -216,6 +216,21 @@ count_changed_values(MsApply *apply, TablePlan *plan)
 	}
 }
 
+/* What was copied of the table is of no use: begin anew. */
+static void
+copy_again(MsApply *apply, TablePlan *plan)
+{
+	if (!plan->copy_void)
+		return;
+	ereport(LOG,
+			(errmsg("source table \"%s\" is copied again: XA COMMIT at GTID %s came while it was copied",
+					plan->name, apply->gtid_text)));
+	ms_relmap_close_all(apply->relmap);
+	apply->wrote = true;
+	ms_snapshot_restart_table(plan);
+	plan->verdict = MS_COPY_DROP;
+}
+
 /*
  * Is the row change for us?  Asked once per transaction and table, since the
  * copy's verdict holds for a transaction as a whole; a table that is copied in
@@ -235,6 +250,7 @@ ms_apply_rows_wanted(MsApply *apply, TablePlan *plan)
 											apply->start_pos);
 		plan->verdict_serial = apply->serial;
 		ms_apply_begin(apply);
+		copy_again(apply, plan);
 	}
 	return plan->verdict != MS_COPY_DROP;
 }
@@ -498,4 +514,5 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	MemoryContextSwitchTo(apply->event_cxt);
 	count_changed_values(apply, plan);
 	plan->dirty = true;
+	copy_again(apply, plan);
 }

@@ -158,6 +158,7 @@ ms_apply_replay(MsApply *apply)
 	apply->event_cxt = AllocSetContextCreate(event_cxt,
 											 "mariadb_sync XA event",
 											 ALLOCSET_DEFAULT_SIZES);
+	ms_snapshot_xa_begin(xid);
 	for (int piece = 0;; piece++)
 	{
 		MemoryContextSwitchTo(piece_cxt);
@@ -168,6 +169,7 @@ ms_apply_replay(MsApply *apply)
 		replay_piece(apply, &parser, events, len);
 		MemoryContextReset(piece_cxt);
 	}
+	ms_snapshot_xa_end();
 	apply->event_cxt = event_cxt;
 	MemoryContextSwitchTo(event_cxt);
 	ms_apply_forget(apply);

@@ -442,7 +442,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
 	" snapshot_pos, snapshot_server_id, source_schema," \
-	" deferred_ddl, created, columns"
+	" deferred_ddl, created, columns, since_version"
 
 static void *
 table_row(HeapTuple tuple, TupleDesc desc)
@@ -462,6 +462,7 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->deferred_ddl = get_text_list(tuple, desc, 10);
 	table->created = DatumGetBool(get_datum(tuple, desc, 11, &isnull));
 	table->columns = get_jsonb(tuple, desc, 12);
+	table->since_version = DatumGetInt32(get_datum(tuple, desc, 13, &isnull));
 	return table;
 }
 
@@ -550,6 +551,10 @@ update_table(const char *sql, Args *args, const MsSubTable *table)
 						table->source_db, table->source_table)));
 }
 
+/*
+ * The worker that runs now, if there is one yet, does not know the table: the
+ * next version does.
+ */
 void
 ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 {
@@ -566,8 +571,11 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 	add_jsonb(&args, table->columns);
 	execute("INSERT INTO mariadb_sync.subscription_table"
 			" (subid, source_db, source_table, relid, state, source_schema,"
-			" deferred_ddl, rows_total, created, columns)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+			" deferred_ddl, rows_total, created, columns, since_version)"
+			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+			" CASE WHEN EXISTS (SELECT FROM mariadb_sync.gtid_position"
+			" WHERE subid = $1) THEN tables_version + 1 ELSE 0 END"
+			" FROM mariadb_sync.subscription WHERE subid = $1",
 			&args, NULL, NULL);
 }
 

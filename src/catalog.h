@@ -51,6 +51,7 @@ typedef struct MsSubTable
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */
+	int32		since_version;	/* tables_version it came with */
 } MsSubTable;
 
 typedef struct MsPosition
@@ -157,6 +158,7 @@ extern void ms_catalog_insert_prepared(const MsSubscription *sub,
 									   size_t len);
 extern const uint8 *ms_catalog_get_prepared(int32 subid, const char *xid,
 											int32 piece, size_t *len);
+extern List *ms_catalog_prepared_xids(int32 subid, int32 since_version);
 extern bool ms_catalog_delete_prepared(int32 subid, const char *xid);
 
 /* What verify() finds. */

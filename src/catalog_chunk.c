@@ -16,7 +16,8 @@
 
 #define CHUNK_COLUMNS \
 	"chunk, key_columns, lower_key, lower_bound, upper_bound, state," \
-	" snapshot_file, snapshot_pos, snapshot_server_id, rows, bytes"
+	" snapshot_file, snapshot_pos, snapshot_server_id, rows, bytes," \
+	" before_file, before_pos, prepared"
 
 static void *
 chunk_row(HeapTuple tuple, TupleDesc desc)
@@ -47,6 +48,9 @@ chunk_row(HeapTuple tuple, TupleDesc desc)
 	chunk->snapshot_server_id = (uint32) get_int8(tuple, desc, 9);
 	chunk->rows = get_int8(tuple, desc, 10);
 	chunk->bytes = get_int8(tuple, desc, 11);
+	chunk->before_file = get_string(tuple, desc, 12);
+	chunk->before_pos = (uint64) get_int8(tuple, desc, 13);
+	chunk->prepared = get_text_list(tuple, desc, 14);
 	return chunk;
 }
 
@@ -130,9 +134,13 @@ ms_catalog_set_chunk_done(const MsSubTable *table, const MsChunk *chunk)
 	add_int8(&args, chunk->snapshot_server_id);
 	add_int8(&args, chunk->rows);
 	add_int8(&args, chunk->bytes);
+	add_text(&args, chunk->before_file);
+	add_int8(&args, (int64) chunk->before_pos);
+	add_text_array(&args, chunk->prepared);
 	execute("UPDATE mariadb_sync.snapshot_chunk SET state = 'done',"
 			" snapshot_file = $5, snapshot_pos = $6, snapshot_server_id = $7,"
 			" rows = $8, bytes = $9,"
+			" before_file = $10, before_pos = $11, prepared = $12,"
 			" copied_at = clock_timestamp()"
 			" WHERE " TABLE_KEY " AND chunk = $4 AND state = 'pending'",
 			&args, NULL, &processed);

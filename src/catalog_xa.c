@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -138,6 +139,28 @@ ms_catalog_get_prepared(int32 subid, const char *xid, int32 piece, size_t *len)
 	return result;
 }
 
+static void *
+xid_row(HeapTuple tuple, TupleDesc desc)
+{
+	return get_string(tuple, desc, 1);
+}
+
+/*
+ * The names of the transactions that were prepared when the stream knew the
+ * tables of since_version, in the order of their GTIDs' arrival.
+ */
+List *
+ms_catalog_prepared_xids(int32 subid, int32 since_version)
+{
+	Args		args = {0};
+
+	add_int4(&args, subid);
+	add_int4(&args, since_version);
+	return execute("SELECT xid FROM mariadb_sync.prepared_transaction"
+				   " WHERE subid = $1 AND piece = 0 AND tables_version >= $2"
+				   " ORDER BY prepared_at", &args, xid_row, NULL);
+}
+
 /* Returns whether there was any. */
 bool
 ms_catalog_delete_prepared(int32 subid, const char *xid)
@@ -157,5 +180,8 @@ ms_catalog_delete_prepared(int32 subid, const char *xid)
 	systable_endscan(scan);
 	PopActiveSnapshot();
 	table_close(rel, NoLock);
+	/* the name may be used again in the same transaction */
+	if (found)
+		CommandCounterIncrement();
 	return found;
 }

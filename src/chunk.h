@@ -31,6 +31,9 @@ typedef struct MsChunk
 	char	   *snapshot_file;	/* DONE: the read view's position */
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
+	char	   *before_file;	/* noted before it, see snapshot_xa.c: the */
+	uint64		before_pos;		/* binlog's end */
+	List	   *prepared;		/* of char *: XA transactions */
 	int64		rows;
 	int64		bytes;
 } MsChunk;

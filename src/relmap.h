@@ -45,6 +45,7 @@ typedef struct TablePlan
 	int			nchunks;
 	MsChunk   **chunks;
 	bool		passed;			/* COPIED, and by a committed position */
+	bool		copy_void;		/* is to be made again */
 
 	/* foreign keys of other tables that change rows with ours; or NULL */
 	struct MsCascade *cascade;

@@ -46,6 +46,7 @@
 #include "utils/wait_event.h"
 
 #include "snapshot.h"
+#include "snapshot_internal.h"
 #include "worker.h"
 
 /* The leader's state. */
@@ -54,6 +55,8 @@ static struct
 	const MsSubscription *sub;
 	const MsSubscriptionOptions *options;
 	MsRelmap   *relmap;
+	MsWire	   *control;		/* for queries */
+	const char *xid;			/* of the XA COMMIT being applied, or NULL */
 	uint64	   *counters;
 	MemoryContext cxt;
 	List	   *unsettled;		/* of TablePlan *: not ready yet */
@@ -190,7 +193,7 @@ load_chunks(TablePlan *plan)
 void
 ms_snapshot_init(const MsSubscription *sub,
 				 const MsSubscriptionOptions *options, MsRelmap *relmap,
-				 uint32 source_server_id, uint64 *counters)
+				 MsWire *control, uint32 source_server_id, uint64 *counters)
 {
 	ListCell   *lc;
 
@@ -199,6 +202,7 @@ ms_snapshot_init(const MsSubscription *sub,
 	leader.sub = sub;
 	leader.options = options;
 	leader.relmap = relmap;
+	leader.control = control;
 	leader.counters = counters;
 	leader.cxt = CurrentMemoryContext;
 	leader.source_server_id = source_server_id;
@@ -709,16 +713,42 @@ ms_snapshot_verdict(TablePlan *plan, const char *file, uint64 start_pos)
 	return MS_COPY_APPLY;
 }
 
-/* Should a row of this chunk be applied?  Waits for the chunk. */
+/*
+ * Should a row of this chunk be applied?  Waits for the chunk.  If nobody can
+ * tell whether the chunk has the row already, the plan's copy is void.
+ */
 bool
-ms_snapshot_chunk_wanted(TablePlan *plan, int chunk, const char *file,
+ms_snapshot_chunk_wanted(TablePlan *plan, int number, const char *file,
 						 uint64 start_pos)
 {
-	wait_for_chunk(plan, chunk, file, start_pos);
-	return plan->chunks[chunk]->state == MS_CHUNK_DONE &&
-		ms_snapshot_compare_positions(file, start_pos,
-									  plan->chunks[chunk]->snapshot_file,
-									  plan->chunks[chunk]->snapshot_pos) >= 0;
+	const MsChunk *chunk;
+
+	wait_for_chunk(plan, number, file, start_pos);
+	chunk = plan->chunks[number];
+	if (chunk->state != MS_CHUNK_DONE)
+		return false;
+	if (ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+									  chunk->snapshot_pos) >= 0)
+		return true;
+	if (leader.xid && ms_snapshot_may_lack(chunk, leader.xid, file, start_pos))
+		plan->copy_void = true;
+	return false;
+}
+
+/* The rows of an XA COMMIT follow, that of xid. */
+void
+ms_snapshot_xa_begin(const char *xid)
+{
+	if (leader.unsettled == NIL)
+		return;
+	ms_snapshot_await_end(leader.control, xid);
+	leader.xid = xid;
+}
+
+void
+ms_snapshot_xa_end(void)
+{
+	leader.xid = NULL;
 }
 
 /* Wait for every chunk that is being loaded now. */
@@ -758,5 +788,6 @@ ms_snapshot_restart_table(TablePlan *plan)
 	set_plan_state(plan, MS_TABLE_PENDING);
 	plan->nchunks = 0;
 	plan->passed = false;
+	plan->copy_void = false;
 	MemoryContextSwitchTo(oldcxt);
 }

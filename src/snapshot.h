@@ -9,8 +9,8 @@
 
 extern void ms_snapshot_init(const MsSubscription *sub,
 							 const MsSubscriptionOptions *options,
-							 MsRelmap *relmap, uint32 source_server_id,
-							 uint64 *counters);
+							 MsRelmap *relmap, MsWire *control,
+							 uint32 source_server_id, uint64 *counters);
 extern void ms_snapshot_lead(MsApply *apply);
 extern void ms_snapshot_look_ahead(MsWire *control,
 								   const MsStreamPosition *position);
@@ -24,6 +24,8 @@ extern bool ms_snapshot_chunk_wanted(TablePlan *plan, int chunk,
 									 const char *file, uint64 start_pos);
 extern void ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
 										uint64 start_pos);
+extern void ms_snapshot_xa_begin(const char *xid);
+extern void ms_snapshot_xa_end(void);
 extern void ms_snapshot_restart_table(TablePlan *plan);
 extern void ms_snapshot_settle(const MsStreamPosition *position);
 

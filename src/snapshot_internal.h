@@ -1,5 +1,5 @@
 /*
- * snapshot_internal.h - what the files of the snapshot worker share.
+ * snapshot_internal.h - what the files of the first copy share.
  */
 #ifndef MS_SNAPSHOT_INTERNAL_H
 #define MS_SNAPSHOT_INTERNAL_H
@@ -30,5 +30,12 @@ extern void ms_copy_set_superuser(void);
 extern void ms_copy_open_view(MsCopy *copy);
 extern void ms_copy_finish_table(MsCopy *copy);
 extern void ms_copy_make_constraints(MsCopy *copy);
+
+/* snapshot_xa.c */
+extern void ms_copy_wait_prepared(MsWire *wire, const MsSubTable *table);
+extern void ms_copy_note_prepared(MsWire *wire, MsChunk *chunk);
+extern void ms_snapshot_await_end(MsWire *wire, const char *xid);
+extern bool ms_snapshot_may_lack(const MsChunk *chunk, const char *xid,
+								 const char *file, uint64 pos);
 
 #endif							/* MS_SNAPSHOT_INTERNAL_H */

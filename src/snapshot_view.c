@@ -25,13 +25,6 @@
 /* how long the head of a new file is waited on */
 #define HEAD_WAIT_MS	1000
 
-/* Are transactions prepared that neither copy nor stream would show? */
-static bool
-has_prepared_xa(MsWire *wire)
-{
-	return ms_wire_query(wire, "XA RECOVER")->nrows > 0;
-}
-
 static char *
 gtid_at(MsCopy *copy, uint64 pos)
 {
@@ -145,9 +138,8 @@ rest(void)
 }
 
 /*
- * Open a read view that misses nothing: not older than the floor, without
- * prepared transactions around it (asked before and after, as either alone
- * leaves a gap), and not at the head of a file that has just been opened.
+ * Open a read view that misses nothing: not older than the floor, and not at
+ * the head of a file that has just been opened.
  */
 void
 ms_copy_open_view(MsCopy *copy)
@@ -160,13 +152,9 @@ ms_copy_open_view(MsCopy *copy)
 	ms_wire_exec(copy->wire, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
 	for (;;)
 	{
-		bool		prepared = has_prepared_xa(copy->wire);
-		bool		reached;
-
+		ms_copy_note_prepared(copy->wire, copy->chunk);
 		open_view(copy);
-		prepared = prepared || has_prepared_xa(copy->wire);
-		reached = reaches_floor(copy);
-		if (!prepared && reached)
+		if (reaches_floor(copy))
 		{
 			TimestampTz now = GetCurrentTimestamp();
 
@@ -196,12 +184,8 @@ ms_copy_open_view(MsCopy *copy)
 		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), VIEW_WAIT_MS))
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 prepared ?
-					 errmsg("prepared XA transactions on the source keep the copy from starting") :
 					 errmsg("the source's read view does not reach GTID %s, which the stream has passed",
-							copy->task.floor_gtid),
-					 prepared ?
-					 errhint("Commit or roll back the transactions that XA RECOVER shows on the source.") : 0));
+							copy->task.floor_gtid)));
 		rest();
 	}
 }

@@ -253,7 +253,6 @@ plan_table(MsCopy *copy)
 	ListCell   *lc;
 
 	ms_shmem_copy_progress(MS_COPY_PHASE_PLANNING, 0, 0);
-	check_server(copy);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
 	empty_target(copy->table);
@@ -321,6 +320,11 @@ run_task(MsCopy *copy, int32 subid)
 	{
 		ms_copy_finish_table(copy);
 		return;
+	}
+	if (copy->task.kind == MS_COPY_KIND_PLAN)
+	{
+		check_server(copy);
+		ms_copy_wait_prepared(copy->wire, copy->table);
 	}
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);

@@ -405,8 +405,8 @@ connect_source(const char *gtid)
 
 	worker.control = ms_wire_connect(&worker.server);
 	source_id = check_source();
-	ms_snapshot_init(worker.sub, &worker.options, worker.relmap, source_id,
-					 worker.counters);
+	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
+					 worker.control, source_id, worker.counters);
 	poll_source();
 
 	if (gethostname(host, sizeof(host)) != 0)

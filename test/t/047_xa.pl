@@ -146,14 +146,18 @@ finish('COMMIT', q{'unrelated'});
 # Everything restarts, and is killed, between the phases.
 sub kill_worker
 {
-	my $pid = view_value($node, 'sub', 'pid');
+	my ($name) = @_;
+
+	my $pid;
+	wait_until('a worker',
+		sub { $pid = view_value($node, $name, 'pid'); $pid ne '' });
 	kill 'KILL', $pid;
 	wait_until('the worker to be gone', sub { !kill 0, $pid });
 	$node->poll_query_until('postgres', 'SELECT 1', '1')
 	  or die 'the server does not come back';
 	return;
 }
-kill_worker();
+kill_worker('sub');
 $node->restart('immediate');
 $maria->kill9;
 $maria->start;
@@ -186,6 +190,136 @@ $node->poll_query_until('postgres', 'SELECT 1', '1')
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
 is(held(), '0', 'applied once');
+
+# The copy.  Nobody holds the rows of what is prepared before it: it waits,
+# says for what, and the stream of other tables goes on.
+sub wait_for_table_error
+{
+	my ($table, $what) = @_;
+
+	$node->poll_query_until(
+		'postgres', qq{
+SELECT coalesce(last_error, '') LIKE \$\$%$what%\$\$
+FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = '$table'})
+	  or die "no \"$what\" for $table";
+	return;
+}
+my $rows = 20_000;
+$maria->sql(
+	qq{
+CREATE DATABASE late;
+USE late;
+CREATE TABLE a (id int PRIMARY KEY, v int NOT NULL);
+CREATE TABLE b (id int PRIMARY KEY, v int NOT NULL);
+CREATE TABLE c (k varchar(20) PRIMARY KEY, v int NOT NULL, KEY (v));
+CREATE TABLE d (a int, b int);
+INSERT INTO a VALUES (1, 1), (2, 2);
+INSERT INTO b SELECT seq, seq FROM seq_1_to_$rows;
+INSERT INTO c SELECT concat('k', seq), seq FROM seq_1_to_$rows;
+INSERT INTO d SELECT seq % 50, seq FROM seq_1_to_500;
+INSERT INTO b SELECT -seq, seq FROM seq_1_to_100;
+INSERT INTO c SELECT concat('a', seq), seq FROM seq_1_to_100;
+});
+my @late = map { "late.$_" } qw(a b c d);
+
+prepare(q{'before'}, q{UPDATE late.a SET v = 100 WHERE id = 1},
+	q{INSERT INTO late.a VALUES (3, 3)});
+create_subscription($node, 'late', 'source', ['late.a']);
+wait_for_table_error('late.a', "XA COMMIT X'6265666f7265',X'',1");
+finish('COMMIT', q{'before'});
+wait_for_catchup($node, 'late');
+compare_tables($maria, $node, ['late.a']);
+is( pg(q{
+SELECT last_error IS NULL FROM mariadb_sync.pg_stat_mariadb_sync_tables
+WHERE source_table = 'late.a'}), 't', 'the table no longer waits');
+
+# A table that is added is one whose rows nobody holds, too, while what was
+# prepared for the others does not matter.
+prepare(q{'held'},       q{UPDATE late.a SET v = 200 WHERE id = 1});
+prepare(q{'other rows'}, q{UPDATE late.b SET v = 1000000 WHERE id = 10});
+wait_for_catchup($node, 'late');
+pg(q{SELECT mariadb_sync.add_table('late', 'late.b')});
+wait_for_table_error('late.b', 'the copy waits');
+$maria->sql('UPDATE late.a SET v = 22 WHERE id = 2');
+$maria->sql('UPDATE late.b SET v = 22 WHERE id = 2');
+$node->poll_query_until('postgres', 'SELECT v = 22 FROM late.a WHERE id = 2')
+  or die 'the stream stands still';
+finish('ROLLBACK', q{'held'});
+finish('COMMIT',   q{'other rows'});
+wait_for_catchup($node, 'late');
+compare_tables($maria, $node, [qw(late.a late.b)]);
+pg(q{SELECT mariadb_sync.drop_subscription('late')});
+pg('DROP SCHEMA late CASCADE');
+
+# Prepared after the copy has begun: it goes on, whatever ends when.  Writers
+# do nothing but XA transactions meanwhile, and workers are killed.  One that
+# could not get a lock is to be rolled back; the others know of none then.
+sub xa_writer
+{
+	my ($number) = @_;
+
+	return $maria->start_writer(
+		sub {
+			my $i   = $_[0];
+			my $xid = "'w$number.$i'";
+			my $any = 1 + int(rand($rows));
+			my $end = $i % 7 == 0 ? 'ROLLBACK' : 'COMMIT';
+			my $few = int(rand(50));
+			return "
+SET SESSION innodb_lock_wait_timeout = 1;
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
+XA START $xid;
+UPDATE late.b SET v = v + 1 WHERE id BETWEEN $any AND $any + 3;
+INSERT INTO late.b VALUES (" . ($number * 1_000_000 + $i) . ", $i);
+UPDATE IGNORE late.b SET id = id + $rows * $number WHERE id = " . int(rand($rows)) . ";
+REPLACE INTO late.c VALUES ('k$any', -$i), ('n$number.$i', $i);
+DELETE FROM late.c WHERE k = 'k" . int(rand($rows)) . "';
+INSERT INTO late.d VALUES ($few, $i);
+DELETE FROM late.d WHERE a = $few + 1 LIMIT 1;
+XA END $xid;
+XA PREPARE $xid;
+XA $end $xid;
+XA ROLLBACK $xid;
+UPDATE late.b SET v = v + 1 WHERE id = $any + 5"
+		});
+}
+my @writers = map { xa_writer($_) } 1 .. 2;
+create_subscription($node, 'late', 'source', ['late.*'],
+	{ snapshot_workers => 2, snapshot_chunk_rows => 500, snapshot_max_rate => 6000 });
+$node->poll_query_until(
+	'postgres', q{
+SELECT count(*) > 3 FROM mariadb_sync.snapshot_chunk WHERE state = 'done'})
+  or die 'the copy does not begin';
+prepare(q{'meanwhile'},
+	q{SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED},
+	q{UPDATE late.b SET v = -v WHERE id < 0},
+	q{DELETE FROM late.c WHERE k BETWEEN 'a1' AND 'a50'});
+my $kills = 0;
+while (
+	pg(q{
+SELECT bool_and(state IN ('copied', 'ready')) FROM mariadb_sync.pg_stat_mariadb_sync_tables
+WHERE subscription = 'late'}) ne 't')
+{
+	kill_worker('late') if $kills++ < 2;
+	my $done = pg(q{SELECT coalesce(sum(rows_done), 0) FROM mariadb_sync.pg_stat_progress_mariadb_sync});
+	$node->poll_query_until(
+		'postgres', qq{
+SELECT sum(rows_done) >= $done + 8000
+	   OR bool_and(t.state IN ('copied', 'ready'))
+FROM mariadb_sync.pg_stat_progress_mariadb_sync p
+	 JOIN mariadb_sync.pg_stat_mariadb_sync_tables t USING (subscription, source_table)
+WHERE subscription = 'late'}) or die 'the copy does not go on';
+}
+isnt(held(), '0', 'the copy did not wait for what is held');
+my $sent = 0;
+$sent += $_->stop foreach @writers;
+note "$sent XA transactions";
+finish('COMMIT', q{'meanwhile'});
+wait_for_catchup($node, 'late');
+compare_tables($maria, $node, \@late);
+is( view_value($node, 'late',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
+	'0|0|0', 'nothing is applied twice or lost');
 
 $node->stop;
 $maria->stop;
