@@ -58,7 +58,7 @@ CREATE TABLE mariadb_sync.subscription_table (
 	deferred_ddl		text[] NOT NULL DEFAULT '{}',
 	created				boolean NOT NULL DEFAULT false,
 	columns				jsonb,
-	since_version		integer NOT NULL,
+	since_version		integer NOT NULL DEFAULT 0,
 	PRIMARY KEY (subid, source_db, source_table)
 );
 
