@@ -5,6 +5,7 @@
 #   make check PROVE_TESTS=test/t/001_basic.pl
 #   make check-matrix             the same here and on newer servers; needs root
 #   make indent                   PostgreSQL's formatting; FILES="..." for some
+#   make torture                  faults at random for 20 minutes; TORTURE_SECONDS
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race MariaDB's replica and PostgreSQL's own
@@ -23,7 +24,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix fuzz indent demo bench \
+SCRIPT_GOALS = check check-rooms check-matrix torture fuzz indent demo bench \
 	bench-snapshot
 
 ifdef PG_MAJOR
@@ -57,6 +58,10 @@ indent:
 	@test/install-deps indent
 	@$(MAKE) -s --no-print-directory all
 	@test/indent $(FILES)
+
+torture: prepare
+	TORTURE_SECONDS=$${TORTURE_SECONDS:-1200} test/with-install test/run-check \
+		test/t/060_torture.pl
 
 demo: prepare
 	@test/with-install test/demo/demo

@@ -309,5 +309,6 @@ ms_launcher_main(Datum arg pg_attribute_unused())
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 	}
-	proc_exit(0);
+	/* after a 0 the postmaster would not start it again, should it live on */
+	proc_exit(1);
 }
