@@ -11,6 +11,7 @@
 #   make bench                    race MariaDB's replica and PostgreSQL's own
 #                                 replication; QUICK=1 for a short one
 #   make bench-snapshot           how fast is the first copy; QUICK=1 likewise
+#   make bench-verify             how fast is verify(), beside it; QUICK=1 likewise
 #
 # PG_CONFIG (or PG_MAJOR, a number) chooses the PostgreSQL to build for.
 
@@ -25,7 +26,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
 SCRIPT_GOALS = check check-rooms check-matrix torture fuzz indent demo bench \
-	bench-snapshot
+	bench-snapshot bench-verify
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -71,6 +72,9 @@ bench: prepare
 
 bench-snapshot: prepare
 	test/with-install test/bench/snapshot
+
+bench-verify: prepare
+	test/with-install test/bench/verify
 
 # "make clean check" and the like
 OTHER_GOALS = $(filter-out $(SCRIPT_GOALS) prepare,$(MAKECMDGOALS))
