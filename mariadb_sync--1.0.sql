@@ -181,6 +181,19 @@ CREATE TABLE mariadb_sync.difference (
 
 CREATE INDEX ON mariadb_sync.difference (subscription, source_table);
 
+-- Key ranges that a run of verify() has found equal, so that one with resume
+-- need not look at them again; gone when a run ends.
+CREATE TABLE mariadb_sync.verified_range (
+	subid			integer NOT NULL,
+	source_db		text NOT NULL,
+	source_table	text NOT NULL,
+	lower_key		numeric NOT NULL,
+	upper_key		numeric NOT NULL,
+	rows			bigint NOT NULL,
+	gtid			text NOT NULL,
+	PRIMARY KEY (subid, source_db, source_table, lower_key)
+);
+
 -- A change of a subscription or its tables reaches the workers as a relcache
 -- invalidation of the table.
 CREATE FUNCTION mariadb_sync.invalidate() RETURNS trigger
@@ -311,6 +324,9 @@ CREATE FUNCTION mariadb_sync.verify(
 	name name,
 	source text DEFAULT NULL,
 	repair boolean DEFAULT false,
+	resume boolean DEFAULT false,
+	workers integer DEFAULT NULL,
+	max_rate bigint DEFAULT NULL,
 	OUT source_table text,
 	OUT target regclass,
 	OUT source_rows bigint,

@@ -405,7 +405,10 @@ void
 ms_catalog_delete_subscription(int32 subid)
 {
 	static const char *const statements[] = {
+		"DELETE FROM mariadb_sync.difference WHERE subscription ="
+		" (SELECT name FROM mariadb_sync.subscription WHERE subid = $1)",
 		"DELETE FROM mariadb_sync.subscription WHERE subid = $1",
+		"DELETE FROM mariadb_sync.verified_range WHERE subid = $1",
 		"DELETE FROM mariadb_sync.snapshot_chunk WHERE subid = $1",
 		"DELETE FROM mariadb_sync.subscription_table WHERE subid = $1",
 		"DELETE FROM mariadb_sync.gtid_position WHERE subid = $1",
@@ -946,47 +949,4 @@ ms_catalog_add_history(int32 subid, const char *kind, const char *gtid,
 	execute("INSERT INTO mariadb_sync.history"
 			" (subid, kind, gtid, source_table, original, result)"
 			" VALUES ($1, $2, $3, $4, $5, $6)", &args, NULL, NULL);
-}
-
-/* ------------------------------------------------------------------------
- * mariadb_sync.difference
- * ------------------------------------------------------------------------
- */
-
-/* Those of an earlier run. */
-void
-ms_catalog_clear_differences(const char *subscription,
-							 const char *source_table)
-{
-	Args		args = {0};
-
-	add_name(&args, subscription);
-	add_text(&args, source_table);
-	execute("DELETE FROM mariadb_sync.difference"
-			" WHERE subscription = $1 AND source_table = $2", &args, NULL, NULL);
-}
-
-/* source_value and target_value may be NULL. */
-void
-ms_catalog_add_difference(const char *subscription, const char *source_table,
-						  Oid target, const char *key, const char *kind,
-						  List *columns, const char *source_value,
-						  const char *target_value, const char *gtid)
-{
-	Args		args = {0};
-
-	add_name(&args, subscription);
-	add_text(&args, source_table);
-	add_arg(&args, REGCLASSOID, ObjectIdGetDatum(target), false);
-	add_text(&args, key);
-	add_text(&args, kind);
-	add_text_array(&args, columns);
-	add_text(&args, source_value);
-	add_text(&args, target_value);
-	add_text(&args, gtid);
-	execute("INSERT INTO mariadb_sync.difference"
-			" (subscription, source_table, target, key, kind, columns,"
-			" source_value, target_value, gtid)"
-			" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-			&args, NULL, NULL);
 }

@@ -161,7 +161,21 @@ extern const uint8 *ms_catalog_get_prepared(int32 subid, const char *xid,
 extern List *ms_catalog_prepared_xids(int32 subid, int32 since_version);
 extern bool ms_catalog_delete_prepared(int32 subid, const char *xid);
 
-/* What verify() finds. */
+/* A key range that verify() has found equal. */
+typedef struct MsVerifiedRange
+{
+	char	   *lower;
+	char	   *upper;			/* exclusive */
+	int64		rows;
+} MsVerifiedRange;
+
+/* What verify() finds, catalog_verify.c. */
+extern List *ms_catalog_get_verified(const MsSubTable *table);	/* of MsVerifiedRange * */
+extern void ms_catalog_add_verified(const MsSubTable *table, const char *lower,
+									const char *upper, int64 rows,
+									const char *gtid);
+extern void ms_catalog_forget_verified(int32 subid, const char *db,
+									   const char *table);
 extern void ms_catalog_clear_differences(const char *subscription,
 										 const char *source_table);
 extern void ms_catalog_add_difference(const char *subscription,

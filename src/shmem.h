@@ -130,6 +130,21 @@ typedef struct MsCopyView
 	MsCopyTask	task;
 } MsCopyView;
 
+/* How far verify() is with a table. */
+typedef struct MsVerifyProgress
+{
+	Oid			dboid;
+	int32		subid;
+	pid_t		pid;			/* the session's; 0 = none */
+	char		db[MS_NAME_MAX];
+	char		table[MS_NAME_MAX];
+	int64		rows_total;		/* an estimate */
+	int64		rows_done;
+	int64		chunks_total;
+	int64		chunks_done;
+	TimestampTz started_at;		/* with this table */
+} MsVerifyProgress;
+
 /* Why a worker ends, told before it does. */
 typedef enum MsWorkerExit
 {
@@ -146,6 +161,9 @@ extern const char *ms_sub_state_name(MsSubState state);
 extern bool ms_shmem_find(Oid dboid, int32 subid, MsSlotView *view);
 extern List *ms_shmem_list(Oid dboid);	/* of MsSlotView *, palloc'd */
 extern List *ms_shmem_list_copies(Oid dboid);	/* of MsCopyView * */
+extern List *ms_shmem_list_verifies(Oid dboid); /* of MsVerifyProgress * */
+extern void ms_shmem_verify_report(const MsVerifyProgress *progress);
+extern void ms_shmem_verify_end(void);
 extern void ms_shmem_reserve(Oid dboid, int32 subid);
 extern void ms_shmem_request_start(Oid dboid, int32 subid);
 extern void ms_shmem_request_stop(Oid dboid, int32 subid);

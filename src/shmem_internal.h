@@ -30,6 +30,7 @@ typedef struct Slot
 	MsSlotView	view;
 	MsCopyTask	copies[MS_MAX_SNAPSHOT_WORKERS];
 	Latch	   *copy_latches[MS_MAX_SNAPSHOT_WORKERS];	/* while pid is set */
+	MsVerifyProgress verify;	/* of the session that verifies, if any */
 	/* a read view at this position is known to miss nothing */
 	char		quiet_file[MS_FILE_NAME_MAX];
 	uint64		quiet_pos;

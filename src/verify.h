@@ -4,82 +4,145 @@
 #ifndef MS_VERIFY_H
 #define MS_VERIFY_H
 
+#include "executor/tuptable.h"
+#include "lib/stringinfo.h"
+#include "storage/itemptr.h"
 #include "utils/snapshot.h"
 
 #include "catalog.h"
 #include "options.h"
 #include "remote_schema.h"
+#include "typemap.h"
 #include "wire.h"
 
-/* keys named in one query */
-#define MS_VERIFY_KEYS	500
+/* an MD5 */
+#define MS_DIGEST_LEN	16
 
 /* How one column is written as text on either side. */
 typedef struct MsVerifyColumn
 {
-	char	   *name;
-	char	   *source;			/* SQL of MariaDB */
-	char	   *target;			/* SQL of PostgreSQL */
-	char	   *source_hashed;	/* the same, or a digest of large values */
-	char	   *target_hashed;
+	char	   *name;			/* in the target */
+	MsKind		kind;
+	/* the source's SQL */
+	char	   *source;			/* the text */
+	char	   *hashed;			/* the text in the row's text */
 	char	   *raw;			/* the source's value before any policy */
 	char	   *policy;			/* MariaDB's condition for values that a
 								 * policy changes, or NULL */
 	bool		free_text;		/* the text may hold any character */
-	bool		skipped;		/* cannot be compared */
+	bool		digest;			/* the row's text has an MD5 in its place */
+	bool		fetched;		/* equal values have different texts in the
+								 * source: they are compared here */
+	/* the target */
+	AttrNumber	attnum;
+	Oid			typid;			/* of a domain, its base type */
+	uint32		length;			/* characters, bits, digits of the source */
+	int			fsp;			/* fractional digits of the source */
+	int			scale;
+	const pg_tz *zone;			/* whose clock a timestamptz is compared by */
+	bool		replaces;		/* untranslatable characters are replaced */
+	FmgrInfo	out;			/* output function */
+	FmgrInfo	send;			/* binary output, of types of extensions */
 } MsVerifyColumn;
 
-/* One run. */
-typedef struct Verify
+/* What is added up of a group of rows. */
+typedef struct MsVerifySum
 {
-	MsSubscription *sub;
-	MsSubscriptionOptions options;
-	MsWire	   *wire;
-	char	   *gtid;			/* of both views */
-	Snapshot	snapshot;
-} Verify;
+	uint64		rows;
+	uint64		hashes;
+	uint64		policies;		/* the source's */
+} MsVerifySum;
 
-/* A part of a table, as conditions for both servers. */
-typedef struct Chunk
-{
-	char	   *source;
-	char	   *target;
-	List	   *keys;			/* of char *: MD5 of keys to repair */
-} Chunk;
-
-/* A table being compared. */
-typedef struct TableCheck
+/* A table as both sides are asked for it. */
+typedef struct MsVerifyTable
 {
 	MsSubTable *sub;
 	char	   *name;			/* db.table */
 	char	   *source;			/* quoted, for MariaDB */
 	char	   *target;			/* quoted, for PostgreSQL */
-	List	   *columns;		/* of MsVerifyColumn * */
+	List	   *columns;		/* of MsVerifyColumn *, fetched ones last */
 	List	   *key;			/* of MsVerifyColumn *; NIL = no key */
-	char	   *int_key;		/* first key column, if a whole number */
-	int64		estimate;
-	char	   *source_key;		/* MD5 of the key, both sides */
-	char	   *target_key;
-	char	   *source_hash;	/* MD5 of the row, both sides */
-	char	   *target_hash;
+	MsVerifyColumn *int_key;	/* first key column, if a whole number */
+	char	   *int_key_source; /* its names, quoted */
+	char	   *int_key_target;
+	bool		fetches;		/* has a fetched column */
+	int			nbuckets;		/* into which other keys are dealt out */
+	char	   *source_key;		/* MariaDB's MD5 of the key and the row */
+	char	   *source_hash;
+	char	   *source_text;	/* text of the row but for fetched columns */
+	char	   *source_bucket;
 	char	   *policy;			/* MariaDB's condition, or NULL */
-	List	   *chunks;			/* of Chunk *: those that differ */
-	int64		source_rows;
-	int64		target_rows;
-	int64		missing;
-	int64		surplus;
-	int64		different;
-	int64		repaired;
-} TableCheck;
+} MsVerifyTable;
 
+/* A row of the target that a scan has found. */
+typedef struct MsVerifyRow
+{
+	TupleTableSlot *slot;
+	uint8		key[MS_DIGEST_LEN];
+	uint8		hash[MS_DIGEST_LEN];
+} MsVerifyRow;
+
+typedef void (*MsVerifyRowFn) (void *arg, const MsVerifyTable *table,
+							   const MsVerifyRow *row);
+
+/* A row of the source, read one by one. */
+typedef struct MsVerifySourceRow
+{
+	uint8		key[MS_DIGEST_LEN];
+	uint8		hash[MS_DIGEST_LEN];
+	bool		policy;			/* a policy changes a value of it */
+	char	  **cells;			/* by column, if asked for; NULL is NULL */
+} MsVerifySourceRow;
+
+typedef void (*MsVerifySourceRowFn) (void *arg, const MsVerifyTable *table,
+									 const MsVerifySourceRow *row);
+
+typedef enum MsVerifyCells
+{
+	MS_VERIFY_NO_CELLS,
+	MS_VERIFY_CELLS,			/* as the target should have them */
+	MS_VERIFY_RAW_CELLS			/* before any policy */
+} MsVerifyCells;
+
+/* verify_text.c */
 extern MsVerifyColumn *ms_verify_column(const MsSourceColumn *source,
 										Oid typid, int32 typmod,
-										const MsValuePolicies *policies);
-extern char *ms_verify_row_text(List *columns, bool on_source);
+										const MsSubscriptionOptions *options);
+extern char *ms_verify_row_text(List *columns);
 
-extern void ms_verify_align_views(Verify *v);
-extern char *ms_verify_key_condition(const char *key_expr, List *keys,
-									 int from);
-extern void ms_verify_repair(Verify *v, List *checks);
+/* verify_table.c */
+extern MsVerifyTable *ms_verify_describe(const MsSubscription *sub,
+										 const MsSubscriptionOptions *options,
+										 MsSubTable *subtable,
+										 List *key_names, int64 estimate);
+
+/* verify_source.c */
+extern char *ms_verify_source_sums_sql(const MsVerifyTable *table,
+									   const char *condition);
+extern void ms_verify_source_add_sums(const MsVerifyTable *table,
+									  const MsResult *result,
+									  MsVerifySum *sums);
+extern void ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
+								  const char *condition, MsVerifyCells cells,
+								  MsVerifySourceRowFn row, void *arg);
+extern void ms_verify_source_scan_sums(MsWire *wire,
+									   const MsVerifyTable *table,
+									   const char *condition,
+									   MsVerifySum *sums);
+
+/* verify_target.c */
+extern char *ms_verify_cell(MsVerifyColumn *col, TupleTableSlot *slot);
+extern char *ms_verify_fetched_cell(const MsVerifyColumn *col,
+									const char *text);
+extern void ms_verify_digest(const char *data, size_t len, uint8 *digest);
+extern uint64 ms_verify_hash_number(const uint8 *digest);
+extern int	ms_verify_bucket(const MsVerifyTable *table, const uint8 *key);
+extern bool ms_verify_explained(const MsVerifyColumn *col, const char *source,
+								const char *target);
+extern void ms_verify_scan(const MsVerifyTable *table, const char *condition,
+						   Snapshot snapshot, MsVerifyRowFn row, void *arg);
+extern void ms_verify_scan_sums(const MsVerifyTable *table,
+								const char *condition, Snapshot snapshot,
+								MsVerifySum *sums);
 
 #endif							/* MS_VERIFY_H */

@@ -9,19 +9,106 @@
 
 #include "access/xact.h"
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "fence.h"
 #include "relmap.h"
 #include "sql.h"
-#include "typemap.h"
-#include "verify.h"
-#include "wire.h"
+#include "verify_run.h"
+
+/* rows deleted by one statement */
+#define DELETE_ROWS		1000
+
+typedef struct Doomed
+{
+	HTAB	   *keys;
+	Oid			relid;			/* of a partition, if it is one */
+	StringInfoData tids;		/* "(1,2)", "(3,4)" */
+	int			n;
+	List	   *statements;		/* of char * */
+	MemoryContext cxt;
+	const char *target;
+} Doomed;
+
+/* ------------------------------------------------------------------------
+ * Old rows
+ * ------------------------------------------------------------------------
+ */
+
+static void
+add_statement(Doomed *doomed)
+{
+	if (doomed->n > 0)
+		doomed->statements = lappend(doomed->statements,
+									 psprintf("DELETE FROM %s WHERE tableoid = %u AND ctid = ANY ('{%s}'::pg_catalog.tid[])",
+											  doomed->target, doomed->relid, doomed->tids.data));
+	resetStringInfo(&doomed->tids);
+	doomed->n = 0;
+}
+
+static void
+doom_row(void *arg, const MsVerifyTable *table, const MsVerifyRow *row)
+{
+	Doomed	   *doomed = arg;
+	MemoryContext oldcxt;
+	bool		isnull;
+	Oid			relid;
+	ItemPointer tid;
+
+	if (hash_search(doomed->keys, row->key, HASH_FIND, NULL) == NULL)
+		return;
+	oldcxt = MemoryContextSwitchTo(doomed->cxt);
+	relid = DatumGetObjectId(slot_getattr(row->slot, 1, &isnull));
+	tid = (ItemPointer) DatumGetPointer(slot_getattr(row->slot, 2, &isnull));
+	if (relid != doomed->relid || doomed->n == DELETE_ROWS)
+		add_statement(doomed);
+	doomed->relid = relid;
+	appendStringInfo(&doomed->tids, "%s\"(%u,%u)\"", doomed->n++ > 0 ? "," : "",
+					 ItemPointerGetBlockNumber(tid), ItemPointerGetOffsetNumber(tid));
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* Delete the target's rows with the keys of a part. */
+static void
+delete_rows(const MsVerifyTable *table, const MsVerifyPart *part)
+{
+	Doomed		doomed = {0};
+	HASHCTL		ctl = {0};
+	ListCell   *lc;
+
+	ctl.keysize = ctl.entrysize = MS_DIGEST_LEN;
+	ctl.hcxt = CurrentMemoryContext;
+	doomed.keys = hash_create("mariadb_sync keys to repair",
+							  list_length(part->keys), &ctl,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	foreach(lc, part->keys)
+	{
+		char		key[MS_DIGEST_LEN];
+
+		(void) hex_decode(lfirst(lc), MS_DIGEST_LEN * 2, key);
+		(void) hash_search(doomed.keys, key, HASH_ENTER, NULL);
+	}
+	initStringInfo(&doomed.tids);
+	doomed.cxt = CurrentMemoryContext;
+	doomed.target = table->target;
+	ms_verify_scan(table, part->target, GetLatestSnapshot(), doom_row, &doomed);
+	add_statement(&doomed);
+	foreach(lc, doomed.statements)
+		ms_sql_run(lfirst(lc));
+	hash_destroy(doomed.keys);
+}
+
+/* ------------------------------------------------------------------------
+ * New rows
+ * ------------------------------------------------------------------------
+ */
 
 /* Rows of the source with these keys, through the copy's decoder. */
 static void
-copy_keys(Verify *v, TableCheck *check, TablePlan *plan, Chunk *chunk,
+copy_keys(Verify *v, TableCheck *check, TablePlan *plan, const MsVerifyPart *part,
 		  const char *condition)
 {
 	StringInfoData buf;
@@ -30,14 +117,14 @@ copy_keys(Verify *v, TableCheck *check, TablePlan *plan, Chunk *chunk,
 	size_t		len;
 
 	initStringInfo(&buf);
-	foreach(lc, ms_source_columns_from_jsonb(check->sub->source_schema))
+	foreach(lc, ms_source_columns_from_jsonb(check->table->sub->source_schema))
 		appendStringInfo(&buf, "%s%s", foreach_current_index(lc) ? ", " : "SELECT ",
 						 ms_typemap_select_expression(lfirst(lc)));
-	appendStringInfo(&buf, " FROM %s WHERE %s AND %s", check->source,
-					 chunk->source, condition);
-	if (ms_wire_rows_begin(v->wire, buf.data) != plan->format.ncolumns)
+	appendStringInfo(&buf, " FROM %s WHERE %s AND %s", check->table->source,
+					 part->source, condition);
+	if (ms_wire_rows_begin(v->wires[0], buf.data) != plan->format.ncolumns)
 		elog(ERROR, "unexpected number of columns");
-	while (ms_wire_rows_next(v->wire, &data, &len))
+	while (ms_wire_rows_next(v->wires[0], &data, &len))
 	{
 		MsRow		row = ms_target_insert_row(plan->target);
 		MemoryContext oldcxt = MemoryContextSwitchTo(ms_target_insert_context(plan->target));
@@ -52,40 +139,34 @@ copy_keys(Verify *v, TableCheck *check, TablePlan *plan, Chunk *chunk,
 static void
 repair_table(Verify *v, MsRelmap *relmap, TableCheck *check)
 {
-	TablePlan  *plan = ms_relmap_find_name(relmap, check->sub->source_db,
-										   check->sub->source_table);
+	MsVerifyTable *table = check->table;
+	TablePlan  *plan = ms_relmap_find_name(relmap, table->sub->source_db,
+										   table->sub->source_table);
 	ListCell   *lc;
 
 	/* all old rows go first: new ones may have their unique values */
-	foreach(lc, check->chunks)
-	{
-		Chunk	   *chunk = lfirst(lc);
-
-		for (int from = 0; from < list_length(chunk->keys); from += MS_VERIFY_KEYS)
-			ms_sql_run(psprintf("DELETE FROM %s WHERE %s AND %s", check->target,
-							 chunk->target,
-							 ms_verify_key_condition(check->target_key, chunk->keys, from)));
-	}
+	foreach(lc, check->parts)
+		delete_rows(table, lfirst(lc));
 	PushActiveSnapshot(GetLatestSnapshot());
 	ms_relmap_open(relmap, plan, NULL);
-	foreach(lc, check->chunks)
+	foreach(lc, check->parts)
 	{
-		Chunk	   *chunk = lfirst(lc);
+		MsVerifyPart *part = lfirst(lc);
 
-		for (int from = 0; from < list_length(chunk->keys); from += MS_VERIFY_KEYS)
-			copy_keys(v, check, plan, chunk,
-					  ms_verify_key_condition(check->source_key, chunk->keys, from));
+		for (int from = 0; from < list_length(part->keys); from += MS_VERIFY_KEYS)
+			copy_keys(v, check, plan, part,
+					  ms_verify_key_condition(table, part->keys, from));
 	}
 	ms_relmap_close_all(relmap);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
 	check->repaired = check->missing + check->surplus + check->different;
-	ms_catalog_add_history(v->sub->subid, "repair", v->gtid, check->name, NULL,
+	ms_catalog_add_history(v->sub->subid, "repair", v->gtid, table->name, NULL,
 						   psprintf(INT64_FORMAT " differences repaired",
 									check->repaired));
 	ereport(LOG,
 			(errmsg("subscription \"%s\" repaired " INT64_FORMAT " differences of table \"%s\" at GTID position \"%s\"",
-					v->sub->name, check->repaired, check->name, v->gtid)));
+					v->sub->name, check->repaired, table->name, v->gtid)));
 }
 
 /*
@@ -102,23 +183,29 @@ ms_verify_repair(Verify *v, List *checks)
 	{
 		TableCheck *check = lfirst(lc);
 
-		if (check->chunks == NIL)
+		if (check->parts == NIL)
 			continue;
+		if (check->table->fetches && check->table->key == NIL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" cannot be repaired row by row", check->table->name),
+					 errdetail("It has no key and a column of type jsonb, so that the source cannot tell its rows apart."),
+					 errhint("Use mariadb_sync.resync_table().")));
 		if (relmap == NULL)
 		{
 			MemoryContext oldcxt;
 
-			ms_wire_exec(v->wire, "ROLLBACK");
-			ms_verify_align_views(v);
+			ms_wire_exec(v->wires[0], "ROLLBACK");
+			ms_verify_align_views(v, false);
 			ms_fence_release_at_end();
 			/* values come in their column's charset, as they do in a copy */
-			ms_wire_exec(v->wire, "SET character_set_results = NULL");
+			ms_wire_exec(v->wires[0], "SET character_set_results = NULL");
 			/* an invalidation may look at it after an error */
 			oldcxt = MemoryContextSwitchTo(TopMemoryContext);
 			relmap = ms_relmap_create(v->sub, &v->options, v->sub->owner);
 			MemoryContextSwitchTo(oldcxt);
 		}
-		ms_relmap_add(relmap, check->sub);
+		ms_relmap_add(relmap, check->table->sub);
 		repair_table(v, relmap, check);
 	}
 	if (relmap)

@@ -1,22 +1,28 @@
 /*
- * verify_text.c - one text for equal values, in the SQL of both servers.
+ * verify_text.c - one text for equal values: the source's half.
  *
- * For every pair of source and target type there are two expressions, one for
- * each server, that write equal values as the same text.  Nothing here is
- * shared with the decoders of the copy and the stream, so that a fault of
- * theirs shows as a difference.
+ * For every pair of source and target type there is one text, and equal values
+ * have the same.  Here is the SQL by which MariaDB writes it; verify_target.c
+ * writes it of the target's values.  Nothing of either is shared with the
+ * decoders of the copy and the stream, so that a fault of theirs shows as a
+ * difference.
+ *
+ * The text of a row has those of its columns with semicolons between.  NULL is
+ * the letter N, which no text but a free one can be; a free text, which may
+ * hold anything, has its number of bytes before it; a long one is replaced by
+ * its MD5.
  *
  * Templates have $ where the column stands.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
-#include "typemap.h"
 #include "verify.h"
 
 static char *
@@ -35,49 +41,66 @@ expand(const char *template, const char *column)
 	return buf.data;
 }
 
+static bool
+is_text_type(Oid typid)
+{
+	return typid == TEXTOID || typid == VARCHAROID;
+}
+
 /* ------------------------------------------------------------------------
- * Floating point
+ * Numbers
  * ------------------------------------------------------------------------
  */
 
 /*
- * MariaDB's text of a double is not always the double, so both sides take it
- * apart: a whole number of 55 bits and the exponent of two.  Powers of two
- * are exact; the logarithm may be off by one, which the last step corrects.
- * The power is applied in halves, as it may be out of a double's range.
+ * MariaDB's text of a double is not always the double, so it is taken apart:
+ * a whole number of 55 bits and the exponent of two.  Powers of two are
+ * exact; the logarithm may be off by one, which the last step corrects.  The
+ * power is applied in halves, as it may be out of a double's range.
  */
-static char *
-source_float(const char *column)
+static void
+set_float(MsVerifyColumn *col)
 {
-	char	   *x = psprintf("CAST(%s AS DOUBLE)", column);
+	char	   *x = psprintf("CAST(%s AS DOUBLE)", col->source);
 	char	   *e = psprintf("CAST(FLOOR(LOG2(ABS(%s))) AS SIGNED)", x);
 	char	   *m = psprintf("CAST(ABS(%s) * POW(2, (54 - %s) DIV 2) * POW(2, 54 - %s - (54 - %s) DIV 2) AS SIGNED)",
 							 x, e, e, e);
 
-	return psprintf("CONCAT(IF(LEFT(CAST(%s AS CHAR), 1) = '-', '-', ''), IF(%s = 0, '0',"
-					" CASE WHEN %s >= 1 << 55 THEN CONCAT(%s DIV 2, '*2^', %s - 53)"
-					" WHEN %s < 1 << 54 THEN CONCAT(%s * 2, '*2^', %s - 55)"
-					" ELSE CONCAT(%s, '*2^', %s - 54) END))",
-					x, x, m, m, e, m, m, e, m, e);
+	col->source = psprintf("CONCAT(IF(LEFT(CAST(%s AS CHAR), 1) = '-', '-', ''), IF(%s = 0, '0',"
+						   " CASE WHEN %s >= 1 << 55 THEN CONCAT(%s DIV 2, '*2^', %s - 53)"
+						   " WHEN %s < 1 << 54 THEN CONCAT(%s * 2, '*2^', %s - 55)"
+						   " ELSE CONCAT(%s, '*2^', %s - 54) END))",
+						   x, x, m, m, e, m, m, e, m, e);
 }
 
-static char *
-target_float(const char *column)
+static void
+set_number(MsVerifyColumn *col, const MsSourceColumn *source)
 {
-	char	   *x = psprintf("(%s)::pg_catalog.float8", column);
-	char	   *e = psprintf("pg_catalog.floor(pg_catalog.ln(pg_catalog.abs(%s)) / pg_catalog.ln(2::pg_catalog.float8))::pg_catalog.int4",
-							 x);
-	char	   *m = psprintf("(pg_catalog.abs(%s) * pg_catalog.power(2::pg_catalog.float8, (54 - %s) / 2)"
-							 " * pg_catalog.power(2::pg_catalog.float8, 54 - %s - (54 - %s) / 2))::pg_catalog.int8",
-							 x, e, e, e);
+	bool		zerofill = strstr(source->column_type, "zerofill") != NULL;
 
-	return psprintf("CASE WHEN %s IN ('NaN', 'Infinity', '-Infinity') THEN (%s)::pg_catalog.text ELSE"
-					" (CASE WHEN pg_catalog.left((%s)::pg_catalog.text, 1) = '-' THEN '-' ELSE '' END ||"
-					" CASE WHEN %s = 0 THEN '0'"
-					" WHEN %s >= 1::pg_catalog.int8 << 55 THEN %s / 2 || '*2^' || (%s - 53)"
-					" WHEN %s < 1::pg_catalog.int8 << 54 THEN %s * 2 || '*2^' || (%s - 55)"
-					" ELSE %s || '*2^' || (%s - 54) END) END",
-					x, x, x, x, m, m, e, m, m, e, m, e);
+	if (col->typid == BOOLOID)
+	{
+		col->raw = psprintf("%s + 0", col->source);
+		if (col->kind != MS_KIND_BIT)
+			col->policy = psprintf("%s NOT IN (0, 1)", col->source);
+		col->source = psprintf("(%s + 0 <> 0)", col->source);
+	}
+	else if (col->kind == MS_KIND_YEAR && col->length == 2 &&
+			 !is_text_type(col->typid))
+		col->source = expand("($ + IF($ + 0 < 70, 2000, 1900))", col->source);
+	else if (col->kind == MS_KIND_YEAR)
+	{
+		if (!is_text_type(col->typid))
+			col->source = psprintf("(%s + 0)", col->source);
+	}
+	else if (col->kind == MS_KIND_BIT &&
+			 (col->typid == BITOID || col->typid == VARBITOID ||
+			  is_text_type(col->typid)))
+		col->source = psprintf("LPAD(BIN(%s + 0), %u, '0')", col->source,
+							   col->length);
+	else if (zerofill || col->kind == MS_KIND_BIT)
+		/* ZEROFILL is only a way of showing the number */
+		col->source = psprintf("(%s + 0)", col->source);
 }
 
 /* ------------------------------------------------------------------------
@@ -85,37 +108,49 @@ target_float(const char *column)
  * ------------------------------------------------------------------------
  */
 
+/* days that some month does not have are looked at closely */
 #define REAL_DATE \
 	"(MONTH($) > 0 AND DAYOFMONTH($) > 0 AND (DAYOFMONTH($) <= 28 OR" \
 	" DAYOFMONTH($) <= DAYOFMONTH(LAST_DAY(CONCAT(LPAD(YEAR($), 4, '0'), '-', MONTH($), '-01')))))"
 
-#define TARGET_YEAR \
-	"CASE WHEN $ < '0001-01-01' THEN '0000' ELSE pg_catalog.to_char($, 'YYYY') END"
+/* What 1970-01-01 in UTC is by the clock of a zone. */
+static char *
+local_epoch(const pg_tz *zone)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+	TimestampTz epoch = SetEpochTimestamp();
+
+	if (timestamp2tm(epoch, &offset, &tm, &fsec, NULL, unconstify(pg_tz *, zone)) != 0)
+		elog(ERROR, "timestamp out of range");
+	return psprintf("%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year, tm.tm_mon,
+					tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
 
 static void
-set_date(MsVerifyColumn *col, const MsColumn *column,
-		 const MsValuePolicies *policies, const char *source)
+set_date(MsVerifyColumn *col, const MsValuePolicies *policies)
 {
-	const char *format = column->kind == MS_KIND_DATE ?
-		"%Y-%m-%d" : "%Y-%m-%d %H:%i:%s.%f";
-	const char *rest = column->kind == MS_KIND_DATE ?
-		"-MM-DD" : "-MM-DD HH24:MI:SS.US";
-	const char *time = column->kind == MS_KIND_DATE ? "" : " 00:00:00.000000";
 	char	   *zero = "NULL";
 
-	if (policies->zero_date == MS_ZERO_DATE_EPOCH)
-		zero = psprintf("'1970-01-01%s'", time);
-	else if (policies->zero_date == MS_ZERO_DATE_MINUS_INFINITY)
+	if (policies->zero_date == MS_ZERO_DATE_ERROR)
+		return;
+	if (policies->zero_date == MS_ZERO_DATE_MINUS_INFINITY)
 		zero = "'-infinity'";
-	else if (policies->zero_date == MS_ZERO_DATE_ERROR)
-		zero = psprintf("DATE_FORMAT(%s, '%s')", source, format);
-	col->raw = psprintf("CAST(%s AS CHAR)", source);
-	col->policy = expand("NOT " REAL_DATE, source);
-	col->source = psprintf("IF(%s, DATE_FORMAT(%s, '%s'), %s)",
-						   expand(REAL_DATE, source), source, format, zero);
-	col->target = expand(psprintf("CASE WHEN $ = '-infinity' THEN '-infinity' ELSE " TARGET_YEAR
-								  " || pg_catalog.to_char($, '%s') END", rest),
-						 col->target);
+	else if (policies->zero_date == MS_ZERO_DATE_EPOCH && col->kind == MS_KIND_DATE)
+		zero = "'1970-01-01'";
+	else if (policies->zero_date == MS_ZERO_DATE_EPOCH)
+	{
+		static const char fraction[] = ".000000";
+
+		zero = psprintf("'%s%.*s'",
+						col->zone ? local_epoch(col->zone) : "1970-01-01 00:00:00",
+						col->fsp > 0 ? col->fsp + 1 : 0, fraction);
+	}
+	col->raw = psprintf("CAST(%s AS CHAR)", col->source);
+	col->policy = expand("NOT " REAL_DATE, col->source);
+	col->source = expand(psprintf("IF(" REAL_DATE ", CAST($ AS CHAR), %s)", zero),
+						 col->source);
 }
 
 /* ------------------------------------------------------------------------
@@ -129,59 +164,72 @@ is_large(const MsSourceColumn *source)
 	return strstr(source->data_type, "text") || strstr(source->data_type, "blob");
 }
 
+/* Is the column's text UTF-8 as it is? */
+static bool
+is_utf8(const MsSourceColumn *source)
+{
+	return source->charset &&
+		(strcmp(source->charset, "utf8mb4") == 0 ||
+		 strcmp(source->charset, "utf8mb3") == 0 ||
+		 strcmp(source->charset, "utf8") == 0 ||
+		 strcmp(source->charset, "ascii") == 0);
+}
+
 static void
 set_text(MsVerifyColumn *col, const MsSourceColumn *source,
 		 const MsValuePolicies *policies)
 {
-	char	   *text = psprintf("CONVERT(%s USING utf8mb4)", col->source);
+	/* labels and numbers are in one charset or other, text in its own */
+	char	   *text = is_utf8(source) ? col->source :
+		psprintf("CONVERT(%s USING utf8mb4)", col->source);
 
 	col->free_text = true;
+	col->digest = is_large(source);
+	col->replaces = policies->untranslatable == MS_UNTRANSLATABLE_REPLACE;
 	if (policies->nul_byte != MS_NUL_BYTE_ERROR)
 	{
-		col->policy = psprintf("LOCATE('00', HEX(%s)) > 0 AND LOCATE(CHAR(0), BINARY %s) > 0",
-							   text, text);
+		col->policy = psprintf("LOCATE(CHAR(0), BINARY %s) > 0", text);
 		col->raw = psprintf("HEX(%s)", text);
-		text = psprintf("REPLACE(%s COLLATE utf8mb4_bin, CHAR(0), %s)", text,
+		text = psprintf("REPLACE(%s COLLATE utf8mb4_bin, CHAR(0), %s)",
+						psprintf("CONVERT(%s USING utf8mb4)", col->source),
 						policies->nul_byte == MS_NUL_BYTE_STRIP ? "''" :
 						GetDatabaseEncoding() == PG_UTF8 ?
 						"_utf8mb4 X'EFBFBD'" : "'?'");
 	}
 	col->source = text;
-	col->target = psprintf("(%s)::pg_catalog.text", col->target);
-	if (is_large(source))
-	{
-		col->source_hashed = psprintf("MD5(%s)", col->source);
-		col->target_hashed = GetDatabaseEncoding() == PG_UTF8 ?
-			psprintf("pg_catalog.md5(%s)", col->target) :
-			psprintf("pg_catalog.md5(pg_catalog.convert_to(%s, 'UTF8'))", col->target);
-	}
 }
 
+/* Bytes are shown in hexadecimal. */
 static void
-set_bytes(MsVerifyColumn *col, Oid typid)
+set_bytes(MsVerifyColumn *col)
 {
-	if (typid == BYTEAOID)
+	if (col->typid != UUIDOID)
 	{
-		col->source_hashed = psprintf("MD5(%s)", col->source);
-		col->target_hashed = psprintf("pg_catalog.md5(%s)", col->target);
-		col->target = psprintf("pg_catalog.encode(%s, 'hex')", col->target);
+		col->digest = true;
+		/* MD5 of the bytes, in whatever character set they may be */
+		col->hashed = psprintf("MD5(CAST(%s AS BINARY))", col->source);
 	}
-	else if (typid == UUIDOID)
-		col->target = psprintf("pg_catalog.replace((%s)::pg_catalog.text, '-', '')",
-							   col->target);
-	else
-		col->skipped = true;
 	col->source = psprintf("LOWER(HEX(%s))", col->source);
 }
 
 static void
-set_address(MsVerifyColumn *col, Oid typid)
+set_document(MsVerifyColumn *col, const MsSourceColumn *source,
+			 const MsValuePolicies *policies)
 {
-	col->source = psprintf("LOWER(HEX(CAST(%s AS BINARY)))", col->source);
-	col->target = expand("pg_catalog.encode(pg_catalog.substring(pg_catalog.inet_send($), 5), 'hex') ||"
-						 " CASE WHEN pg_catalog.masklen($) IN (32, 128) THEN '' ELSE ' net' END",
-						 col->target);
-	col->skipped = typid != INETOID;
+	if (col->typid == BYTEAOID)
+	{
+		set_bytes(col);
+		return;
+	}
+	if (col->typid == UUIDOID)
+	{
+		col->source = psprintf("LOWER(REPLACE(REPLACE(REPLACE(CONVERT(%s USING utf8mb4), '-', ''), '{', ''), '}', ''))",
+							   col->source);
+		return;
+	}
+	set_text(col, source, policies);
+	if (col->typid == JSONBOID)
+		col->fetched = col->digest = true;
 }
 
 /* PostGIS's form: the SRID behind the type, which has a flag for it. */
@@ -193,54 +241,6 @@ set_geometry(MsVerifyColumn *col)
 						 " REGEXP_REPLACE(LPAD(HEX(ST_SRID($)), 8, '0'),"
 						 " '(..)(..)(..)(..)', '\\\\4\\\\3\\\\2\\\\1'),"
 						 " SUBSTR(HEX(ST_AsWKB($)), 11))))", col->source);
-	col->target = psprintf("pg_catalog.encode(%s, 'hex')", col->target);
-}
-
-static void
-set_vector(MsVerifyColumn *col)
-{
-	col->source = psprintf("LOWER(HEX(%s))", col->source);
-	col->target = expand("CASE WHEN $ IS NOT NULL THEN (SELECT coalesce(pg_catalog.string_agg("
-						 "pg_catalog.substr(h, 7, 2) || pg_catalog.substr(h, 5, 2) ||"
-						 " pg_catalog.substr(h, 3, 2) || pg_catalog.substr(h, 1, 2), '' ORDER BY o), '')"
-						 " FROM (SELECT o, pg_catalog.encode(pg_catalog.float4send(e), 'hex') AS h"
-						 " FROM pg_catalog.unnest($) WITH ORDINALITY AS u (e, o)) AS v) END",
-						 col->target);
-}
-
-/* ------------------------------------------------------------------------
- * Numbers
- * ------------------------------------------------------------------------
- */
-
-static void
-set_number(MsVerifyColumn *col, const MsColumn *column, Oid typid)
-{
-	/* + 0 because ZEROFILL is only a way of showing the number */
-	if (typid == BOOLOID)
-	{
-		if (column->kind != MS_KIND_BIT)
-			col->policy = psprintf("%s NOT IN (0, 1)", col->source);
-		col->raw = psprintf("%s + 0", col->source);
-		col->source = psprintf("(%s + 0 <> 0)", col->source);
-		col->target = psprintf("(%s)::pg_catalog.int4", col->target);
-	}
-	else if (column->kind == MS_KIND_YEAR && column->length == 2)
-		col->source = expand("($ + IF($ + 0 < 70, 2000, 1900))", col->source);
-	else if (column->kind == MS_KIND_BIT && (typid == BITOID || typid == VARBITOID))
-		col->source = psprintf("LPAD(BIN(%s + 0), %u, '0')", col->source,
-							   column->length);
-	else
-		col->source = psprintf("(%s + 0)", col->source);
-
-	if (typid == NUMERICOID)
-		col->target = expand(psprintf("CASE WHEN $ = pg_catalog.round($, %d)"
-									  " THEN pg_catalog.round($, %d) ELSE $ END",
-									  column->scale, column->scale), col->target);
-	else if (typid == FLOAT8OID || typid == FLOAT4OID)
-		col->target = psprintf("(%s)::pg_catalog.int8", col->target);
-	col->target = psprintf("(%s)::pg_catalog.text", col->target);
-	col->source = psprintf("CAST(%s AS CHAR)", col->source);
 }
 
 /* ------------------------------------------------------------------------
@@ -248,86 +248,96 @@ set_number(MsVerifyColumn *col, const MsColumn *column, Oid typid)
  * ------------------------------------------------------------------------
  */
 
-/*
- * How to compare a column with its target.
- */
-MsVerifyColumn *
-ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
-				 const MsValuePolicies *policies)
+static void
+set_kind(MsVerifyColumn *col, const MsSourceColumn *source,
+		 const MsValuePolicies *policies)
 {
-	MsVerifyColumn *col = palloc0(sizeof(MsVerifyColumn));
-	MsColumn	column = {0};
-	char	   *name = ms_wire_quote_identifier(source->name);
-
-	typid = getBaseType(typid);
-	ms_typemap_init_column(&column, source);
-	col->name = source->name;
-	col->source = name;
-	col->target = (char *) quote_identifier(source->name);
-	switch (column.kind)
+	switch (col->kind)
 	{
 		case MS_KIND_INT:
 		case MS_KIND_UINT:
 		case MS_KIND_YEAR:
 		case MS_KIND_DECIMAL:
 		case MS_KIND_BIT:
-			set_number(col, &column, typid);
+			set_number(col, source);
 			break;
 		case MS_KIND_FLOAT:
 		case MS_KIND_DOUBLE:
-			col->source = source_float(name);
-			col->target = target_float(col->target);
+			set_float(col);
 			break;
 		case MS_KIND_DATE:
 		case MS_KIND_DATETIME:
 		case MS_KIND_TIMESTAMP:
-			if (typid == DATEOID || typid == TIMESTAMPOID || typid == TIMESTAMPTZOID)
-				set_date(col, &column, policies, name);
-			else
-				set_text(col, source, policies);
+			if (!is_text_type(col->typid))
+				set_date(col, policies);
 			break;
 		case MS_KIND_TIME:
-			col->source = psprintf("CAST(CAST(TIME_TO_SEC(%s) AS DECIMAL(20,6)) AS CHAR)", name);
-			col->target = psprintf("extract(epoch from %s)::pg_catalog.numeric(20,6)::pg_catalog.text",
-								   col->target);
-			break;
-		case MS_KIND_SET:
-			if (typid == TEXTARRAYOID)
-				col->target = psprintf("pg_catalog.array_to_string(%s, ',')", col->target);
-			set_text(col, source, policies);
+			if (!is_text_type(col->typid))
+				col->source = psprintf("CAST(TIME_TO_SEC(%s) AS DECIMAL(20,6))",
+									   col->source);
 			break;
 		case MS_KIND_TEXT:
-		case MS_KIND_ENUM:
 		case MS_KIND_JSON:
+			set_document(col, source, policies);
+			break;
+		case MS_KIND_ENUM:
+		case MS_KIND_SET:
 			set_text(col, source, policies);
-			/* jsonb keeps the meaning, not the text */
-			col->skipped = typid == JSONBOID || typid == BYTEAOID;
 			break;
 		case MS_KIND_UUID:
-			col->source = psprintf("CAST(%s AS CHAR)", name);
-			col->target = psprintf("(%s)::pg_catalog.text", col->target);
+			col->source = psprintf("CAST(%s AS CHAR)", col->source);
 			break;
 		case MS_KIND_BYTES:
-			set_bytes(col, typid);
+			set_bytes(col);
 			break;
 		case MS_KIND_INET4:
 		case MS_KIND_INET6:
-			set_address(col, typid);
+			col->source = psprintf("LOWER(HEX(CAST(%s AS BINARY)))", col->source);
 			break;
 		case MS_KIND_GEOMETRY:
 			set_geometry(col);
 			break;
 		case MS_KIND_VECTOR:
-			set_vector(col);
+			col->source = psprintf("LOWER(HEX(%s))", col->source);
 			break;
 	}
-	if (col->source_hashed == NULL)
-	{
-		col->source_hashed = col->source;
-		col->target_hashed = col->target;
-	}
+}
+
+/*
+ * How to compare a column with its target.  source is bound to its options.
+ */
+MsVerifyColumn *
+ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
+				 const MsSubscriptionOptions *options)
+{
+	const MsColumnOptions *own = ms_typemap_column_options(source, options);
+	MsVerifyColumn *col = palloc0(sizeof(MsVerifyColumn));
+	MsColumn	column;
+
+	ms_typemap_init_column(&column, source);
+	col->name = pstrdup(ms_typemap_target_name(source));
+	col->kind = column.kind;
+	col->typid = getBaseType(typid);
+	col->length = column.length;
+	col->fsp = column.fsp;
+	col->scale = column.scale;
+	if (col->typid == TIMESTAMPTZOID && col->kind == MS_KIND_DATETIME)
+		col->zone = own->zone ? pg_tzset(own->zone) : NULL;
+	col->source = ms_wire_quote_identifier(source->name);
+	set_kind(col, source, &own->policies);
+
+	if (col->hashed)
+		col->hashed = psprintf("IFNULL(%s, 'N')", col->hashed);
+	else if (col->digest)
+		col->hashed = psprintf("IFNULL(MD5(BINARY %s), 'N')", col->source);
+	else if (col->free_text)
+		/* CONCAT_WS leaves out the NULL */
+		col->hashed = psprintf("IFNULL(LENGTH(%s), 'N'), BINARY %s",
+							   col->source, col->source);
+	else if (source->nullable || col->policy)
+		col->hashed = psprintf("IFNULL(%s, 'N')", col->source);
 	else
-		col->free_text = false;
+		col->hashed = col->source;
 	if (col->raw == NULL)
 		col->raw = col->source;
 	else if (col->policy)
@@ -337,39 +347,26 @@ ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
 
 /*
  * The columns (of MsVerifyColumn *) as one text that is different for
- * different values.
+ * different values, but for those that are fetched.
  */
 char *
-ms_verify_row_text(List *columns, bool on_source)
+ms_verify_row_text(List *columns)
 {
 	StringInfoData buf;
 	ListCell   *lc;
-	int			n = 0;
+	bool		empty = true;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, on_source ? "CONCAT(" : "(");
+	appendStringInfoString(&buf, "CONCAT_WS(';'");
 	foreach(lc, columns)
 	{
 		MsVerifyColumn *col = lfirst(lc);
-		const char *value = on_source ? col->source_hashed : col->target_hashed;
 
-		if (col->skipped)
+		if (col->fetched)
 			continue;
-		if (n++ > 0)
-			appendStringInfoString(&buf, on_source ? ", " : " || ");
-		if (on_source && col->free_text)
-			appendStringInfo(&buf, "IFNULL(CONCAT(CHAR_LENGTH(%s), ':', %s), 'N;')",
-							 value, value);
-		else if (on_source)
-			appendStringInfo(&buf, "IFNULL(CONCAT(%s, ';'), 'N;')", value);
-		else if (col->free_text)
-			appendStringInfo(&buf, "coalesce(pg_catalog.length(%s) || ':' || %s, 'N;')",
-							 value, value);
-		else
-			appendStringInfo(&buf, "coalesce(%s || ';', 'N;')", value);
+		appendStringInfo(&buf, ", %s", col->hashed);
+		empty = false;
 	}
-	if (n == 0)
-		appendStringInfoString(&buf, "''");
-	appendStringInfoChar(&buf, ')');
+	appendStringInfoString(&buf, empty ? ", '')" : ")");
 	return buf.data;
 }

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "access/xact.h"
@@ -687,6 +688,45 @@ MsResult *
 ms_wire_query_end(MsWire *wire, const char *sql)
 {
 	return take_result(run_query(wire, sql, true));
+}
+
+/* Has the answer to a query that was begun begun to come? */
+bool
+ms_wire_is_readable(MsWire *wire)
+{
+	struct pollfd event = {mysql_get_socket(wire->mysql), POLLIN, 0};
+
+	return poll(&event, 1, 0) > 0;
+}
+
+/*
+ * Wait until one of the connections where something is begun (busy is not
+ * NULL) is readable, or the latch is set.
+ */
+void
+ms_wire_wait_any(MsWire **wires, const void *const *busy, int n,
+				 long timeout_ms)
+{
+	WaitEventSet *set = create_wait_event_set_compat(CurrentMemoryContext, n + 2);
+	WaitEvent	event;
+
+	PG_TRY();
+	{
+		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		for (int i = 0; i < n; i++)
+			if (busy[i])
+				AddWaitEventToSet(set, WL_SOCKET_READABLE,
+								  mysql_get_socket(wires[i]->mysql), NULL, NULL);
+		(void) WaitEventSetWait(set, timeout_ms, &event, 1, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	PG_FINALLY();
+	{
+		FreeWaitEventSet(set);
+	}
+	PG_END_TRY();
 }
 
 /*

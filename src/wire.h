@@ -52,6 +52,9 @@ extern const char *ms_wire_server_version(MsWire *wire);
 extern MsResult *ms_wire_query(MsWire *wire, const char *sql);
 extern void ms_wire_query_begin(MsWire *wire, const char *sql);
 extern MsResult *ms_wire_query_end(MsWire *wire, const char *sql);
+extern bool ms_wire_is_readable(MsWire *wire);
+extern void ms_wire_wait_any(MsWire **wires, const void *const *busy, int n,
+							 long timeout_ms);
 extern char *ms_wire_query_value(MsWire *wire, const char *sql);
 extern void ms_wire_exec(MsWire *wire, const char *sql);
 extern char *ms_wire_quote_literal(const char *text);
