@@ -408,6 +408,21 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'ms_live_copies'
 LANGUAGE C STRICT VOLATILE;
 
+-- Tables being verified: a row per session that does.
+CREATE FUNCTION mariadb_sync._live_verifies(
+	OUT subid integer,
+	OUT pid integer,
+	OUT source_db text,
+	OUT source_table text,
+	OUT rows_total bigint,
+	OUT rows_done bigint,
+	OUT chunks_total bigint,
+	OUT chunks_done bigint,
+	OUT started_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'ms_live_verifies'
+LANGUAGE C STRICT VOLATILE;
+
 -- For tests of the value decoders: a value's bytes as the binlog (dialect
 -- 'image') or the client protocol (dialect 'protocol') carries them, as the
 -- text of the default target type.  wire_type and wire_meta are the bytes of
@@ -525,14 +540,34 @@ SELECT s.name AS subscription,
 									   ELSE greatest(t.rows_total, o.done) END AS total) d
 	   CROSS JOIN LATERAL (SELECT nullif(extract(epoch FROM
 								  coalesce(t.copy_ended_at, clock_timestamp())
-								  - t.copy_started_at), 0) AS elapsed) r;
+								  - t.copy_started_at), 0) AS elapsed) r
+UNION ALL
+SELECT s.name,
+	   v.source_db || '.' || v.source_table,
+	   t.relid,
+	   'verifying',
+	   v.rows_total,
+	   v.rows_done,
+	   NULL,
+	   v.chunks_total,
+	   v.chunks_done,
+	   round((v.rows_done / e.elapsed)::numeric, 1),
+	   CASE WHEN v.rows_done > 0
+			THEN make_interval(secs => (v.rows_total - v.rows_done) * e.elapsed / v.rows_done)
+	   END
+  FROM mariadb_sync._live_verifies() v
+	   JOIN mariadb_sync.subscription s USING (subid)
+	   JOIN mariadb_sync.subscription_table t USING (subid, source_db, source_table)
+	   CROSS JOIN LATERAL (SELECT nullif(extract(epoch FROM
+								  clock_timestamp() - v.started_at), 0) AS elapsed) e;
 
 ---------------------------------------------------------------------------
 -- Privileges: nothing for PUBLIC but looking at the views
 ---------------------------------------------------------------------------
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA mariadb_sync FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mariadb_sync._live(), mariadb_sync._live_copies() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION mariadb_sync._live(), mariadb_sync._live_copies(),
+	mariadb_sync._live_verifies() TO pg_monitor;
 GRANT USAGE ON SCHEMA mariadb_sync TO pg_monitor;
 GRANT SELECT ON mariadb_sync.pg_stat_mariadb_sync,
 	mariadb_sync.pg_stat_mariadb_sync_tables,

@@ -16,6 +16,7 @@
 
 PG_FUNCTION_INFO_V1(ms_live);
 PG_FUNCTION_INFO_V1(ms_live_copies);
+PG_FUNCTION_INFO_V1(ms_live_verifies);
 
 /* columns of _live() before and after the counters */
 #define LIVE_COLUMNS_BEFORE 12
@@ -24,6 +25,7 @@ PG_FUNCTION_INFO_V1(ms_live_copies);
 	(LIVE_COLUMNS_BEFORE + MS_NUM_COUNTERS + LIVE_COLUMNS_AFTER)
 
 #define COPY_COLUMNS 7
+#define VERIFY_COLUMNS 9
 
 /* A row being filled from left to right. */
 typedef struct RowBuilder
@@ -163,6 +165,34 @@ ms_live_copies(PG_FUNCTION_ARGS)
 		add_value(&row, Int64GetDatum(task->bytes_done),
 				  task->phase == MS_COPY_PHASE_CONSTRAINTS);
 		Assert(row.n == COPY_COLUMNS);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
+							 row.nulls);
+	}
+	return (Datum) 0;
+}
+
+Datum
+ms_live_verifies(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, ms_shmem_list_verifies(MyDatabaseId))
+	{
+		MsVerifyProgress *progress = lfirst(lc);
+		RowBuilder	row = {0};
+
+		add_value(&row, Int32GetDatum(progress->subid), false);
+		add_value(&row, Int32GetDatum((int32) progress->pid), false);
+		add_text(&row, progress->db);
+		add_text(&row, progress->table);
+		add_value(&row, Int64GetDatum(progress->rows_total), false);
+		add_value(&row, Int64GetDatum(progress->rows_done), false);
+		add_value(&row, Int64GetDatum(progress->chunks_total), false);
+		add_value(&row, Int64GetDatum(progress->chunks_done), false);
+		add_time(&row, progress->started_at);
+		Assert(row.n == VERIFY_COLUMNS);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);
 	}

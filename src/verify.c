@@ -206,8 +206,7 @@ describe_table(Verify *v, MsSubTable *sub)
 	check->estimate = ((MsSourceTable *) linitial(tables))->rows_estimate;
 	index = ms_source_table_key(linitial(tables));
 	check->key_names = index ? index->columns : NIL;
-	check->table = ms_verify_describe(v->sub, &v->options, sub, check->key_names,
-									  check->estimate);
+	check->table = ms_verify_describe(v->sub, &v->options, sub, check->key_names);
 	return check;
 }
 

@@ -78,6 +78,7 @@ typedef struct MsVerifyTable
 typedef struct MsVerifyRow
 {
 	TupleTableSlot *slot;
+	int			bucket;
 	uint8		key[MS_DIGEST_LEN];
 	uint8		hash[MS_DIGEST_LEN];
 } MsVerifyRow;
@@ -88,6 +89,7 @@ typedef void (*MsVerifyRowFn) (void *arg, const MsVerifyTable *table,
 /* A row of the source, read one by one. */
 typedef struct MsVerifySourceRow
 {
+	int			bucket;
 	uint8		key[MS_DIGEST_LEN];
 	uint8		hash[MS_DIGEST_LEN];
 	bool		policy;			/* a policy changes a value of it */
@@ -114,7 +116,8 @@ extern char *ms_verify_row_text(List *columns);
 extern MsVerifyTable *ms_verify_describe(const MsSubscription *sub,
 										 const MsSubscriptionOptions *options,
 										 MsSubTable *subtable,
-										 List *key_names, int64 estimate);
+										 List *key_names);
+extern void ms_verify_set_buckets(MsVerifyTable *table, int nbuckets);
 
 /* verify_source.c */
 extern char *ms_verify_source_sums_sql(const MsVerifyTable *table,
@@ -134,9 +137,10 @@ extern void ms_verify_source_scan_sums(MsWire *wire,
 extern char *ms_verify_cell(MsVerifyColumn *col, TupleTableSlot *slot);
 extern char *ms_verify_fetched_cell(const MsVerifyColumn *col,
 									const char *text);
+extern int	ms_verify_bucket(const MsVerifyTable *table, const char *text,
+							 size_t len);
 extern void ms_verify_digest(const char *data, size_t len, uint8 *digest);
 extern uint64 ms_verify_hash_number(const uint8 *digest);
-extern int	ms_verify_bucket(const MsVerifyTable *table, const uint8 *key);
 extern bool ms_verify_explained(const MsVerifyColumn *col, const char *source,
 								const char *target);
 extern void ms_verify_scan(const MsVerifyTable *table, const char *condition,

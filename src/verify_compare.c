@@ -2,10 +2,11 @@
  * verify_compare.c - comparing a table, part by part.
  *
  * A table with a whole-number key is cut into ranges of it; each is a part
- * whose sums are compared by themselves.  Of any other table the rows are dealt
- * into buckets by a hash of their key, as the two servers need not agree on an
- * order of texts; both sides are read in pieces of their own choice, whose sums
- * by bucket are added up and compared at the end.
+ * whose sums are compared by themselves.  Of any other table both sides are
+ * read in pieces of their own choice, as the two servers need not agree on an
+ * order of texts, and the sums are compared at the end.  If they differ, that
+ * is done once more with the rows dealt into buckets by their key's text, which
+ * tells where to look.
  *
  * The pieces of the source are asked for on several connections at a time, and
  * workers scan the target's (verify_pool.c).  All that is found to differ is
@@ -29,6 +30,9 @@
 /* rows of a part, and of one when the rate is limited */
 #define PART_ROWS		20000
 #define SLOW_PART_ROWS	1000
+/* rows of a bucket, and how many buckets there can be */
+#define BUCKET_ROWS		10000
+#define MAX_BUCKETS		10000
 /* blocks of the target in a piece */
 #define PIECE_BLOCKS	1024
 /* rows whose keys are compared at a time where parts are buckets */
@@ -548,8 +552,6 @@ look_at_buckets(Comparison *c)
 
 	for (int i = 0; i < c->table->nbuckets; i++)
 	{
-		c->check->source_rows += c->source_sums[i].rows;
-		c->check->target_rows += c->target_sums[i].rows;
 		differing[i] = !same_sums(&c->source_sums[i], &c->target_sums[i]);
 		changed[i] = c->source_sums[i].policies > 0;
 	}
@@ -557,6 +559,37 @@ look_at_buckets(Comparison *c)
 		ms_verify_compare_keys(c->v, c->check, part);
 	while ((part = take_buckets(c, changed)) != NULL)
 		ms_verify_record_policies(c->v, c->check, part);
+}
+
+/* Ask both sides for everything, in nbuckets buckets if not by ranges. */
+static void
+pass(Comparison *c, int nbuckets)
+{
+	c->source_jobs = c->target_jobs = NIL;
+	c->next_source = c->next_target = c->done = 0;
+	ms_verify_set_buckets(c->table, nbuckets);
+	if (c->v->pool)
+		ms_verify_pool_describe(c->v->pool, c->check);
+	cut(c);
+	add_up(c);
+}
+
+static void
+compare_in_buckets(Comparison *c)
+{
+	int64		rows;
+
+	pass(c, 1);
+	c->check->source_rows = c->source_sums[0].rows;
+	c->check->target_rows = c->target_sums[0].rows;
+	report(c);
+	if (same_sums(&c->source_sums[0], &c->target_sums[0]) &&
+		c->source_sums[0].policies == 0)
+		return;
+	rows = Max(c->check->source_rows, c->check->target_rows);
+	if (rows > BUCKET_ROWS)
+		pass(c, (int) Min(rows / BUCKET_ROWS + 1, MAX_BUCKETS));
+	look_at_buckets(c);
 }
 
 void
@@ -579,17 +612,14 @@ ms_verify_compare(Verify *v, TableCheck *check)
 	c.progress.started_at = c.started_at;
 
 	ms_catalog_clear_differences(v->sub->name, check->table->name);
-	if (v->pool)
-	{
-		ms_verify_pool_describe(v->pool, check);
-		if (!v->resume)
-			ms_verify_pool_forget(v->pool, check);
-	}
-	cut(&c);
-	add_up(&c);
+	if (v->pool && !v->resume)
+		ms_verify_pool_forget(v->pool, check);
 	if (check->table->int_key)
+	{
+		pass(&c, 1);
 		look_at_ranges(&c);
+	}
 	else
-		look_at_buckets(&c);
+		compare_in_buckets(&c);
 	report(&c);
 }

@@ -48,9 +48,9 @@ find_entry(HTAB *entries, const uint8 *key)
 }
 
 static bool
-is_in_part(const Keys *keys, const MsVerifyTable *table, const uint8 *key)
+is_in_part(const Keys *keys, int bucket)
 {
-	return keys->buckets == NULL || keys->buckets[ms_verify_bucket(table, key)];
+	return keys->buckets == NULL || keys->buckets[bucket];
 }
 
 static void
@@ -60,7 +60,7 @@ count_source_row(void *arg, const MsVerifyTable *table,
 	Keys	   *keys = arg;
 	KeyEntry   *entry;
 
-	if (!is_in_part(keys, table, row->key))
+	if (!is_in_part(keys, row->bucket))
 		return;
 	entry = find_entry(keys->entries, row->key);
 	entry->source_count++;
@@ -73,7 +73,7 @@ count_target_row(void *arg, const MsVerifyTable *table, const MsVerifyRow *row)
 	Keys	   *keys = arg;
 	KeyEntry   *entry;
 
-	if (!is_in_part(keys, table, row->key))
+	if (!is_in_part(keys, row->bucket))
 		return;
 	entry = find_entry(keys->entries, row->key);
 	entry->target_count++;

@@ -149,7 +149,7 @@ ms_verify_pool_describe(MsVerifyPool *pool, const TableCheck *check)
 		begin_message(&message, MS_VERIFY_TABLE);
 		ms_verify_send_text(&message, check->table->sub->source_db);
 		ms_verify_send_text(&message, check->table->sub->source_table);
-		pq_sendint64(&message, check->estimate);
+		pq_sendint32(&message, check->table->nbuckets);
 		pq_sendint32(&message, list_length(check->key_names));
 		foreach(lc, check->key_names)
 			ms_verify_send_text(&message, lfirst(lc));

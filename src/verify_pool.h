@@ -23,7 +23,7 @@ typedef struct MsVerifySegment
 typedef enum MsVerifyMessage
 {
 	/* to a worker */
-	MS_VERIFY_TABLE,			/* db, table, estimate, names of the key */
+	MS_VERIFY_TABLE,			/* db, table, buckets, names of the key */
 	MS_VERIFY_SCAN,				/* condition */
 	MS_VERIFY_FORGET,			/* db, table */
 	MS_VERIFY_RECORD,			/* lower, upper, rows, GTID */

@@ -36,7 +36,7 @@ ms_verify_source_sums_sql(const MsVerifyTable *table, const char *condition)
 
 	return psprintf("SELECT %s, COUNT(*), CAST(SUM(CAST(CONV(LEFT(%s, 15), 16, 10) AS UNSIGNED)) AS CHAR),"
 					" %s%s%s FROM %s WHERE %s%s",
-					single ? "0" : table->source_bucket, table->source_hash,
+					table->source_bucket, table->source_hash,
 					table->policy ? "SUM(" : "0",
 					table->policy ? table->policy : "",
 					table->policy ? ")" : "",
@@ -125,6 +125,18 @@ parse_digest(const Field *field, uint8 *digest)
 	(void) hex_decode(field->data, field->len, (char *) digest);
 }
 
+static int
+parse_bucket(const MsVerifyTable *table, const Field *field)
+{
+	int			bucket = 0;
+
+	for (size_t i = 0; field->data && i < field->len && i < 9; i++)
+		bucket = bucket * 10 + (field->data[i] - '0');
+	if (bucket < 0 || bucket >= table->nbuckets)
+		bad_row();
+	return bucket;
+}
+
 static char *
 column_sql(const MsVerifyColumn *col, MsVerifyCells cells)
 {
@@ -135,10 +147,10 @@ column_sql(const MsVerifyColumn *col, MsVerifyCells cells)
 		psprintf("CAST(%s AS CHAR)", sql);
 }
 
-/* The MD5 of a row with the columns that are fetched. */
+/* The MD5 of a row with the columns that are fetched; its bucket without a key. */
 static void
 digest_fetched(const MsVerifyTable *table, const Field *text,
-			   const Field *fetched, uint8 *digest)
+			   const Field *fetched, MsVerifySourceRow *row)
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -168,7 +180,9 @@ digest_fetched(const MsVerifyTable *table, const Field *text,
 		first = false;
 		fetched++;
 	}
-	ms_verify_digest(buf.data, buf.len, digest);
+	ms_verify_digest(buf.data, buf.len, row->hash);
+	if (table->key == NIL)
+		row->bucket = ms_verify_bucket(table, buf.data, buf.len);
 }
 
 static void
@@ -202,7 +216,7 @@ ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
 	MemoryContext cxt = AllocSetContextCreate(caller, "mariadb_sync verify source row",
 											  ALLOCSET_DEFAULT_SIZES);
 	StringInfoData sql;
-	int			nfields = 3;
+	int			nfields = 4;
 	int			first_cell;
 	Field	   *fields;
 	MsVerifySourceRow source = {0};
@@ -211,11 +225,11 @@ ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
 	ListCell   *lc;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s, %s, CAST(%s%s%s AS CHAR)",
+	appendStringInfo(&sql, "SELECT %s, %s, CAST(%s%s%s AS CHAR), CAST(%s AS CHAR)",
 					 table->source_key,
 					 table->fetches ? table->source_text : table->source_hash,
 					 table->policy ? "(" : "", table->policy ? table->policy : "0",
-					 table->policy ? ")" : "");
+					 table->policy ? ")" : "", table->source_bucket);
 	if (table->fetches)
 		foreach(lc, table->columns)
 		{
@@ -243,8 +257,9 @@ ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
 	{
 		split_row(data, len, fields, nfields);
 		MemoryContextSwitchTo(cxt);
+		source.bucket = parse_bucket(table, &fields[3]);
 		if (table->fetches)
-			digest_fetched(table, &fields[1], &fields[3], source.hash);
+			digest_fetched(table, &fields[1], &fields[4], &source);
 		else
 			parse_digest(&fields[1], source.hash);
 		if (table->key)
@@ -266,7 +281,7 @@ static void
 add_row(void *arg, const MsVerifyTable *table, const MsVerifySourceRow *row)
 {
 	MsVerifySum *sums = arg;
-	MsVerifySum *sum = &sums[table->int_key ? 0 : ms_verify_bucket(table, row->key)];
+	MsVerifySum *sum = &sums[row->bucket];
 
 	sum->rows++;
 	sum->hashes += ms_verify_hash_number(row->hash);

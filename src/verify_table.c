@@ -12,10 +12,6 @@
 #include "typemap.h"
 #include "verify.h"
 
-/* rows of a bucket, and how many buckets there can be */
-#define BUCKET_ROWS		10000
-#define MAX_BUCKETS		10000
-
 static void
 bind_functions(MsVerifyColumn *col)
 {
@@ -133,14 +129,24 @@ describe_key(MsVerifyTable *table, List *sources, List *names)
 	}
 }
 
+/* Into how many buckets the rows are dealt by the text of their key. */
+void
+ms_verify_set_buckets(MsVerifyTable *table, int nbuckets)
+{
+	table->nbuckets = nbuckets;
+	table->source_bucket = nbuckets == 1 ? "0" :
+		psprintf("CRC32(%s) MOD %d",
+				 ms_verify_row_text(table->key ? table->key : table->columns),
+				 nbuckets);
+}
+
 /*
- * key_names are the source's columns that are its key, NIL if it has none;
- * estimate is about how many rows it has.
+ * key_names are the source's columns that are its key, NIL if it has none.
  */
 MsVerifyTable *
 ms_verify_describe(const MsSubscription *sub,
 				   const MsSubscriptionOptions *options, MsSubTable *subtable,
-				   List *key_names, int64 estimate)
+				   List *key_names)
 {
 	MsVerifyTable *table = palloc0(sizeof(MsVerifyTable));
 	List	   *sources = ms_source_columns_from_jsonb(subtable->source_schema);
@@ -153,15 +159,11 @@ ms_verify_describe(const MsSubscription *sub,
 							 ms_wire_quote_identifier(subtable->source_table));
 	describe_columns(table, sources, options);
 	describe_key(table, sources, key_names);
-	table->nbuckets = table->int_key ? 1 :
-		(int) Min(Max(1, estimate / BUCKET_ROWS), MAX_BUCKETS);
-
 	table->source_text = ms_verify_row_text(table->columns);
 	table->source_hash = psprintf("MD5(%s)", table->source_text);
 	table->source_key = table->source_hash;
 	if (table->key)
 		table->source_key = psprintf("MD5(%s)", ms_verify_row_text(table->key));
-	table->source_bucket = psprintf("CAST(CONV(LEFT(%s, 7), 16, 10) AS SIGNED) MOD %d",
-									table->source_key, table->nbuckets);
+	ms_verify_set_buckets(table, 1);
 	return table;
 }

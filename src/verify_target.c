@@ -11,6 +11,7 @@
 #include <math.h>
 /* for AF_INET, by which PostgreSQL tells inet values apart */
 #include <sys/socket.h>
+#include <zlib.h>
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -515,14 +516,13 @@ ms_verify_hash_number(const uint8 *digest)
 	return pg_ntoh64(bits) >> 4;
 }
 
-/* Into which bucket the MD5 of a key is dealt: by its first 28 bits. */
+/* Into which bucket a key's text is dealt. */
 int
-ms_verify_bucket(const MsVerifyTable *table, const uint8 *key)
+ms_verify_bucket(const MsVerifyTable *table, const char *text, size_t len)
 {
-	uint32		bits;
-
-	memcpy(&bits, key, sizeof(bits));
-	return (int) ((pg_ntoh32(bits) >> 4) % table->nbuckets);
+	if (table->nbuckets == 1)
+		return 0;
+	return (int) (crc32(0, (const Bytef *) text, len) % table->nbuckets);
 }
 
 /* What is appended is what MariaDB sees, which is UTF-8. */
@@ -589,8 +589,9 @@ append_column(MsVerifyColumn *col, StringInfo buf, TupleTableSlot *slot)
 		append_value(col, buf, value);
 }
 
+/* The text of columns of a row. */
 static void
-digest_columns(TargetScan *scan, List *columns, TupleTableSlot *slot, uint8 *digest)
+write_columns(TargetScan *scan, List *columns, TupleTableSlot *slot)
 {
 	ListCell   *lc;
 
@@ -601,23 +602,29 @@ digest_columns(TargetScan *scan, List *columns, TupleTableSlot *slot, uint8 *dig
 			appendStringInfoChar(&scan->text, ';');
 		append_column(lfirst(lc), &scan->text, slot);
 	}
-	ms_verify_digest(scan->text.data, scan->text.len, digest);
 }
 
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	TargetScan	   *scan = (TargetScan *) self;
+	const MsVerifyTable *table = scan->table;
 	MemoryContext oldcxt = MemoryContextSwitchTo(scan->row_cxt);
 	MsVerifyRow row;
 
 	row.slot = slot;
-	digest_columns(scan, scan->table->columns, slot, row.hash);
-	if (scan->table->key == NIL)
+	write_columns(scan, table->columns, slot);
+	ms_verify_digest(scan->text.data, scan->text.len, row.hash);
+	if (table->key == NIL)
 		memcpy(row.key, row.hash, MS_DIGEST_LEN);
-	else if (!scan->no_key)
-		digest_columns(scan, scan->table->key, slot, row.key);
-	scan->row(scan->arg, scan->table, &row);
+	else if (!scan->no_key || table->nbuckets > 1)
+	{
+		write_columns(scan, table->key, slot);
+		if (!scan->no_key)
+			ms_verify_digest(scan->text.data, scan->text.len, row.key);
+	}
+	row.bucket = ms_verify_bucket(table, scan->text.data, scan->text.len);
+	scan->row(scan->arg, table, &row);
 	MemoryContextSwitchTo(oldcxt);
 	MemoryContextReset(scan->row_cxt);
 	return true;
@@ -698,22 +705,18 @@ static void
 add_row(void *arg, const MsVerifyTable *table, const MsVerifyRow *row)
 {
 	MsVerifySum *sums = arg;
-	MsVerifySum *sum = &sums[table->int_key ? 0 : ms_verify_bucket(table, row->key)];
+	MsVerifySum *sum = &sums[row->bucket];
 
 	sum->rows++;
 	sum->hashes += ms_verify_hash_number(row->hash);
 }
 
-/*
- * Add the rows for which condition holds to sums, which is one for a table
- * with a whole-number key and else has table->nbuckets.
- */
+/* Add the rows for which condition holds to the sums, one for each bucket. */
 void
 ms_verify_scan_sums(const MsVerifyTable *table, const char *condition,
 					Snapshot snapshot, MsVerifySum *sums)
 {
-	/* whole numbers are counted by ranges */
-	run_scan(table, condition, snapshot, add_row, sums, table->int_key != NULL);
+	run_scan(table, condition, snapshot, add_row, sums, true);
 }
 
 /* ------------------------------------------------------------------------

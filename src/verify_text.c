@@ -108,10 +108,10 @@ set_number(MsVerifyColumn *col, const MsSourceColumn *source)
  * ------------------------------------------------------------------------
  */
 
-/* days that some month does not have are looked at closely */
+/* only days that some month does not have are looked at closely */
 #define REAL_DATE \
-	"(MONTH($) > 0 AND DAYOFMONTH($) > 0 AND (DAYOFMONTH($) <= 28 OR" \
-	" DAYOFMONTH($) <= DAYOFMONTH(LAST_DAY(CONCAT(LPAD(YEAR($), 4, '0'), '-', MONTH($), '-01')))))"
+	"(DAYOFMONTH($) BETWEEN 1 AND 28 AND MONTH($) > 0 OR MONTH($) > 0 AND DAYOFMONTH($) > 0 AND" \
+	" DAYOFMONTH($) <= DAYOFMONTH(LAST_DAY(CONCAT(LPAD(YEAR($), 4, '0'), '-', MONTH($), '-01'))))"
 
 /* What 1970-01-01 in UTC is by the clock of a zone. */
 static char *
@@ -149,7 +149,7 @@ set_date(MsVerifyColumn *col, const MsValuePolicies *policies)
 	}
 	col->raw = psprintf("CAST(%s AS CHAR)", col->source);
 	col->policy = expand("NOT " REAL_DATE, col->source);
-	col->source = expand(psprintf("IF(" REAL_DATE ", CAST($ AS CHAR), %s)", zero),
+	col->source = expand(psprintf("IF(" REAL_DATE ", $, %s)", zero),
 						 col->source);
 }
 

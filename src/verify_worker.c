@@ -48,7 +48,7 @@ describe_table(VerifyWorker *worker, StringInfo message)
 {
 	const char *db = pq_getmsgrawstring(message);
 	const char *name = pq_getmsgrawstring(message);
-	int64		estimate = pq_getmsgint64(message);
+	int			nbuckets = pq_getmsgint(message, 4);
 	List	   *key_names = NIL;
 	MsSubscriptionOptions options;
 	MsSubTable *subtable;
@@ -65,8 +65,8 @@ describe_table(VerifyWorker *worker, StringInfo message)
 				 errmsg("table \"%s.%s\" is no longer part of the subscription",
 						db, name)));
 	ms_options_parse(worker->sub->options, &options);
-	worker->table = ms_verify_describe(worker->sub, &options, subtable, key_names,
-									   estimate);
+	worker->table = ms_verify_describe(worker->sub, &options, subtable, key_names);
+	ms_verify_set_buckets(worker->table, nbuckets);
 }
 
 /* As the subscription's owner, under the session's snapshot. */
