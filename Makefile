@@ -12,6 +12,7 @@
 #                                 replication; QUICK=1 for a short one
 #   make bench-snapshot           how fast is the first copy; QUICK=1 likewise
 #   make bench-verify             how fast is verify(), beside it; QUICK=1 likewise
+#   make bench-size               does the cost of a change grow with its surroundings
 #
 # PG_CONFIG (or PG_MAJOR, a number) chooses the PostgreSQL to build for.
 
@@ -26,7 +27,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
 SCRIPT_GOALS = check check-rooms check-matrix torture fuzz indent demo bench \
-	bench-snapshot bench-verify
+	bench-snapshot bench-verify bench-size
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -75,6 +76,9 @@ bench-snapshot: prepare
 
 bench-verify: prepare
 	test/with-install test/bench/verify
+
+bench-size: prepare
+	test/with-install test/bench/size
 
 # "make clean check" and the like
 OTHER_GOALS = $(filter-out $(SCRIPT_GOALS) prepare,$(MAKECMDGOALS))
