@@ -44,6 +44,57 @@
 #include "target_internal.h"
 
 /* ------------------------------------------------------------------------
+ * The slots of a batch
+ * ------------------------------------------------------------------------
+ */
+
+/* slots of all targets of the process */
+static int	all_slots = 0;
+
+/* Callback: the target's context goes. */
+static void
+forget_slots(void *arg)
+{
+	all_slots -= ((MsTarget *) arg)->nslots;
+}
+
+/* One more slot for the batch. */
+static void
+make_slot(MsTarget *target)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(target->cxt);
+
+	if (target->batch == NULL)
+		target->batch = palloc(sizeof(TupleTableSlot *) * BATCH_KEPT_SLOTS);
+	else if (target->nslots == BATCH_KEPT_SLOTS)
+		target->batch = repalloc(target->batch,
+								 sizeof(TupleTableSlot *) * BATCH_MAX_ROWS);
+	target->batch[target->nslots++] =
+		MakeSingleTupleTableSlot(target->desc,
+								 table_slot_callbacks(target->rel));
+	all_slots++;
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/*
+ * They are kept for the next transaction; but when there are many tables, each
+ * that had a large batch once may not keep all it took.
+ */
+static void
+drop_slots(MsTarget *target)
+{
+	if (all_slots <= MAX_KEPT_SLOTS || target->nslots <= BATCH_KEPT_SLOTS)
+		return;
+	while (target->nslots > BATCH_KEPT_SLOTS)
+	{
+		ExecDropSingleTupleTableSlot(target->batch[--target->nslots]);
+		all_slots--;
+	}
+	target->batch = repalloc(target->batch,
+							 sizeof(TupleTableSlot *) * BATCH_KEPT_SLOTS);
+}
+
+/* ------------------------------------------------------------------------
  * Building
  * ------------------------------------------------------------------------
  */
@@ -242,6 +293,9 @@ ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 
 	target->relid = relid;
 	target->cxt = CurrentMemoryContext;
+	target->gone.func = forget_slots;
+	target->gone.arg = target;
+	MemoryContextRegisterResetCallback(target->cxt, &target->gone);
 	target->source_name = pstrdup(source_name);
 	target->mapped = mapped;
 	target->desc = desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
@@ -261,7 +315,7 @@ ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 	target->new_slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	target->found_slot = MakeSingleTupleTableSlot(desc, table_slot_callbacks(rel));
 	target->batch_cxt = AllocSetContextCreate(target->cxt, "mariadb_sync batch",
-											  ALLOCSET_DEFAULT_SIZES);
+											  ALLOCSET_START_SMALL_SIZES);
 
 	build_indexes(target, rel);
 	if (needs_sql(rel, mapped))
@@ -332,6 +386,7 @@ void
 ms_target_close(MsTarget *target)
 {
 	ms_target_flush(target);
+	drop_slots(target);
 	if (target->scan)
 		index_endscan(target->scan);
 	target->scan = NULL;
@@ -489,14 +544,7 @@ ms_target_insert_row(MsTarget *target)
 	if (target->sql)
 		return ms_target_new_row(target);
 	if (target->nbatch == target->nslots)
-	{
-		MemoryContext oldcxt = MemoryContextSwitchTo(target->cxt);
-
-		target->batch[target->nslots++] =
-			MakeSingleTupleTableSlot(target->desc,
-									 table_slot_callbacks(target->rel));
-		MemoryContextSwitchTo(oldcxt);
-	}
+		make_slot(target);
 	slot = target->batch[target->nbatch];
 	ExecClearTuple(slot);
 	if (target->has_unmapped)
@@ -819,7 +867,7 @@ ms_target_truncate(Oid relid)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	bool		delete_rows = is_referenced(rel) ||
-		rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+	rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 
 	table_close(rel, NoLock);
 	if (delete_rows)

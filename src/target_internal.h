@@ -17,6 +17,9 @@
 /* a batch of inserts is written when it has this many rows or bytes */
 #define BATCH_MAX_ROWS	1000
 #define BATCH_MAX_BYTES (1024 * 1024)
+/* what a table keeps of it when all tables together have more than that */
+#define BATCH_KEPT_SLOTS 8
+#define MAX_KEPT_SLOTS	16384
 
 typedef struct TargetIndex
 {
@@ -31,6 +34,7 @@ struct MsTarget
 	Oid			relid;
 	char	   *source_name;
 	MemoryContext cxt;
+	MemoryContextCallback gone; /* cxt is reset */
 	TupleDesc	desc;			/* our own copy */
 	Bitmapset  *mapped;			/* attribute indexes that the source has */
 	bool		has_unmapped;
@@ -67,7 +71,7 @@ struct MsTarget
 	int			identity_checked;	/* a bit per command */
 
 	/* inserts not yet written */
-	TupleTableSlot *batch[BATCH_MAX_ROWS];
+	TupleTableSlot **batch;
 	int			nbatch;
 	int			nslots;			/* made so far */
 	Size		batch_bytes;
