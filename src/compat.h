@@ -11,6 +11,7 @@
 #include "access/heapam.h"
 #include "access/tableam.h"
 #include "nodes/execnodes.h"
+#include "parser/parse_type.h"
 #include "replication/origin.h"
 #include "storage/latch.h"
 #include "utils/rel.h"
@@ -139,6 +140,17 @@ replorigin_session_setup_compat(RepOriginId node)
 	replorigin_session_setup(node);
 #else
 	replorigin_session_setup(node, 0);
+#endif
+}
+
+/* 16: an error context in place of missing_ok */
+static inline void
+parse_type_string_compat(const char *text, Oid *typid, int32 *typmod)
+{
+#if PG_VERSION_NUM < 160000
+	parseTypeString(text, typid, typmod, false);
+#else
+	parseTypeString(text, typid, typmod, NULL);
 #endif
 }
 

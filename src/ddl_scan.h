@@ -6,6 +6,8 @@
 
 #include "nodes/pg_list.h"
 
+#include "ddl_token.h"
+
 typedef enum MsStatementKind
 {
 	MS_STMT_OTHER,				/* concerns no table's rows or definition */
@@ -34,10 +36,13 @@ typedef struct MsStatement
 	const char *verb;			/* "ALTER TABLE", for messages */
 	List	   *tables;			/* of MsTableName * */
 	char	   *db;				/* DROP DATABASE */
+	const char *default_db;		/* of names without one */
 	bool		if_not_exists;	/* CREATE TABLE */
 } MsStatement;
 
 extern void ms_ddl_scan(const char *sql, size_t len, const char *default_db,
 						uint64 sql_mode, MsStatement *statement);
+
+extern void ms_ddl_skip_set_statement(MsScanner *s);
 
 #endif							/* MS_DDL_SCAN_H */

@@ -31,6 +31,8 @@ typedef struct MsSourceColumn
 	bool		invisible;
 	bool		is_json;		/* longtext with a json_valid check */
 	List	   *labels;			/* of char *: ENUM and SET */
+	/* set by ms_model_follow(): this column before the statement, or NULL */
+	const struct MsSourceColumn *was;
 	/* set by ms_options_bind_columns(); NULL = as all of the subscription */
 	const struct MsColumnOptions *options;
 } MsSourceColumn;

@@ -5,6 +5,7 @@
 #ifndef MS_TYPEMAP_H
 #define MS_TYPEMAP_H
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
 #include "options.h"
@@ -38,6 +39,34 @@ extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 
 extern char *ms_typemap_comparable(const MsSourceColumn *source,
 								   const char *expression);
+
+extern bool ms_typemap_wants_not_null(const MsSourceTable *table,
+									  const MsSourceColumn *col,
+									  const MsSubscriptionOptions *options);
+extern bool ms_typemap_is_identity(const MsSourceColumn *col,
+								   const char *type);
+extern char *ms_typemap_column_type(StringInfo statements,
+									const MsSourceColumn *col,
+									const char *schema, const char *relname,
+									List **taken,
+									const MsSubscriptionOptions *options);
+extern MsSourceIndex *ms_typemap_table_key(const MsSourceTable *table);
+extern bool ms_typemap_is_portable_index(const MsSourceTable *table,
+										 const MsSourceIndex *index);
+extern char *ms_typemap_create_index(const MsSourceTable *table,
+									 const MsSourceIndex *index,
+									 const char *schema, const char *relname,
+									 List **taken);
+
+/* typemap_default.c */
+extern char *ms_typemap_default(const MsSourceColumn *source,
+								const char *type, bool *lost);
+extern char *ms_typemap_added_value(const MsSourceColumn *source,
+									const char *type, bool *known);
+
+/* typemap_change.c */
+extern char *ms_typemap_value_change(const MsSourceColumn *old,
+									 const MsSourceColumn *new);
 
 /* charset.c */
 extern bool ms_charset_bind(const char *charset, MsTranscodeFn *transcode,

@@ -1,0 +1,736 @@
+/*
+ * ddl_model.c - a recorded schema, changed by a statement.
+ *
+ * Does to a model of the table what MariaDB does to the table: schema times
+ * statement gives schema.  Knows nothing of PostgreSQL.  What the model has no
+ * answer for is said, so that the source can be asked.
+ *
+ * Each column of the new model remembers which one of the old it was, so that
+ * a rename is told from a drop and an add.
+ */
+#include "postgres.h"
+
+#include "ddl_model.h"
+#include "typemap.h"
+
+/* ------------------------------------------------------------------------
+ * Finding
+ * ------------------------------------------------------------------------
+ */
+
+/* Names of columns are compared without case. */
+MsSourceColumn *
+ms_model_find_column(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		if (pg_strcasecmp(col->name, name) == 0)
+			return col;
+	}
+	return NULL;
+}
+
+/*
+ * The column that had the name when the statement began: all its clauses
+ * speak of that table.
+ */
+static MsSourceColumn *
+find_old_column(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		if (col->was && pg_strcasecmp(col->was->name, name) == 0)
+			return col;
+	}
+	return NULL;
+}
+
+static MsSourceIndex *
+find_index(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		if (pg_strcasecmp(index->name, name) == 0)
+			return index;
+	}
+	return NULL;
+}
+
+static MsSourceForeignKey *
+find_foreign_key(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+
+		if (pg_strcasecmp(fk->name, name) == 0)
+			return fk;
+	}
+	return NULL;
+}
+
+static MsSourceCheck *
+find_check(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->checks)
+	{
+		MsSourceCheck *check = lfirst(lc);
+
+		if (check->name && pg_strcasecmp(check->name, name) == 0)
+			return check;
+	}
+	return NULL;
+}
+
+static void
+set_unknown(MsModelChange *change, char *what)
+{
+	if (change->unknown == NULL)
+		change->unknown = what;
+}
+
+/* ------------------------------------------------------------------------
+ * Character sets
+ * ------------------------------------------------------------------------
+ */
+
+/* "utf8mb4_general_ci" to "utf8mb4"; NULL for one that goes with several */
+char *
+ms_ddl_collation_charset(const char *collation)
+{
+	char	   *charset = pnstrdup(collation, strcspn(collation, "_"));
+
+	if (pg_strcasecmp(charset, "uca1400") == 0)
+		return NULL;
+	if (pg_strcasecmp(charset, "utf8") == 0)
+		return "utf8mb3";
+	return charset;
+}
+
+static char *
+default_collation(const char *charset)
+{
+	if (pg_strcasecmp(charset, "binary") == 0)
+		return "binary";
+	if (pg_strcasecmp(charset, "latin1") == 0)
+		return "latin1_swedish_ci";
+	return psprintf("%s_general_ci", charset);
+}
+
+static char *
+normal_charset(char *charset)
+{
+	return pg_strcasecmp(charset, "utf8") == 0 ? "utf8mb3" : charset;
+}
+
+/* Fill in what one of the two says of the other, and what the table says. */
+static void
+resolve_charset(char **charset, char **collation, const char *table_collation)
+{
+	if (*charset && pg_strcasecmp(*charset, "DEFAULT") == 0)
+		*charset = NULL;
+	if (*collation && pg_strcasecmp(*collation, "DEFAULT") == 0)
+		*collation = NULL;
+	if (*charset)
+		*charset = normal_charset(*charset);
+	if (*collation && *charset == NULL)
+		*charset = ms_ddl_collation_charset(*collation);
+	if (*charset == NULL && table_collation)
+	{
+		*charset = ms_ddl_collation_charset(table_collation);
+		if (*collation == NULL)
+			*collation = pstrdup(table_collation);
+	}
+	if (*charset == NULL)
+		*charset = "utf8mb4";
+	if (*collation == NULL)
+		*collation = default_collation(*charset);
+}
+
+static bool
+has_charset(const MsSourceColumn *col)
+{
+	return strstr(col->data_type, "char") || strstr(col->data_type, "text") ||
+		strcmp(col->data_type, "enum") == 0 || strcmp(col->data_type, "set") == 0;
+}
+
+/* What CHARACTER SET binary makes of a type of text. */
+static void
+make_binary(MsSourceColumn *col)
+{
+	static const char *const pairs[][2] = {
+		{"char", "binary"}, {"varchar", "varbinary"},
+		{"tinytext", "tinyblob"}, {"text", "blob"},
+		{"mediumtext", "mediumblob"}, {"longtext", "longblob"},
+	};
+
+	for (int i = 0; i < (int) lengthof(pairs); i++)
+	{
+		if (strcmp(col->data_type, pairs[i][0]) != 0)
+			continue;
+		col->column_type = psprintf("%s%s", pairs[i][1],
+									col->column_type + strlen(pairs[i][0]));
+		col->data_type = pstrdup(pairs[i][1]);
+		col->charset = col->collation = NULL;
+		return;
+	}
+}
+
+static void
+set_column_charset(MsSourceColumn *col, const char *table_collation)
+{
+	if (!has_charset(col))
+	{
+		col->charset = col->collation = NULL;
+		return;
+	}
+	resolve_charset(&col->charset, &col->collation, table_collation);
+	if (strcmp(col->charset, "binary") == 0)
+		make_binary(col);
+}
+
+static int
+charset_width(const char *charset)
+{
+	static const char *const four[] = {"utf8mb4", "utf16", "utf16le", "utf32"};
+	static const char *const three[] = {"utf8mb3", "utf8", "ujis", "eucjpms"};
+	static const char *const two[] = {
+		"ucs2", "sjis", "cp932", "gbk", "gb2312", "big5", "euckr"
+	};
+
+	for (int i = 0; i < (int) lengthof(four); i++)
+		if (pg_strcasecmp(charset, four[i]) == 0)
+			return 4;
+	for (int i = 0; i < (int) lengthof(three); i++)
+		if (pg_strcasecmp(charset, three[i]) == 0)
+			return 3;
+	for (int i = 0; i < (int) lengthof(two); i++)
+		if (pg_strcasecmp(charset, two[i]) == 0)
+			return 2;
+	return 1;
+}
+
+/* A TEXT grows so that it holds as many characters as before. */
+static void
+grow_text(MsSourceColumn *col, const char *old_charset)
+{
+	static const char *const names[] = {
+		"tinytext", "text", "mediumtext", "longtext"
+	};
+	static const int64 octets[] = {
+		255, 65535, 16777215, INT64CONST(4294967295)
+	};
+
+	if (charset_width(col->charset) <= charset_width(old_charset))
+		return;
+	for (int i = 0; i + 1 < (int) lengthof(names); i++)
+	{
+		if (strcmp(col->data_type, names[i]) != 0)
+			continue;
+		col->data_type = col->column_type = pstrdup(names[i + 1]);
+		col->char_length = octets[i + 1];
+		return;
+	}
+}
+
+static void
+convert_charset(MsSourceTable *table, const MsClause *clause)
+{
+	char	   *charset = clause->charset;
+	char	   *collation = clause->collation;
+	ListCell   *lc;
+
+	resolve_charset(&charset, &collation, table->collation);
+	table->collation = collation;
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+		char	   *old = col->charset;
+
+		if (!has_charset(col) || old == NULL || col->is_json)
+			continue;
+		col->charset = charset;
+		col->collation = collation;
+		if (strcmp(charset, "binary") == 0)
+			make_binary(col);
+		else
+			grow_text(col, old);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Columns
+ * ------------------------------------------------------------------------
+ */
+
+/* A list without the item, then with it where the clause wants it. */
+static bool
+place_column(MsSourceTable *table, MsSourceColumn *col, const MsClause *clause,
+			 int otherwise)
+{
+	int			at = otherwise;
+
+	if (clause->first)
+		at = 0;
+	else if (clause->after)
+	{
+		MsSourceColumn *before = ms_model_find_column(table, clause->after);
+
+		/* or by the name that it had */
+		if (before == NULL)
+			before = find_old_column(table, clause->after);
+		if (before == NULL)
+			return false;
+		at = 0;
+		while (list_nth(table->columns, at) != before)
+			at++;
+		at++;
+	}
+	table->columns = list_insert_nth(table->columns, at, col);
+	return true;
+}
+
+static void
+add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
+{
+	MsSourceColumn *col = clause->column;
+	MsSourceColumn *old = ms_model_find_column(table, col->name);
+
+	if (old)
+	{
+		if (!clause->if_exists)
+			set_unknown(change, psprintf("ADD COLUMN %s", col->name));
+		return;
+	}
+	set_column_charset(col, table->collation);
+	if (!place_column(table, col, clause, list_length(table->columns)))
+		set_unknown(change, psprintf("AFTER %s", clause->after));
+}
+
+/*
+ * Names in indexes and foreign keys are those of before the statement until
+ * it has been applied, see ms_model_apply().
+ */
+static void
+rename_everywhere(MsSourceTable *table)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		foreach(lc2, index->columns)
+		{
+			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
+
+			if (col)
+				lfirst(lc2) = col->name;
+		}
+	}
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+
+		foreach(lc2, fk->columns)
+		{
+			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
+
+			if (col)
+				lfirst(lc2) = col->name;
+		}
+		if (strcmp(fk->ref_db, table->db) != 0 ||
+			strcmp(fk->ref_table, table->name) != 0)
+			continue;
+		foreach(lc2, fk->ref_columns)
+		{
+			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
+
+			if (col)
+				lfirst(lc2) = col->name;
+		}
+	}
+}
+
+static void
+change_column(MsSourceTable *table, const MsClause *clause,
+			  MsModelChange *change)
+{
+	MsSourceColumn *old = find_old_column(table, clause->name);
+	MsSourceColumn *col = clause->column;
+	MsSourceIndex *primary = find_index(table, "PRIMARY");
+	int			at = 0;
+	ListCell   *lc;
+
+	if (old == NULL)
+	{
+		if (!clause->if_exists)
+			set_unknown(change, psprintf("column %s", clause->name));
+		return;
+	}
+	while (list_nth(table->columns, at) != old)
+		at++;
+	table->columns = list_delete_nth_cell(table->columns, at);
+	col->was = old->was;
+	/* the name may be written in another way than the column has it */
+	if (clause->name == col->name)
+		col->name = old->name;
+	set_column_charset(col, table->collation);
+	foreach(lc, primary ? primary->columns : NIL)
+		if (pg_strcasecmp(lfirst(lc), clause->name) == 0)
+		col->nullable = false;
+	if (!place_column(table, col, clause, at))
+		set_unknown(change, psprintf("AFTER %s", clause->after));
+}
+
+static void
+drop_column(MsSourceTable *table, const MsClause *clause,
+			MsModelChange *change)
+{
+	MsSourceColumn *old = find_old_column(table, clause->name);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (old == NULL)
+	{
+		if (!clause->if_exists)
+			set_unknown(change, psprintf("DROP COLUMN %s", clause->name));
+		return;
+	}
+	table->columns = list_delete_ptr(table->columns, old);
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		foreach(lc2, index->columns)
+			if (pg_strcasecmp(lfirst(lc2), clause->name) == 0)
+			index->columns = foreach_delete_current(index->columns, lc2);
+		if (index->columns == NIL)
+			table->indexes = foreach_delete_current(table->indexes, lc);
+	}
+	foreach(lc, table->checks)
+	{
+		MsSourceCheck *check = lfirst(lc);
+
+		if (check->name && pg_strcasecmp(check->name, clause->name) == 0)
+			table->checks = foreach_delete_current(table->checks, lc);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Keys
+ * ------------------------------------------------------------------------
+ */
+
+/* MariaDB names an index after its first column. */
+static char *
+choose_index_name(const MsSourceTable *table, const MsSourceIndex *index)
+{
+	char	   *base = linitial(index->columns);
+	char	   *name = base;
+
+	for (int n = 2; find_index(table, name) || strcmp(name, "PRIMARY") == 0; n++)
+		name = psprintf("%s_%d", base, n);
+	return name;
+}
+
+/* A prefix as long as the column is none. */
+static bool
+is_real_prefix(const MsSourceColumn *col, int prefix)
+{
+	return prefix > 0 &&
+		!(strstr(col->data_type, "char") && prefix >= col->char_length) &&
+		!(strstr(col->data_type, "binary") && prefix >= col->char_length);
+}
+
+static void
+add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
+{
+	MsSourceIndex *index = clause->index;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (index->name && find_index(table, index->name))
+	{
+		if (!clause->if_exists)
+			set_unknown(change, psprintf("index %s", index->name));
+		return;
+	}
+	forboth(lc, index->columns, lc2, clause->prefixes)
+	{
+		MsSourceColumn *col = ms_model_find_column(table, lfirst(lc));
+
+		if (col == NULL)
+		{
+			set_unknown(change, psprintf("key column %s", (char *) lfirst(lc)));
+			return;
+		}
+		lfirst(lc) = col->name;
+		index->has_prefix |= is_real_prefix(col, lfirst_int(lc2));
+		if (index->name && strcmp(index->name, "PRIMARY") == 0)
+			col->nullable = false;
+	}
+	if (index->name == NULL)
+		index->name = choose_index_name(table, index);
+	table->indexes = lappend(table->indexes, index);
+}
+
+/*
+ * One that the model does not have is one that MariaDB made by itself for a
+ * foreign key: no index of ours.
+ */
+static void
+drop_index(MsSourceTable *table, const char *name)
+{
+	MsSourceIndex *index = find_index(table, name);
+
+	if (index)
+		table->indexes = list_delete_ptr(table->indexes, index);
+}
+
+static void
+add_foreign_key(MsSourceTable *table, const MsClause *clause)
+{
+	MsSourceForeignKey *fk = clause->foreign_key;
+
+	if (fk->name && find_foreign_key(table, fk->name))
+		return;
+	for (int n = 1; fk->name == NULL; n++)
+	{
+		char	   *name = psprintf("%s_ibfk_%d", table->name, n);
+
+		if (find_foreign_key(table, name) == NULL)
+			fk->name = name;
+	}
+	table->foreign_keys = lappend(table->foreign_keys, fk);
+}
+
+static void
+drop_constraint(MsSourceTable *table, const char *name)
+{
+	MsSourceForeignKey *fk = find_foreign_key(table, name);
+	MsSourceCheck *check = find_check(table, name);
+
+	if (fk)
+		table->foreign_keys = list_delete_ptr(table->foreign_keys, fk);
+	else if (check)
+		table->checks = list_delete_ptr(table->checks, check);
+	else
+		drop_index(table, name);
+}
+
+static void
+add_check(MsSourceTable *table, const MsClause *clause)
+{
+	for (int n = 1; clause->check->name == NULL; n++)
+	{
+		char	   *name = psprintf("CONSTRAINT_%d", n);
+
+		if (find_check(table, name) == NULL)
+			clause->check->name = name;
+	}
+	if (find_check(table, clause->check->name) == NULL)
+		table->checks = lappend(table->checks, clause->check);
+}
+
+/* ------------------------------------------------------------------------
+ * The statement
+ * ------------------------------------------------------------------------
+ */
+
+static void
+apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
+{
+	MsSourceColumn *col;
+	MsSourceIndex *index;
+
+	switch (clause->kind)
+	{
+		case MS_CLAUSE_ADD_COLUMN:
+			add_column(table, clause, change);
+			break;
+		case MS_CLAUSE_CHANGE_COLUMN:
+			change_column(table, clause, change);
+			break;
+		case MS_CLAUSE_DROP_COLUMN:
+			drop_column(table, clause, change);
+			break;
+		case MS_CLAUSE_RENAME_COLUMN:
+		case MS_CLAUSE_SET_DEFAULT:
+			col = find_old_column(table, clause->name);
+			if (col == NULL)
+			{
+				if (!clause->if_exists)
+					set_unknown(change, psprintf("column %s", clause->name));
+			}
+			else if (clause->kind == MS_CLAUSE_RENAME_COLUMN)
+				col->name = clause->new_name;
+			else
+				col->default_text = clause->column->default_text;
+			break;
+		case MS_CLAUSE_ADD_INDEX:
+			add_index(table, clause, change);
+			break;
+		case MS_CLAUSE_DROP_INDEX:
+			drop_index(table, clause->name);
+			break;
+		case MS_CLAUSE_RENAME_INDEX:
+			index = find_index(table, clause->name);
+			if (index)
+				index->name = clause->new_name;
+			break;
+		case MS_CLAUSE_ADD_FOREIGN_KEY:
+			add_foreign_key(table, clause);
+			break;
+		case MS_CLAUSE_DROP_FOREIGN_KEY:
+		case MS_CLAUSE_DROP_CONSTRAINT:
+			drop_constraint(table, clause->name);
+			break;
+		case MS_CLAUSE_ADD_CHECK:
+			add_check(table, clause);
+			break;
+		case MS_CLAUSE_RENAME_TABLE:
+			change->new_name = clause->table;
+			break;
+		case MS_CLAUSE_CONVERT_CHARSET:
+			convert_charset(table, clause);
+			break;
+		case MS_CLAUSE_TABLE_CHARSET:
+			resolve_charset(&clause->charset, &clause->collation, NULL);
+			table->collation = clause->collation;
+			break;
+		case MS_CLAUSE_COMMENT:
+			table->comment = clause->name;
+			break;
+		case MS_CLAUSE_ENGINE:
+			table->engine = clause->name;
+			break;
+		case MS_CLAUSE_PARTITION:
+			table->partitioned = clause->flag;
+			break;
+		case MS_CLAUSE_VERSIONING:
+			table->table_type = clause->flag ? "SYSTEM VERSIONED" : "BASE TABLE";
+			break;
+		case MS_CLAUSE_CHANGES_ROWS:
+			change->rows_changed = clause->name;
+			break;
+		case MS_CLAUSE_UNKNOWN:
+			set_unknown(change, clause->name);
+			break;
+	}
+}
+
+/*
+ * In which order clauses work, whatever the order they are written in: what
+ * goes makes room for what comes, and keys name columns of the new table.
+ */
+static int
+clause_rank(const MsClause *clause)
+{
+	switch (clause->kind)
+	{
+		case MS_CLAUSE_TABLE_CHARSET:
+			return 0;
+		case MS_CLAUSE_DROP_INDEX:
+		case MS_CLAUSE_DROP_FOREIGN_KEY:
+		case MS_CLAUSE_DROP_CONSTRAINT:
+		case MS_CLAUSE_DROP_COLUMN:
+			return 1;
+		case MS_CLAUSE_ADD_INDEX:
+		case MS_CLAUSE_ADD_FOREIGN_KEY:
+		case MS_CLAUSE_ADD_CHECK:
+			return 3;
+		default:
+			return 2;
+	}
+}
+
+/* A NULL in one of its columns makes a unique index no key. */
+static void
+recompute_nullable(MsSourceTable *table)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		index->nullable = false;
+		foreach(lc2, index->columns)
+		{
+			MsSourceColumn *col = ms_model_find_column(table, lfirst(lc2));
+
+			index->nullable |= col && col->nullable;
+		}
+	}
+}
+
+/*
+ * A copy of the recorded schema, to be changed: its columns know which ones
+ * of old they are.
+ */
+MsSourceTable *
+ms_model_follow(Jsonb *schema, MsSourceTable *old)
+{
+	MsSourceTable *table = ms_source_table_from_jsonb(schema);
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	table->db = old->db;
+	table->name = old->name;
+	forboth(lc, table->columns, lc2, old->columns)
+		((MsSourceColumn *) lfirst(lc))->was = lfirst(lc2);
+	return table;
+}
+
+/*
+ * Change the table as the statement says.  It is of no use when *change says
+ * that something was not understood.
+ */
+void
+ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
+{
+	ListCell   *lc;
+	bool		keys = false;
+
+	memset(change, 0, sizeof(*change));
+	for (int rank = 0; rank <= 3; rank++)
+	{
+		foreach(lc, ddl->clauses)
+		{
+			MsClause   *clause = lfirst(lc);
+
+			if (clause_rank(clause) != rank)
+				continue;
+			if (rank == 3 && !keys)
+			{
+				rename_everywhere(table);
+				keys = true;
+			}
+			apply_clause(table, clause, change);
+		}
+	}
+	if (!keys)
+		rename_everywhere(table);
+	recompute_nullable(table);
+	if (ddl->ignore && change->rows_changed == NULL)
+		change->rows_changed = "ALTER IGNORE may have dropped rows";
+}

@@ -1,0 +1,23 @@
+/*
+ * ddl_model.h - a recorded schema, changed by a statement.
+ */
+#ifndef MS_DDL_MODEL_H
+#define MS_DDL_MODEL_H
+
+#include "ddl_parse.h"
+
+/* What a statement does beyond the new schema. */
+typedef struct MsModelChange
+{
+	char	   *unknown;		/* what was not understood, or NULL */
+	char	   *rows_changed;	/* why rows are not what they were, or NULL */
+	MsTableName *new_name;		/* RENAME, or NULL */
+} MsModelChange;
+
+extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);
+extern void ms_model_apply(MsSourceTable *table, const MsDdl *ddl,
+						   MsModelChange *change);
+extern MsSourceColumn *ms_model_find_column(const MsSourceTable *table,
+											const char *name);
+
+#endif							/* MS_DDL_MODEL_H */

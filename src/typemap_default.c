@@ -1,0 +1,308 @@
+/*
+ * typemap_default.c - MariaDB's column defaults in PostgreSQL's words.
+ *
+ * Two questions: which DEFAULT does the target column get, and which value do
+ * the rows have that are there when a column is added.  The second must be
+ * exact: what is not certain has no answer here, and the rows are copied.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "ddl_token.h"
+#include "typemap.h"
+
+/* The text of a quoted literal, or NULL if the default is something else. */
+static char *
+literal_text(const char *text)
+{
+	MsScanner	s;
+	char	   *result;
+
+	ms_token_begin(&s, text, strlen(text), 0);
+	if (s.kind != MS_TOKEN_STRING)
+		return NULL;
+	result = s.text;
+	ms_token_next(&s);
+	return s.kind == MS_TOKEN_END ? result : NULL;
+}
+
+/* Does the text look like the pattern?  9 stands for a digit. */
+static bool
+looks_like(const char *text, const char *pattern)
+{
+	for (; *pattern; text++, pattern++)
+		if (*pattern == '9' ? !isdigit((unsigned char) *text) :
+			*text != *pattern)
+			return false;
+	return *text == '\0';
+}
+
+/* A fraction at the end, as many digits as the column has. */
+static char *
+without_fraction(const char *text, int fsp)
+{
+	const char *dot = strchr(text, '.');
+
+	if (dot == NULL || strlen(dot + 1) > (size_t) fsp ||
+		strspn(dot + 1, "0123456789") != strlen(dot + 1))
+		return pstrdup(text);
+	return pnstrdup(text, dot - text);
+}
+
+static bool
+is_number(const char *text, bool whole)
+{
+	const char *p = text;
+	int			digits;
+
+	if (*p == '-' || *p == '+')
+		p++;
+	digits = strspn(p, "0123456789");
+	p += digits;
+	if (*p == '.' && !whole)
+	{
+		p++;
+		digits += strspn(p, "0123456789");
+		p += strspn(p, "0123456789");
+	}
+	return digits > 0 && *p == '\0';
+}
+
+static char *
+number_default(const MsColumn *col, const char *text, const char *type)
+{
+	const char *dot = strchr(text, '.');
+
+	if (!is_number(text, col->kind == MS_KIND_INT || col->kind == MS_KIND_UINT ||
+				   col->kind == MS_KIND_YEAR))
+		return NULL;
+	if (col->kind == MS_KIND_YEAR && strlen(text) != 4)
+		return NULL;
+	if (col->kind == MS_KIND_DECIMAL && dot && strlen(dot + 1) > (size_t) col->scale)
+		return NULL;
+	if (strcmp(type, "boolean") == 0)
+		return strtol(text, NULL, 10) == 0 ? "false" : "true";
+	return pstrdup(text);
+}
+
+static char *
+temporal_default(const MsColumn *col, const char *text)
+{
+	char	   *whole = without_fraction(text, col->fsp);
+
+	if (strstr(text, "-00") || strncmp(text, "0000", 4) == 0)
+		return NULL;			/* a policy decides */
+	switch (col->kind)
+	{
+		case MS_KIND_DATE:
+			return looks_like(text, "9999-99-99") ? quote_literal_cstr(text) : NULL;
+		case MS_KIND_DATETIME:
+			if (col->zone)
+				return NULL;
+			return looks_like(whole, "9999-99-99 99:99:99") ?
+				quote_literal_cstr(text) : NULL;
+		case MS_KIND_TIME:
+			return looks_like(whole, "99:99:99") ? quote_literal_cstr(text) : NULL;
+		default:
+			return NULL;
+	}
+}
+
+/* Members in the order of the definition, as a value has them. */
+static char *
+set_default(const MsSourceColumn *source, const char *text)
+{
+	StringInfoData array;
+	char	   *members = psprintf(",%s,", text);
+	int			count = 0;
+	int			wanted = text[0] ? 1 : 0;
+	ListCell   *lc;
+
+	for (const char *p = text; *p; p++)
+		wanted += *p == ',';
+	initStringInfo(&array);
+	appendStringInfoString(&array, "ARRAY[");
+	foreach(lc, source->labels)
+	{
+		if (text[0] == '\0' || !strstr(members, psprintf(",%s,", (char *) lfirst(lc))))
+			continue;
+		appendStringInfo(&array, "%s%s", count++ ? ", " : "",
+						 quote_literal_cstr(lfirst(lc)));
+	}
+	appendStringInfoString(&array, "]::text[]");
+	return count == wanted ? array.data : NULL;
+}
+
+static char *
+bit_literal(const MsColumn *col, const char *digits)
+{
+	int			len = strlen(digits);
+	StringInfoData buf;
+
+	if (len > (int) col->length || strspn(digits, "01") != (size_t) len)
+		return NULL;
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "B'");
+	for (int i = len; i < (int) col->length; i++)
+		appendStringInfoChar(&buf, '0');
+	appendStringInfo(&buf, "%s'", digits);
+	return buf.data;
+}
+
+static char *
+text_default(const MsColumn *col, const MsSourceColumn *source,
+			 const char *text, const char *type)
+{
+	char	   *copy = pstrdup(text);
+	ListCell   *lc;
+
+	switch (col->kind)
+	{
+		case MS_KIND_TEXT:
+			for (int len = strlen(copy); col->is_char && len > 0 && copy[len - 1] == ' ';)
+				copy[--len] = '\0';
+			return quote_literal_cstr(copy);
+		case MS_KIND_ENUM:
+			foreach(lc, source->labels)
+				if (strcmp(lfirst(lc), text) == 0)
+				return quote_literal_cstr(text);
+			return NULL;
+		case MS_KIND_SET:
+			return strcmp(type, "text[]") == 0 ? set_default(source, text) : NULL;
+		case MS_KIND_JSON:
+		case MS_KIND_UUID:
+		case MS_KIND_INET4:
+		case MS_KIND_INET6:
+			return quote_literal_cstr(text);
+		default:
+			return NULL;
+	}
+}
+
+/* A default that is the same for every row; NULL if it is not one. */
+static char *
+constant_default(const MsColumn *col, const MsSourceColumn *source,
+				 const char *type)
+{
+	const char *text = source->default_text;
+	char	   *literal = literal_text(text);
+
+	switch (col->kind)
+	{
+		case MS_KIND_INT:
+		case MS_KIND_UINT:
+		case MS_KIND_DECIMAL:
+		case MS_KIND_FLOAT:
+		case MS_KIND_DOUBLE:
+		case MS_KIND_YEAR:
+			return number_default(col, literal ? literal : text, type);
+		case MS_KIND_DATE:
+		case MS_KIND_DATETIME:
+		case MS_KIND_TIME:
+			return literal ? temporal_default(col, literal) : NULL;
+		case MS_KIND_BIT:
+			if ((text[0] == 'b' || text[0] == 'B') && text[1] == '\'')
+				return bit_literal(col, pnstrdup(text + 2, strcspn(text + 2, "'")));
+			return NULL;
+		default:
+			return literal ? text_default(col, source, literal, type) : NULL;
+	}
+}
+
+static bool
+has_default(const MsSourceColumn *source)
+{
+	return source->default_text && pg_strcasecmp(source->default_text, "NULL") != 0 &&
+		!source->generated && !source->auto_increment;
+}
+
+/*
+ * The DEFAULT of the column in a target of that type; NULL when it has none
+ * or one that PostgreSQL does not have, which sets *lost.
+ */
+char *
+ms_typemap_default(const MsSourceColumn *source, const char *type, bool *lost)
+{
+	MsColumn	col;
+	char	   *result;
+
+	*lost = false;
+	if (!has_default(source))
+		return NULL;
+	ms_typemap_init_column(&col, source);
+	if (pg_strncasecmp(source->default_text, "current_timestamp", 17) == 0)
+	{
+		if (col.kind == MS_KIND_TIMESTAMP || col.kind == MS_KIND_DATETIME)
+			return psprintf("%s(%d)", strstr(type, "with time zone") ?
+							"CURRENT_TIMESTAMP" : "LOCALTIMESTAMP", col.fsp);
+		if (col.kind == MS_KIND_DATE)
+			return "CURRENT_DATE";
+	}
+	result = constant_default(&col, source, type);
+	*lost = result == NULL;
+	return result;
+}
+
+/* What MariaDB takes for a column that must not be NULL and has no default. */
+static char *
+implicit_default(const MsColumn *col, const MsSourceColumn *source,
+				 const char *type)
+{
+	switch (col->kind)
+	{
+		case MS_KIND_INT:
+		case MS_KIND_UINT:
+			return strcmp(type, "boolean") == 0 ? "false" : "0";
+		case MS_KIND_DECIMAL:
+		case MS_KIND_FLOAT:
+		case MS_KIND_DOUBLE:
+		case MS_KIND_YEAR:
+			return "0";
+		case MS_KIND_TIME:
+			return "'00:00:00'";
+		case MS_KIND_TEXT:
+			return "''";
+		case MS_KIND_BIT:
+			return bit_literal(col, "0");
+		case MS_KIND_ENUM:
+			return quote_literal_cstr(linitial(source->labels));
+		case MS_KIND_SET:
+			return strcmp(type, "text[]") == 0 ? "'{}'" : NULL;
+		case MS_KIND_BYTES:
+			return col->length == 0 ? "''" : NULL;
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * The value that existing rows have in a column that is added; *known is
+ * false when only the source can tell.  NULL for NULL.
+ */
+char *
+ms_typemap_added_value(const MsSourceColumn *source, const char *type,
+					   bool *known)
+{
+	MsColumn	col;
+	char	   *result;
+
+	*known = true;
+	ms_typemap_init_column(&col, source);
+	if (source->generated || source->auto_increment)
+	{
+		*known = false;
+		return NULL;
+	}
+	if (has_default(source))
+		result = constant_default(&col, source, type);
+	else if (source->nullable)
+		return NULL;
+	else
+		result = implicit_default(&col, source, type);
+	*known = result != NULL;
+	return result;
+}
