@@ -95,7 +95,6 @@ SELECT t.* FROM unnest(ARRAY[
 	'{"schema_map": {"shop": 1}}',
 	'{"schema_map": {"shop": "a234567890b234567890c234567890d234567890e234567890f234567890g234"}}',
 	'{"ddl": "do it"}',
-	'{"ddl": "apply"}',
 	'{"on_error": "cry"}',
 	'{"on_error": "quarantine"}',
 	'{"on_error": 1}',

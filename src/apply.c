@@ -38,6 +38,7 @@
 #include "apply_internal.h"
 #include "cascade.h"
 #include "crash_guard.h"
+#include "ddl_apply.h"
 #include "ddl_scan.h"
 #include "encoding.h"
 #include "mariadb_sync.h"
@@ -126,6 +127,12 @@ bool
 ms_apply_is_careful(const MsApply *apply)
 {
 	return apply->careful;
+}
+
+void
+ms_apply_set_control(MsApply *apply, MsWire *wire)
+{
+	apply->control = wire;
 }
 
 void
@@ -270,6 +277,7 @@ commit_group(MsApply *apply)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(apply->event_cxt);
 	apply->group_open = false;
+	apply->commit_now = false;
 	apply->group_transactions = 0;
 	apply->gtid_text[0] = '\0';
 	pgstat_report_stat(false);
@@ -350,7 +358,7 @@ ms_apply_report_idle(MsApply *apply, bool idle)
 static bool
 group_is_full(const MsApply *apply)
 {
-	if (apply->single || apply->careful)
+	if (apply->single || apply->careful || apply->commit_now)
 		return true;
 	return apply->group_transactions >= apply->options->commit_max_transactions ||
 		apply->group_rows >= apply->options->commit_max_rows ||
@@ -560,11 +568,11 @@ ddl_touches(MsApply *apply, const MsStatement *statement)
 }
 
 /*
- * A structure change.  A table that the patterns choose joins; one that is
- * mapped stops the subscription, or is left to the user.
+ * A structure change, when they are not applied: one of a mapped table stops
+ * the subscription, or is left to the user.
  */
 static void
-apply_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
+refuse_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
 {
 	const char *touched = ddl_touches(apply, statement);
 
@@ -584,27 +592,20 @@ apply_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s of source table \"%s\" at GTID %s is not supported",
+			 errmsg("%s of source table \"%s\" at GTID %s stops the subscription",
 					statement->verb, touched, apply->gtid_text),
-			 errhint("Drop the subscription and create it again to copy the table in its new shape, or set option \"ddl\" to ignore if the change does not concern the columns.")));
+			 errdetail("Option \"ddl\" is stop."),
+			 errhint("Set option \"ddl\" to apply, or to ignore if the change does not concern the columns.")));
 }
 
-/*
- * The text for the history: it is in the client's character set, which need
- * not be ours.
- */
-static char *
-statement_text(const char *sql, size_t len)
+static void
+apply_ddl(MsApply *apply, const MsStatement *statement,
+		  const MsQueryEvent *query, const char *sql)
 {
-	char	   *text = pnstrdup(sql, len);
-
-	if (GetDatabaseEncoding() == PG_UTF8 &&
-		pg_verify_mbstr(PG_UTF8, text, len, true))
-		return text;
-	for (char *p = text; *p; p++)
-		if (IS_HIGHBIT_SET(*p))
-			*p = '?';
-	return text;
+	if (apply->options->ddl == MS_DDL_APPLY)
+		ms_ddl_apply(apply, statement, sql, strlen(sql), query->sql_mode);
+	else
+		refuse_ddl(apply, statement, sql);
 }
 
 /* A QUERY event; true when it ends the source transaction. */
@@ -614,6 +615,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 	bool		standalone = (apply->gtid.flags2 & MS_GTID_STANDALONE) != 0;
 	MsStatement statement;
 	char	   *db;
+	char	   *sql;
 
 	if (!apply->in_transaction)
 		ereport(ERROR,
@@ -633,7 +635,8 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 		return standalone;
 
 	db = ms_utf8_to_server(query->db, query->db_len);
-	ms_ddl_scan(query->sql, query->sql_len, db, query->sql_mode, &statement);
+	sql = ms_client_to_server(query->sql, query->sql_len, query->charset);
+	ms_ddl_scan(sql, strlen(sql), db, query->sql_mode, &statement);
 	switch (statement.kind)
 	{
 		case MS_STMT_OTHER:
@@ -658,8 +661,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 		case MS_STMT_CREATE_TABLE:
 		case MS_STMT_TABLE_DDL:
 		case MS_STMT_DROP_DATABASE:
-			apply_ddl(apply, &statement,
-					  statement_text(query->sql, query->sql_len));
+			apply_ddl(apply, &statement, query, sql);
 			break;
 		case MS_STMT_DML:
 			ms_apply_not_supported(apply, psprintf("statement-format %s", statement.verb),

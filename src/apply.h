@@ -9,6 +9,7 @@
 #include "gtid.h"
 #include "options.h"
 #include "relmap.h"
+#include "wire.h"
 
 typedef struct MsApply MsApply;
 
@@ -34,6 +35,7 @@ extern const MsStreamPosition *ms_apply_position(const MsApply *apply);
 extern void ms_apply_begin(MsApply *apply);
 extern const char *ms_apply_current_gtid(const MsApply *apply);
 extern bool ms_apply_group_has_predecessors(const MsApply *apply);
+extern void ms_apply_set_control(MsApply *apply, MsWire *wire);
 extern void ms_apply_set_clock_offset(MsApply *apply, int64 usec);
 extern bool ms_apply_rescan_wanted(MsApply *apply);
 extern TimestampTz ms_apply_source_time(const MsApply *apply);

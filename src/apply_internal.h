@@ -11,6 +11,7 @@ struct MsApply
 	const MsSubscription *sub;
 	const MsSubscriptionOptions *options;
 	MsRelmap   *relmap;
+	MsWire	   *control;		/* for questions about the source */
 	MsEventParser parser;
 	MemoryContext event_cxt;	/* reset after every event */
 	MemoryContext row_cxt;		/* reset after every row */
@@ -38,6 +39,7 @@ struct MsApply
 	int64		group_rows;
 	TimestampTz group_started;
 	TimestampTz source_time;	/* of the last transaction, our clock */
+	bool		commit_now;		/* at the end of the source transaction */
 	bool		single;			/* groups of one ... */
 	MsGtidList	single_until;	/* ... up to this */
 

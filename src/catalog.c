@@ -595,6 +595,24 @@ ms_catalog_set_source_schema(const MsSubTable *table)
 				 &args, table);
 }
 
+/* The source's table is called db.name, and its target is the one given. */
+void
+ms_catalog_rename_table(const MsSubTable *table, const char *db,
+						const char *name)
+{
+	Args		args = {0};
+
+	add_table_key(&args, table);
+	add_text(&args, db);
+	add_text(&args, name);
+	execute("UPDATE mariadb_sync.snapshot_chunk"
+			" SET source_db = $4, source_table = $5 WHERE " TABLE_KEY,
+			&args, NULL, NULL);
+	update_table("UPDATE mariadb_sync.subscription_table"
+				 " SET source_db = $4, source_table = $5 WHERE " TABLE_KEY,
+				 &args, table);
+}
+
 void
 ms_catalog_delete_table(const MsSubTable *table)
 {
@@ -625,8 +643,7 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 						 " snapshot_file = NULL, snapshot_pos = NULL,"
 						 " snapshot_server_id = NULL, rows_done = 0,"
 						 " bytes_done = 0, copy_started_at = NULL,"
-						 " copy_ended_at = NULL,"
-						 " created = created AND state NOT IN ('copied', 'ready')"
+						 " copy_ended_at = NULL"
 						 " WHERE " TABLE_KEY, &args, table);
 			break;
 		case MS_TABLE_COPYING:

@@ -92,6 +92,8 @@ extern void ms_catalog_delete_subscription(int32 subid);
 extern void ms_catalog_insert_table(const MsSubTable *table,
 									int64 rows_estimate);
 extern void ms_catalog_set_source_schema(const MsSubTable *table);
+extern void ms_catalog_rename_table(const MsSubTable *table, const char *db,
+									const char *name);
 extern void ms_catalog_delete_table(const MsSubTable *table);
 extern void ms_catalog_change_tables(const MsSubscription *sub);
 extern void ms_catalog_insert_position(int32 subid, const char *gtid);
@@ -120,6 +122,9 @@ extern void ms_catalog_add_history(int32 subid, const char *kind,
 								   const char *gtid, const char *source_table,
 								   const char *original,
 								   const char *result);
+extern void ms_catalog_add_ddl(int32 subid, const char *gtid,
+							   const char *source_table, const char *original,
+							   const char *translation, const char *result);
 
 /* Rows that could not be applied, catalog_quarantine.c. */
 typedef struct MsQuarantined

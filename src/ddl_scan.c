@@ -100,6 +100,15 @@ scan_alter(MsScanner *s, MsStatement *statement)
 	/* RENAME [TO | AS | =] name, but not RENAME COLUMN, INDEX, KEY */
 	while (s->kind != MS_TOKEN_END)
 	{
+		if (ms_token_is(s, "EXCHANGE") || ms_token_is(s, "CONVERT"))
+		{
+			statement->exchanges = true;
+			while (s->kind != MS_TOKEN_END && !ms_token_is(s, "TABLE"))
+				ms_token_next(s);
+			if (ms_token_accept(s, "TABLE"))
+				take_table(s, statement);
+			continue;
+		}
 		if (!ms_token_accept(s, "RENAME"))
 		{
 			ms_token_next(s);

@@ -38,6 +38,7 @@ typedef struct MsStatement
 	char	   *db;				/* DROP DATABASE */
 	const char *default_db;		/* of names without one */
 	bool		if_not_exists;	/* CREATE TABLE */
+	bool		exchanges;		/* ALTER: rows go from one table to another */
 } MsStatement;
 
 extern void ms_ddl_scan(const char *sql, size_t len, const char *default_db,

@@ -92,3 +92,60 @@ ms_server_to_utf8(const char *text)
 		return unconstify(char *, text);
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
+
+/* The encoding of a character set of MariaDB's clients, by a collation's id. */
+static int
+collation_encoding(int collation)
+{
+	static const struct
+	{
+		int			collation;
+		int			encoding;
+	}			ids[] = {
+		{5, PG_WIN1252}, {8, PG_WIN1252}, {15, PG_WIN1252},
+		{31, PG_WIN1252}, {47, PG_WIN1252}, {48, PG_WIN1252},
+		{49, PG_WIN1252}, {94, PG_WIN1252},
+		{9, PG_LATIN2}, {21, PG_LATIN2}, {77, PG_LATIN2},
+		{30, PG_LATIN5}, {78, PG_LATIN5},
+		{26, PG_WIN1250}, {34, PG_WIN1250}, {44, PG_WIN1250},
+		{66, PG_WIN1250}, {99, PG_WIN1250},
+		{14, PG_WIN1251}, {23, PG_WIN1251}, {50, PG_WIN1251},
+		{51, PG_WIN1251}, {52, PG_WIN1251},
+		{57, PG_WIN1256}, {67, PG_WIN1256},
+		{29, PG_WIN1257}, {58, PG_WIN1257}, {59, PG_WIN1257},
+		{7, PG_KOI8R}, {74, PG_KOI8R}, {22, PG_KOI8U}, {75, PG_KOI8U},
+		{36, PG_WIN866}, {68, PG_WIN866}, {25, PG_ISO_8859_7},
+		{70, PG_ISO_8859_7}, {16, PG_ISO_8859_8}, {71, PG_ISO_8859_8},
+		{12, PG_EUC_JP}, {91, PG_EUC_JP}, {97, PG_EUC_JP}, {98, PG_EUC_JP},
+		{13, PG_SJIS}, {88, PG_SJIS}, {95, PG_SJIS}, {96, PG_SJIS},
+		{19, PG_EUC_KR}, {85, PG_EUC_KR}, {24, PG_EUC_CN}, {86, PG_EUC_CN},
+		{28, PG_GBK}, {87, PG_GBK}, {1, PG_BIG5}, {84, PG_BIG5},
+	};
+
+	for (int i = 0; i < (int) lengthof(ids); i++)
+		if (ids[i].collation == collation)
+			return ids[i].encoding;
+	return PG_UTF8;
+}
+
+/*
+ * A statement as a client of the source wrote it, collation being that of its
+ * session.  What is not valid in that character set becomes a question mark.
+ * Needs a transaction.
+ */
+char *
+ms_client_to_server(const char *text, int len, int collation)
+{
+	int			encoding = collation_encoding(collation);
+	char	   *copy = pnstrdup(text, len);
+
+	len = strlen(copy);
+	if (encoding == PG_UTF8)
+		return ms_utf8_to_server(copy, len);
+	if (pg_encoding_verifymbstr(encoding, copy, len) == len)
+		return pg_any_to_server(copy, len, encoding);
+	for (char *p = copy; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	return copy;
+}

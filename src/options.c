@@ -66,7 +66,7 @@ typedef struct SubscriptionOption
 } SubscriptionOption;
 
 static const OptionWord ddl_words[] = {
-	{"apply", 0, true},
+	{"apply", MS_DDL_APPLY, false},
 	{"ignore", MS_DDL_IGNORE, false},
 	{"stop", MS_DDL_STOP, false},
 	{NULL, 0, false}
@@ -154,7 +154,7 @@ static const SubscriptionOption subscription_options[] = {
 	{"schema_map", OPTION_SCHEMA_MAP,
 	0, 0, 0, NULL, 0, FIELD(schema_map)},
 	{"ddl", OPTION_WORD,
-	MS_DDL_STOP, 0, 0, ddl_words, 0, FIELD(ddl)},
+	MS_DDL_APPLY, 0, 0, ddl_words, 0, FIELD(ddl)},
 	{"on_error", OPTION_WORD,
 	MS_ON_ERROR_STOP, 0, 0, on_error_words, 0, FIELD(on_error)},
 	{"on_conflict", OPTION_WORD,

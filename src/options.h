@@ -11,6 +11,7 @@
 
 typedef enum MsDdlPolicy
 {
+	MS_DDL_APPLY,
 	MS_DDL_STOP,
 	MS_DDL_IGNORE
 } MsDdlPolicy;

@@ -63,6 +63,9 @@ typedef struct NameEntry
 /* the process' relmap, for the invalidation callback, which has no undo */
 static MsRelmap *current_map = NULL;
 
+/* an error has been raised about rows of another structure */
+static bool structure_differed = false;
+
 static void
 invalidate_plans(Datum arg pg_attribute_unused(), Oid relid)
 {
@@ -179,6 +182,64 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	entry->plan = plan;
 	entry->watched = NULL;
 	map->linked = false;
+}
+
+/*
+ * The table's recorded schema has changed.  It must not be open.
+ */
+void
+ms_relmap_set_schema(MsRelmap *map, TablePlan *plan, Jsonb *schema)
+{
+	plan->sub->source_schema = MemoryContextAlloc(map->cxt, VARSIZE(schema));
+	memcpy(plan->sub->source_schema, schema, VARSIZE(schema));
+	plan->valid = false;
+	plan->bound_map = NULL;
+	plan->changes_logged = NULL;
+	map->linked = false;
+}
+
+static void
+forget_name(MsRelmap *map, TablePlan *plan)
+{
+	char		key[NAME_KEY_LEN];
+	NameEntry  *entry;
+
+	make_name_key(key, plan->sub->source_db, plan->sub->source_table);
+	entry = hash_search(map->by_name, key, HASH_FIND, NULL);
+	if (entry && entry->plan == plan)
+		entry->plan = NULL;
+	map->linked = false;
+}
+
+/*
+ * The source's table has another name.  Several that exchange theirs may be
+ * renamed one after the other.
+ */
+void
+ms_relmap_rename(MsRelmap *map, TablePlan *plan, const char *db,
+				 const char *table)
+{
+	char		key[NAME_KEY_LEN];
+	NameEntry  *entry;
+	bool		found;
+
+	forget_name(map, plan);
+	plan->sub->source_db = MemoryContextStrdup(map->cxt, db);
+	plan->sub->source_table = MemoryContextStrdup(map->cxt, table);
+	plan->name = MemoryContextStrdup(map->cxt, psprintf("%s.%s", db, table));
+	make_name_key(key, db, table);
+	entry = hash_search(map->by_name, key, HASH_ENTER, &found);
+	entry->plan = plan;
+	if (!found)
+		entry->watched = NULL;
+}
+
+/* The table is no longer in the subscription.  It must not be open. */
+void
+ms_relmap_remove(MsRelmap *map, TablePlan *plan)
+{
+	forget_name(map, plan);
+	map->plans = list_delete_ptr(map->plans, plan);
 }
 
 TablePlan *
@@ -346,9 +407,17 @@ ms_relmap_find(MsRelmap *map, uint64 table_id)
 	return map->last;
 }
 
+/* Was the last error that rows did not have the recorded structure? */
+bool
+ms_relmap_structure_differed(void)
+{
+	return structure_differed;
+}
+
 static void
 structure_differs(const TablePlan *plan, const char *detail)
 {
+	structure_differed = true;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("structure of source table \"%s\" is not the recorded one",

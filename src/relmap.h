@@ -46,6 +46,11 @@ typedef struct TablePlan
 	MsChunk   **chunks;
 	bool		passed;			/* COPIED, and by a committed position */
 	bool		copy_void;		/* is to be made again */
+	bool		held;			/* the source's table is not the recorded one:
+								 * the stream has yet to say how it changed */
+
+	/* the recorded schema was read from the source, at this position */
+	MsGtidList *schema_gtid;
 
 	/* foreign keys of other tables that change rows with ours; or NULL */
 	struct MsCascade *cascade;
@@ -77,6 +82,11 @@ extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
 extern void ms_relmap_destroy(MsRelmap *map);
 extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
 extern void ms_relmap_forget_ids(MsRelmap *map);
+extern void ms_relmap_set_schema(MsRelmap *map, TablePlan *plan,
+								 Jsonb *schema);
+extern void ms_relmap_rename(MsRelmap *map, TablePlan *plan, const char *db,
+							 const char *table);
+extern void ms_relmap_remove(MsRelmap *map, TablePlan *plan);
 extern void ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event);
 extern MapEntry *ms_relmap_find(MsRelmap *map, uint64 table_id);
 extern TablePlan *ms_relmap_find_name(MsRelmap *map, const char *db,
@@ -94,6 +104,7 @@ extern void ms_relmap_report_changes(TablePlan *plan, const MsRow *row,
 									 const char *gtid);
 extern void ms_relmap_close_all(MsRelmap *map);
 extern void ms_relmap_abort(MsRelmap *map);
+extern bool ms_relmap_structure_differed(void);
 extern bool ms_relmap_matches(MsRelmap *map, const char *db, const char *table);
 
 #endif							/* MS_RELMAP_H */

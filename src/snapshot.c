@@ -278,6 +278,17 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/*
+ * Did a copy fail because the source's table is not the recorded one?  It was
+ * altered or renamed there, and the stream will tell.
+ */
+static bool
+is_other_structure(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_UNDEFINED_TABLE ||
+		sqlerrcode == ERRCODE_UNDEFINED_COLUMN;
+}
+
 /* Look after a snapshot worker that has a task. */
 static void
 collect(int worker)
@@ -299,6 +310,20 @@ collect(int worker)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("the snapshot worker for table \"%s\" could not start",
 							plan->name)));
+	}
+	if (task.state == MS_COPY_FAILED && task.pid == 0 &&
+		leader.options->ddl == MS_DDL_APPLY && is_other_structure(task.sqlerrcode))
+	{
+		ereport(LOG,
+				(errmsg("copy of source table \"%s\" waits for a change of its structure",
+						plan->name),
+				 errdetail_internal("%s", task.error)));
+		if (task.kind == MS_COPY_KIND_CHUNK)
+			plan->chunks[task.chunk]->state = MS_CHUNK_PENDING;
+		plan->held = true;
+		leader.assigned[worker] = NULL;
+		ms_shmem_copy_release(worker);
+		return;
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0)
 	{
@@ -416,7 +441,7 @@ next_chunk(int *chunk)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state == MS_TABLE_COPYING)
+		if (plan->sub->state == MS_TABLE_COPYING && !plan->held)
 		{
 			*chunk = find_chunk(plan, MS_CHUNK_PENDING);
 			if (*chunk >= 0)
@@ -443,7 +468,7 @@ next_table(int worker, MsCopyKind *kind)
 			MS_COPY_KIND_PLAN : MS_COPY_KIND_FINISH;
 		if ((*kind == MS_COPY_KIND_PLAN ? !leader.sub->snapshot_paused :
 			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
-			!is_assigned(plan, *kind))
+			!plan->held && !is_assigned(plan, *kind))
 			return plan;
 	}
 	/* one table's after the other's: they lock their partners */
@@ -766,6 +791,62 @@ ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
 			wait_for_chunk(plan, leader.chunks[i], file, start_pos);
 }
 
+/* Does a snapshot worker have something of the table? */
+static bool
+is_under_way(const TablePlan *plan)
+{
+	for (int i = 0; i < leader.options->snapshot_workers; i++)
+		if (leader.assigned[i] == plan)
+			return true;
+	return false;
+}
+
+/*
+ * Wait until no snapshot worker has the table any more.  Some want it for
+ * themselves, so the caller must hold no lock on it.
+ */
+void
+ms_snapshot_wait_for_table(TablePlan *plan)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	for (;;)
+	{
+		collect_all();
+		if (!is_under_way(plan))
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* The table is no longer in the subscription. */
+void
+ms_snapshot_forget_table(TablePlan *plan)
+{
+	leader.unsettled = list_delete_ptr(leader.unsettled, plan);
+	leader.constraints = list_delete_ptr(leader.constraints, plan);
+}
+
+/* A table whose copy waits for a structure change, or NULL. */
+TablePlan *
+ms_snapshot_held_table(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (plan->held)
+			return plan;
+	}
+	return NULL;
+}
+
 /*
  * Inside a source transaction: what was copied of the table is void, begin
  * anew.  Chunks that are being loaded are waited for.
@@ -789,5 +870,8 @@ ms_snapshot_restart_table(TablePlan *plan)
 	plan->nchunks = 0;
 	plan->passed = false;
 	plan->copy_void = false;
+	plan->held = false;
+	MemoryContextSwitchTo(leader.cxt);
+	leader.unsettled = list_append_unique_ptr(leader.unsettled, plan);
 	MemoryContextSwitchTo(oldcxt);
 }

@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "ddl_diff.h"
 #include "remote_schema.h"
 #include "snapshot_internal.h"
 #include "sql.h"
@@ -24,22 +25,17 @@
 static void
 build_indexes(MsCopy *copy)
 {
-	List	   *tables;
+	MsSourceTable *table;
 	ListCell   *lc;
 
 	if (!copy->table->created)
 		return;
 	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
-	tables = ms_remote_schema_fetch(copy->wire, copy->sub->patterns,
-									copy->table->source_db,
-									copy->table->source_table);
-	if (tables == NIL)
-		return;
-	ms_options_bind_columns(((MsSourceTable *) linitial(tables))->columns,
-							copy->table->columns, &copy->options);
-	foreach(lc, ms_typemap_create_indexes(linitial(tables),
-										  get_namespace_name(get_rel_namespace(copy->table->relid)),
-										  get_rel_name(copy->table->relid)))
+	/* those of a table that is copied again are there */
+	table = ms_source_table_from_jsonb(copy->table->source_schema);
+	ms_options_bind_columns(table->columns, copy->table->columns,
+							&copy->options);
+	foreach(lc, ms_model_missing_indexes(table, copy->table->relid))
 		ms_sql_run(lfirst(lc));
 }
 

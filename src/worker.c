@@ -36,9 +36,9 @@
 #include "utils/timestamp.h"
 
 #include "apply.h"
-#include "catalog.h"
 #include "compat.h"
 #include "crash_guard.h"
+#include "ddl_apply.h"
 #include "fence.h"
 #include "join.h"
 #include "mariadb_sync.h"
@@ -404,6 +404,7 @@ connect_source(const char *gtid)
 	uint32		source_id;
 
 	worker.control = ms_wire_connect(&worker.server);
+	ms_apply_set_control(worker.apply, worker.control);
 	source_id = check_source();
 	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
 					 worker.control, source_id, worker.counters);
@@ -499,6 +500,7 @@ worker_idle(void *arg pg_attribute_unused())
 	worker.last_poll = GetCurrentTimestamp();
 	ms_snapshot_look_ahead(worker.control, ms_apply_position(worker.apply));
 	between_transactions();
+	worked |= ms_ddl_release_held(worker.apply);
 	if (ms_snapshot_settled())
 		ms_shmem_set_state(MS_SUB_STREAMING);
 	if (!worker.idle)
@@ -644,8 +646,12 @@ static bool
 contain_error(const MsSubTable *table, bool careful, const char *gtid,
 			  const char *text)
 {
-	if (worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE && table &&
-		table->state != MS_TABLE_DISABLED)
+	/* rows of another structure than the recorded one are never applied */
+	bool		structure = worker.options.ddl == MS_DDL_APPLY &&
+		ms_relmap_structure_differed();
+
+	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || structure) &&
+		table && table->state != MS_TABLE_DISABLED)
 	{
 		worker.counters[MS_CNT_APPLY_ERRORS]++;
 		ms_shmem_report_error(text, gtid);

@@ -50,6 +50,7 @@ our @EXPORT = qw(
   wait_until
   view_value
   compare_tables
+  compare_structure
   has_same_rows
   dump_both_sides
   rows_and_md5
@@ -366,6 +367,107 @@ sub compare_tables
 		$all_same &&= $same;
 	}
 	return $all_same;
+}
+
+=pod
+
+=item compare_structure(maria, node, tables, [database])
+
+A test: each table's target has the columns of the source, of the type that
+the manual gives them, with the same NOT NULL, default and key.  Both sides
+are asked by their own client; the types are worked out here, not by our code.
+
+=cut
+
+my %plain_types = (
+	tinyint    => [ 'smallint', 'smallint' ],
+	smallint   => [ 'smallint', 'integer' ],
+	mediumint  => [ 'integer',  'integer' ],
+	int        => [ 'integer',  'bigint' ],
+	bigint     => [ 'bigint',   'numeric(20,0)' ],
+	float      => ['real'],
+	double     => ['double precision'],
+	date       => ['date'],
+	time       => ['interval'],
+	year       => ['smallint'],
+	enum       => ['text'],
+	set        => ['text[]'],
+	uuid       => ['uuid'],
+	inet4      => ['inet'],
+	inet6      => ['inet'],
+	(map { $_ => ['text'] } qw(tinytext text mediumtext longtext)),
+	(map { $_ => ['bytea'] }
+		  qw(binary varbinary tinyblob blob mediumblob longblob)));
+
+sub _target_type
+{
+	my ($type, $column_type, $length, $precision, $scale, $fsp) = @_;
+
+	$fsp = 0 if !defined $fsp || $fsp eq '\N';
+	return "numeric($precision,$scale)"         if $type eq 'decimal';
+	return "bit($precision)"                    if $type eq 'bit';
+	return "timestamp($fsp) without time zone"  if $type eq 'datetime';
+	return "timestamp($fsp) with time zone"     if $type eq 'timestamp';
+	return 'character varying(' . ($length || 1) . ')' if $type =~ /char$/;
+	my @types = @{ $plain_types{$type} || [$type] };
+	return $types[ $column_type =~ /unsigned/ && @types > 1 ? 1 : 0 ];
+}
+
+sub compare_structure
+{
+	my ($maria, $node, $tables, $database) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	foreach my $table (@$tables)
+	{
+		my ($db, $name) = split(/\./, $table, 2);
+		my $where = 'table_schema = ' . _literal($db)
+		  . ' AND table_name = ' . _literal($name);
+		my %key;
+		push @{ $key{ $_->[0] } }, $_->[1]
+		  foreach $maria->query_rows(
+			'SELECT index_name, column_name FROM information_schema.statistics'
+			  . " WHERE $where AND non_unique = 0 AND index_type = 'BTREE' AND sub_part IS NULL"
+			  . ' ORDER BY index_name, seq_in_index');
+		my @source;
+		foreach my $row (
+			$maria->query_rows(
+				'SELECT column_name, data_type, column_type, character_maximum_length,'
+				  . ' numeric_precision, numeric_scale, datetime_precision, is_nullable'
+				  . " FROM information_schema.columns WHERE $where ORDER BY column_name"))
+		{
+			my ($column, $type, $column_type, $length, $precision, $scale,
+				$fsp, $nullable) = @$row;
+			# zero dates may become NULL
+			$nullable = 'YES'
+			  if $type =~ /^(date|datetime|timestamp)$/
+			  && !grep { $_ eq $column } @{ $key{PRIMARY} || [] };
+			push @source,
+			  join(' ',
+				$column,
+				_target_type($type, $column_type, $length, $precision, $scale, $fsp),
+				$nullable eq 'YES' ? () : 'NOT NULL');
+		}
+		push @source, 'key ' . join(',', @{ $key{PRIMARY} }) if $key{PRIMARY};
+		push @source, sort map { 'unique ' . join(',', @{ $key{$_} }) }
+		  grep { $_ ne 'PRIMARY' } keys %key;
+
+		my $oid = _literal(_quote_name($table, '"')) . '::regclass';
+		my $target = $node->safe_psql($database || 'postgres', qq{
+SELECT attname || ' ' || format_type(atttypid, atttypmod)
+	|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
+FROM pg_attribute WHERE attrelid = $oid AND attnum > 0 AND NOT attisdropped
+ORDER BY attname COLLATE "C";
+SELECT CASE WHEN indisprimary THEN 'key ' ELSE 'unique ' END
+	|| string_agg(attname, ',' ORDER BY k.n)
+FROM pg_index, unnest(indkey) WITH ORDINALITY k (attnum, n), pg_attribute a
+WHERE indrelid = $oid AND indisunique AND a.attrelid = indrelid AND a.attnum = k.attnum
+GROUP BY indexrelid, indisprimary ORDER BY 1;});
+		is(join("\n", sort @source), join("\n", sort split(/\n/, $target)),
+			"$table has the same structure on both sides");
+	}
+	return;
 }
 
 =pod

@@ -1,0 +1,630 @@
+/*
+ * ddl_apply.c - structure changes that the stream brings.
+ *
+ * A statement stands between two source transactions, as one of its own.  It
+ * is applied in a group of its own too: what it does to the target, to the
+ * recorded schema and to the history commits together with its GTID.
+ *
+ * ALTER goes text -> clauses (ddl_parse.c) -> model of the new table
+ * (ddl_model.c) -> statements for the target (ddl_diff.c).  In a backlog the
+ * source is ahead, so the models come from the statements alone.  Three ways
+ * it can end:
+ *
+ *   applied   in place
+ *   resync    the rows that are there did not come along for certain, or the
+ *             statement was not understood: the target takes its new shape,
+ *             empty, and the table is copied anew
+ *   failed    the target cannot take the shape: the table is disabled, and
+ *             all others go on
+ *
+ * A table that is not ready is always read from the source again: the copy
+ * shows the source as it is now, and so does the schema that it needs.  What
+ * the stream has still to say of its structure is in both.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "parser/scansup.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "ddl_apply_internal.h"
+#include "ddl_diff.h"
+#include "encoding.h"
+#include "snapshot.h"
+#include "sql.h"
+#include "target.h"
+#include "typemap.h"
+#include "worker.h"
+
+/* ------------------------------------------------------------------------
+ * Tools
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Do something in a subtransaction.  False when it failed, with the error's
+ * text.  What would fail in another minute as well, or not any more, is not
+ * caught.
+ */
+bool
+ms_ddl_try(MsDdlApply *ddl, MsDdlStep step, void *arg, char **error)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		step(ddl, arg);
+		ReleaseCurrentSubTransaction();
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		if (ms_worker_is_transient(edata->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ms_relmap_abort(ddl->apply->relmap);
+		*error = ms_worker_error_text(edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+/* A row of the history, and a line in the log. */
+void
+ms_ddl_record(MsDdlApply *ddl, const char *source_table, List *translation,
+			  const char *result)
+{
+	MsApply    *apply = ddl->apply;
+	StringInfoData text;
+	ListCell   *lc;
+
+	initStringInfo(&text);
+	foreach(lc, translation)
+		appendStringInfo(&text, "%s%s;", foreach_current_index(lc) ? "\n" : "",
+						 (char *) lfirst(lc));
+	ms_catalog_add_ddl(apply->sub->subid, apply->gtid_text[0] ? apply->gtid_text : NULL,
+					   source_table, ddl->shown, text.len ? text.data : NULL,
+					   result);
+	ereport(LOG,
+			(errmsg("subscription \"%s\": structure of source table \"%s\" changed at GTID %s: %s",
+					apply->sub->name, source_table, apply->gtid_text, result)));
+}
+
+/* The table's model, named. */
+MsSourceTable *
+ms_ddl_recorded(const TablePlan *plan)
+{
+	MsSourceTable *table = ms_source_table_from_jsonb(plan->sub->source_schema);
+
+	table->db = plan->sub->source_db;
+	table->name = plan->sub->source_table;
+	return table;
+}
+
+/* The target cannot follow: its rows are dropped from here on. */
+void
+ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan, const char *error)
+{
+	MsSubTable *sub = plan->sub;
+
+	ms_catalog_set_table_state(sub, MS_TABLE_DISABLED);
+	sub->state = MS_TABLE_DISABLED;
+	plan->nchunks = 0;
+	ms_snapshot_forget_table(plan);
+	ms_catalog_set_table_error(sub->subid, sub->source_db, sub->source_table,
+							   psprintf("%s\nwhile applying: %s\nHINT: Change the target to fit and copy the table again with mariadb_sync.resync_table().",
+										error, ddl->shown));
+	ms_ddl_record(ddl, plan->name, NIL, psprintf("failed: %s", error));
+	ereport(WARNING,
+			(errmsg("subscription \"%s\" has disabled source table \"%s\" after a structure change",
+					ddl->apply->sub->name, plan->name),
+			 errdetail_internal("%s", error),
+			 errhint("Change the target to fit and copy the table again with mariadb_sync.resync_table().")));
+}
+
+/* ------------------------------------------------------------------------
+ * Foreign keys
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+has_foreign_key(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+		if (pg_strcasecmp(((MsSourceForeignKey *) lfirst(lc))->name, name) == 0)
+		return true;
+	return false;
+}
+
+static void
+run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
+{
+	(void) ms_sql_run((const char *) arg);
+}
+
+/*
+ * Foreign keys that come and go, of a target that we made.  One that
+ * PostgreSQL does not take is done without: while the stream is applied none
+ * is enforced.
+ */
+void
+ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
+					const MsSourceTable *new, List **statements)
+{
+	char	   *schema = get_namespace_name(get_rel_namespace(plan->sub->relid));
+	char	   *relname = get_rel_name(plan->sub->relid);
+	MsSourceTable added = *new;
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	if (!plan->sub->created)
+		return;
+	foreach(lc, old->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+		char	   *name = pstrdup(fk->name);
+
+		truncate_identifier(name, strlen(name), false);
+		if (!has_foreign_key(new, fk->name))
+			all = lappend(all, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+										quote_qualified_identifier(schema, relname),
+										quote_identifier(name)));
+	}
+	added.foreign_keys = NIL;
+	foreach(lc, new->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+
+		if (!has_foreign_key(old, fk->name) &&
+			ms_relmap_find_name(ddl->apply->relmap, fk->ref_db, fk->ref_table))
+			added.foreign_keys = lappend(added.foreign_keys, fk);
+	}
+	all = list_concat(all, ms_typemap_create_foreign_keys(&added, schema, relname,
+														  ddl->apply->options));
+	foreach(lc, all)
+	{
+		char	   *error;
+
+		if (ms_ddl_try(ddl, run_statement, lfirst(lc), &error))
+			*statements = lappend(*statements, lfirst(lc));
+		else
+			ereport(LOG,
+					(errmsg("foreign key of source table \"%s\" is left out", plan->name),
+					 errdetail_internal("%s", error)));
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * A table's new shape
+ * ------------------------------------------------------------------------
+ */
+
+/* Bring a target from one model to another. */
+typedef struct Reshape
+{
+	TablePlan  *plan;
+	MsSourceTable *old;
+	MsSourceTable *new;
+	bool		empty;			/* the target is emptied, and copied anew */
+	MsModelDiff diff;
+	bool		done;			/* or the rows would have to be copied */
+} Reshape;
+
+/* Inside the subtransaction, as the owner. */
+static void
+reshape_target(MsDdlApply *ddl, void *arg)
+{
+	Reshape    *reshape = arg;
+	TablePlan  *plan = reshape->plan;
+	MsRelmap   *relmap = ddl->apply->relmap;
+	Oid			relid = plan->sub->relid;
+	ListCell   *lc;
+
+	LockRelationOid(relid, AccessExclusiveLock);
+	if (get_rel_name(relid) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("target table of \"%s\" does not exist", plan->name)));
+	ms_options_bind_columns(reshape->old->columns, plan->sub->columns,
+							ddl->apply->options);
+	ms_options_bind_columns(reshape->new->columns, plan->sub->columns,
+							ddl->apply->options);
+	if (reshape->empty)
+		ms_target_truncate(relid);
+	ms_model_diff(reshape->old, reshape->new, relid, reshape->empty,
+				  ddl->apply->options, &reshape->diff);
+	if (reshape->diff.copy_reason && !reshape->empty)
+		return;
+	foreach(lc, reshape->diff.statements)
+		(void) ms_sql_run(lfirst(lc));
+
+	/* does it take the rows that will come? */
+	ms_relmap_set_schema(relmap, plan, ms_source_table_to_jsonb(reshape->new));
+	ms_relmap_open(relmap, plan, NULL);
+	ms_relmap_close_all(relmap);
+	reshape->done = true;
+}
+
+static bool
+try_reshape(MsDdlApply *ddl, Reshape *reshape, char **error)
+{
+	Jsonb	   *before = reshape->plan->sub->source_schema;
+
+	reshape->done = false;
+	if (ms_ddl_try(ddl, reshape_target, reshape, error))
+		return true;
+	ms_relmap_set_schema(ddl->apply->relmap, reshape->plan, before);
+	return false;
+}
+
+static char *
+join_notes(const char *result, List *notes)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, result);
+	foreach(lc, notes)
+		appendStringInfo(&buf, "; %s", (char *) lfirst(lc));
+	return buf.data;
+}
+
+/*
+ * Give the table the shape of new.  reason says why its rows have to be
+ * copied in any case, or is NULL.
+ */
+static void
+reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
+			  MsSourceTable *new, const char *reason)
+{
+	Reshape		reshape = {.plan = plan,.old = old,.new = new};
+	List	   *statements;
+	char	   *error = NULL;
+	char	   *result = "applied";
+
+	if (reason == NULL)
+	{
+		if (!try_reshape(ddl, &reshape, &error))
+			reason = psprintf("the target could not be changed in place: %s", error);
+		else if (!reshape.done)
+			reason = reshape.diff.copy_reason;
+	}
+	if (reason)
+	{
+		reshape.empty = true;
+		if (!try_reshape(ddl, &reshape, &error))
+		{
+			ms_ddl_disable(ddl, plan, error);
+			return;
+		}
+		ms_snapshot_restart_table(plan);
+		result = psprintf("resync: %s", reason);
+	}
+	else
+		plan->schema_gtid = NULL;
+	ms_catalog_set_source_schema(plan->sub);
+	statements = reshape.diff.statements;
+	ms_ddl_foreign_keys(ddl, plan, old, new, &statements);
+	ms_ddl_record(ddl, plan->name, statements,
+				  join_notes(result, reshape.diff.notes));
+}
+
+/* Columns of the same name are the same. */
+static void
+follow_by_name(MsSourceTable *new, const MsSourceTable *old)
+{
+	ListCell   *lc;
+
+	foreach(lc, new->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		col->was = ms_model_find_column(old, col->name);
+	}
+}
+
+/*
+ * Read the table from the source again and have it copied.  One that is not
+ * there any more waits for the statement that took it away.
+ */
+void
+ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan, const char *why)
+{
+	MsApply    *apply = ddl->apply;
+	MsWire	   *wire = apply->control;
+	char	   *gtid;
+	List	   *tables;
+	MsSourceTable *old = ms_ddl_recorded(plan);
+	MsSourceTable *new;
+	MemoryContext oldcxt;
+
+	/* in this order: what is read is of then or later */
+	gtid = ms_wire_query_value(wire, "SELECT @@global.gtid_binlog_pos");
+	tables = ms_remote_schema_fetch(wire, apply->sub->patterns,
+									plan->sub->source_db,
+									plan->sub->source_table);
+	if (tables == NIL)
+	{
+		ms_snapshot_restart_table(plan);
+		plan->held = true;
+		ms_ddl_record(ddl, plan->name, NIL,
+					  psprintf("resync: %s; the source has the table no more, which the stream will tell",
+							   why));
+		return;
+	}
+	new = linitial(tables);
+	follow_by_name(new, old);
+	reshape_table(ddl, plan, old, new, why);
+	oldcxt = MemoryContextSwitchTo(GetMemoryChunkContext(plan));
+	plan->schema_gtid = palloc0(sizeof(MsGtidList));
+	ms_gtid_init(plan->schema_gtid);
+	if (!ms_gtid_parse_list(gtid, plan->schema_gtid))
+		plan->schema_gtid = NULL;
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* Was the schema read when the source had this statement behind it? */
+static bool
+is_contained(const MsApply *apply, const TablePlan *plan)
+{
+	MsGtidList	list;
+
+	if (plan->schema_gtid == NULL || plan->held)
+		return false;
+	ms_gtid_init(&list);
+	ms_gtid_update(&list, &apply->gtid.gtid);
+	return ms_gtid_reached(plan->schema_gtid, &list);
+}
+
+/* ------------------------------------------------------------------------
+ * ALTER TABLE, CREATE INDEX, DROP INDEX
+ * ------------------------------------------------------------------------
+ */
+
+static void
+alter_table(MsDdlApply *ddl, TablePlan *plan)
+{
+	MsDdl		parsed;
+	MsModelChange change;
+	MsSourceTable *old;
+	MsSourceTable *new;
+
+	ms_ddl_parse(ddl->sql, strlen(ddl->sql), ddl->statement->default_db,
+				 ddl->sql_mode, &parsed);
+	old = ms_ddl_recorded(plan);
+	new = ms_model_follow(plan->sub->source_schema, old);
+	ms_model_apply(new, &parsed, &change);
+
+	if (plan->sub->state == MS_TABLE_DISABLED)
+		ms_ddl_record(ddl, plan->name, NIL, "ignored: the table is disabled");
+	else if (plan->sub->state != MS_TABLE_READY)
+	{
+		if (is_contained(ddl->apply, plan))
+			ms_ddl_record(ddl, plan->name, NIL, "applied: the copy has it");
+		else
+			ms_ddl_refresh(ddl, plan, "the table is being copied");
+	}
+	else if (change.unknown)
+		ms_ddl_refresh(ddl, plan, psprintf("\"%s\" was not understood",
+										   change.unknown));
+	else
+		reshape_table(ddl, plan, old, new, change.rows_changed);
+
+	if (change.new_name)
+	{
+		MsTableName *from = palloc(sizeof(MsTableName));
+
+		from->db = plan->sub->source_db;
+		from->table = plan->sub->source_table;
+		ms_ddl_rename_tables(ddl, list_make2(from, change.new_name));
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * The statement
+ * ------------------------------------------------------------------------
+ */
+
+/* Does it concern a table of ours, or one that would be? */
+static bool
+concerns_us(MsDdlApply *ddl)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+	ListCell   *lc;
+
+	foreach(lc, ddl->statement->tables)
+	{
+		MsTableName *name = lfirst(lc);
+
+		if (ms_relmap_find_name(relmap, name->db, name->table))
+			return true;
+		if (ms_relmap_matches(relmap, name->db, name->table) &&
+			strcmp(ddl->statement->verb, "DROP TABLE") != 0)
+			return true;
+	}
+	if (ddl->statement->kind == MS_STMT_DROP_DATABASE)
+	{
+		foreach(lc, ms_relmap_plans(relmap))
+			if (strcmp(((TablePlan *) lfirst(lc))->sub->source_db,
+					   ddl->statement->db) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Snapshot workers let go of the tables before we want them. */
+static void
+wait_for_tables(MsDdlApply *ddl)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+	ListCell   *lc;
+
+	foreach(lc, ms_relmap_plans(relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		bool		named = ddl->statement->kind == MS_STMT_DROP_DATABASE &&
+		strcmp(plan->sub->source_db, ddl->statement->db) == 0;
+		ListCell   *lc2;
+
+		foreach(lc2, ddl->statement->tables)
+		{
+			MsTableName *name = lfirst(lc2);
+
+			named |= ms_relmap_find_name(relmap, name->db, name->table) == plan;
+		}
+		if (named)
+			ms_snapshot_wait_for_table(plan);
+	}
+}
+
+static void
+drop_tables(MsDdlApply *ddl)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+	List	   *plans = NIL;
+	ListCell   *lc;
+
+	if (ddl->statement->kind == MS_STMT_DROP_DATABASE)
+	{
+		foreach(lc, ms_relmap_plans(relmap))
+		{
+			TablePlan  *plan = lfirst(lc);
+
+			if (strcmp(plan->sub->source_db, ddl->statement->db) == 0)
+				plans = lappend(plans, plan);
+		}
+	}
+	foreach(lc, ddl->statement->tables)
+	{
+		MsTableName *name = lfirst(lc);
+		TablePlan  *plan = ms_relmap_find_name(relmap, name->db, name->table);
+
+		if (plan)
+			plans = list_append_unique_ptr(plans, plan);
+	}
+	foreach(lc, plans)
+		ms_ddl_drop_table(ddl, lfirst(lc));
+}
+
+static void
+dispatch(MsDdlApply *ddl)
+{
+	const MsStatement *statement = ddl->statement;
+	MsTableName *name;
+	TablePlan  *plan;
+	ListCell   *lc;
+
+	if (statement->kind == MS_STMT_CREATE_TABLE)
+		ms_ddl_create_table(ddl);
+	else if (statement->kind == MS_STMT_DROP_DATABASE ||
+			 strcmp(statement->verb, "DROP TABLE") == 0)
+		drop_tables(ddl);
+	else if (strcmp(statement->verb, "RENAME TABLE") == 0)
+		ms_ddl_rename_tables(ddl, statement->tables);
+	else
+	{
+		name = linitial(statement->tables);
+		plan = ms_relmap_find_name(ddl->apply->relmap, name->db, name->table);
+		if (plan)
+			alter_table(ddl, plan);
+		else if (list_length(statement->tables) > 1)
+			ms_ddl_rename_tables(ddl, statement->tables);
+		/* others that it has to do with, such as EXCHANGE PARTITION's */
+		foreach(lc, statement->tables)
+		{
+			MsTableName *other = lfirst(lc);
+
+			if (other == name || !statement->exchanges)
+				continue;
+			plan = ms_relmap_find_name(ddl->apply->relmap, other->db, other->table);
+			if (plan)
+				ms_ddl_refresh(ddl, plan, "its rows were exchanged with a partition");
+		}
+	}
+}
+
+/* A connection string has a password in it. */
+static char *
+without_secrets(const char *sql)
+{
+	char	   *lower = pnstrdup(sql, strlen(sql));
+
+	for (char *p = lower; *p; p++)
+		*p = pg_tolower((unsigned char) *p);
+	if (strstr(lower, "connection") || strstr(lower, "password"))
+		return "(a statement with CONNECTION or PASSWORD, which is not shown)";
+	return pstrdup(sql);
+}
+
+/*
+ * Apply a statement that defines tables.  Between source transactions; the
+ * group is committed before, and is the statement's own.
+ */
+void
+ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
+			 size_t len, uint64 sql_mode)
+{
+	MsDdlApply	ddl = {0};
+
+	ddl.apply = apply;
+	ddl.statement = statement;
+	ddl.sql_mode = sql_mode;
+	if (!concerns_us(&ddl))
+		return;
+	ddl.sql = pnstrdup(sql, len);
+	ddl.shown = without_secrets(ddl.sql);
+	ms_apply_let_go(apply);
+	wait_for_tables(&ddl);
+	ms_apply_begin(apply);
+	ms_relmap_forget_ids(apply->relmap);
+	apply->wrote = true;
+	apply->commit_now = true;
+	apply->counters[MS_CNT_DDL]++;
+	dispatch(&ddl);
+	ms_relmap_forget_ids(apply->relmap);
+}
+
+/*
+ * The stream has nothing more to say, and the copy of a table still waits for
+ * a change of its structure: look at the source.  True when there was one.
+ */
+bool
+ms_ddl_release_held(MsApply *apply)
+{
+	TablePlan  *plan = ms_snapshot_held_table();
+	MsDdlApply	ddl = {.apply = apply,.shown = "(no statement in the stream)"};
+	MsStatement nothing = {0};
+
+	if (plan == NULL || apply->options->ddl != MS_DDL_APPLY)
+		return false;
+	ddl.statement = &nothing;
+	ms_apply_commit(apply);
+	ms_snapshot_wait_for_table(plan);
+	ms_apply_begin(apply);
+	ms_ddl_refresh(&ddl, plan, "the copy met another structure");
+	if (plan->held)
+		ms_ddl_disable(&ddl, plan, "the source has no such table");
+	ms_apply_commit(apply);
+	return true;
+}

@@ -1,0 +1,466 @@
+/*
+ * ddl_tables.c - tables that come, go and change their names.
+ *
+ * Part of applying structure changes.  A table follows its name as long as
+ * the subscription's patterns choose it; a name that another table takes over
+ * stays with its target, whose rows are copied anew.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "ddl_apply_internal.h"
+#include "mapping.h"
+#include "snapshot.h"
+#include "sql.h"
+
+/* ------------------------------------------------------------------------
+ * Leaving
+ * ------------------------------------------------------------------------
+ */
+
+/* Out of the subscription; the target is the caller's business. */
+static void
+remove_table(MsDdlApply *ddl, TablePlan *plan)
+{
+	ms_catalog_delete_chunks(plan->sub);
+	ms_catalog_delete_table(plan->sub);
+	ms_snapshot_forget_table(plan);
+	ms_relmap_remove(ddl->apply->relmap, plan);
+}
+
+static void
+run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
+{
+	(void) ms_sql_run((const char *) arg);
+}
+
+static char *
+target_name(Oid relid)
+{
+	char	   *relname = get_rel_name(relid);
+
+	return relname == NULL ? NULL :
+		quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+								   relname);
+}
+
+/* The target goes with its table if it was made for it. */
+void
+ms_ddl_drop_table(MsDdlApply *ddl, TablePlan *plan)
+{
+	char	   *target = target_name(plan->sub->relid);
+	char	   *sql = target ? psprintf("DROP TABLE %s", target) : NULL;
+	char	   *error;
+
+	remove_table(ddl, plan);
+	if (target == NULL)
+		ms_ddl_record(ddl, plan->name, NIL, "applied: there was no target table");
+	else if (!plan->sub->created)
+		ms_ddl_record(ddl, plan->name, NIL,
+					  "applied: the target table was there before the subscription, and stays");
+	else if (ms_ddl_try(ddl, run_statement, sql, &error))
+		ms_ddl_record(ddl, plan->name, list_make1(sql), "applied");
+	else
+		ms_ddl_record(ddl, plan->name, NIL,
+					  psprintf("applied: the target table stays: %s", error));
+}
+
+/* ------------------------------------------------------------------------
+ * CREATE TABLE
+ * ------------------------------------------------------------------------
+ */
+
+typedef struct Create
+{
+	MsSourceTable *table;
+	MsMapping  *mapping;
+} Create;
+
+static void
+map_new_table(MsDdlApply *ddl, void *arg)
+{
+	Create	   *create = arg;
+	MsSubscriptionOptions options = *ddl->apply->options;
+
+	/* there is nothing to copy */
+	options.copy_data = false;
+	create->mapping = ms_mapping_make_one(create->table, InvalidOid, NULL,
+										  &options);
+	if (!create->mapping->created &&
+		ms_sql_has_rows(psprintf("SELECT FROM %s LIMIT 1",
+								 target_name(create->mapping->relid))))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("target table %s is not empty",
+						target_name(create->mapping->relid)),
+				 errhint("Use TRUNCATE and mariadb_sync.resync_table().")));
+}
+
+/* The model of the new table; NULL when only the source knows it. */
+static MsSourceTable *
+build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
+{
+	MsSourceTable *table;
+	MsModelChange change;
+
+	if (parsed->like)
+	{
+		TablePlan  *like = ms_relmap_find_name(ddl->apply->relmap,
+											   parsed->like->db,
+											   parsed->like->table);
+
+		if (like == NULL || like->sub->state == MS_TABLE_DISABLED ||
+			(like->sub->state != MS_TABLE_READY && like->schema_gtid))
+			return NULL;
+		table = ms_ddl_recorded(like);
+		table->foreign_keys = NIL;
+	}
+	else
+	{
+		table = palloc0(sizeof(MsSourceTable));
+		table->table_type = "BASE TABLE";
+		table->collation = ms_wire_query_value(ddl->apply->control,
+											   psprintf("SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+														ms_wire_quote_literal(name->db)));
+		table->db = name->db;
+		table->name = name->table;
+		ms_model_apply(table, parsed, &change);
+		if (change.unknown || table->columns == NIL)
+			return NULL;
+	}
+	table->db = name->db;
+	table->name = name->table;
+	return table;
+}
+
+static void
+join_table(MsDdlApply *ddl, MsSourceTable *table)
+{
+	MsApply    *apply = ddl->apply;
+	Create		create = {.table = table};
+	MsMapping	nothing = {.source = table};
+	bool		ok;
+	char	   *error;
+	TablePlan  *plan;
+	List	   *statements = NIL;
+	MsSourceTable without_keys = *table;
+
+	ok = ms_ddl_try(ddl, map_new_table, &create, &error);
+	ms_mapping_record(apply->sub->subid, ok ? create.mapping : &nothing,
+					  ok ? MS_TABLE_READY : MS_TABLE_DISABLED);
+	ms_relmap_add(apply->relmap,
+				  ms_catalog_get_table(apply->sub->subid, table->db,
+									   table->name));
+	plan = ms_relmap_find_name(apply->relmap, table->db, table->name);
+	if (!ok)
+	{
+		ms_ddl_disable(ddl, plan, error);
+		return;
+	}
+	without_keys.foreign_keys = NIL;
+	ms_ddl_foreign_keys(ddl, plan, &without_keys, table, &statements);
+	ms_ddl_record(ddl, plan->name, statements,
+				  create.mapping->created ? "applied: joined, table created" :
+				  "applied: joined");
+}
+
+/*
+ * A table that the patterns choose joins here, without a copy: all rows it
+ * will have are yet to come.
+ */
+void
+ms_ddl_create_table(MsDdlApply *ddl)
+{
+	MsTableName *name = linitial(ddl->statement->tables);
+	MsRelmap   *relmap = ddl->apply->relmap;
+	TablePlan  *plan = ms_relmap_find_name(relmap, name->db, name->table);
+	MsSourceTable *table;
+	MsDdl		parsed;
+
+	ms_ddl_parse(ddl->sql, strlen(ddl->sql), ddl->statement->default_db,
+				 ddl->sql_mode, &parsed);
+	if (plan && !parsed.or_replace)
+	{
+		/* IF NOT EXISTS; or we know the table from a copy made since */
+		ms_ddl_record(ddl, plan->name, NIL, "passed: the table is there");
+		return;
+	}
+	if (plan)
+		ms_ddl_drop_table(ddl, plan);
+	if (!ms_relmap_matches(relmap, name->db, name->table))
+		return;
+	table = build_model(ddl, name, &parsed);
+	if (table)
+		join_table(ddl, table);
+	else
+	{
+		/* as it is by then, with a copy */
+		ddl->apply->rescan = true;
+		ms_ddl_record(ddl, psprintf("%s.%s", name->db, name->table), NIL,
+					  "passed: the table joins with a copy");
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * RENAME TABLE
+ * ------------------------------------------------------------------------
+ */
+
+/* A table that a RENAME moves. */
+typedef struct Move
+{
+	TablePlan  *plan;			/* NULL = not in the subscription */
+	MsTableName from;
+	MsTableName to;				/* where it is now */
+	bool		replaced;		/* another table took its name */
+} Move;
+
+static bool
+same_table(const MsTableName *a, const char *db, const char *table)
+{
+	return strcmp(a->db, db) == 0 && strcmp(a->table, table) == 0;
+}
+
+/* Follow the pairs from left to right. */
+static List *
+follow_moves(MsRelmap *relmap, List *pairs)
+{
+	List	   *moves = NIL;
+
+	for (int i = 0; i + 1 < list_length(pairs); i += 2)
+	{
+		MsTableName *from = list_nth(pairs, i);
+		MsTableName *to = list_nth(pairs, i + 1);
+		Move	   *move = NULL;
+		ListCell   *lc;
+
+		foreach(lc, moves)
+		{
+			Move	   *other = lfirst(lc);
+
+			if (same_table(&other->to, from->db, from->table))
+				move = other;
+		}
+		if (move == NULL)
+		{
+			move = palloc0(sizeof(Move));
+			move->from.db = pstrdup(from->db);
+			move->from.table = pstrdup(from->table);
+			move->plan = ms_relmap_find_name(relmap, from->db, from->table);
+			moves = lappend(moves, move);
+		}
+		move->to.db = pstrdup(to->db);
+		move->to.table = pstrdup(to->table);
+	}
+	return moves;
+}
+
+static Move *
+find_leaving(List *moves, MsRelmap *relmap, const MsTableName *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, moves)
+	{
+		Move	   *move = lfirst(lc);
+
+		if (move->plan && same_table(&move->from, name->db, name->table) &&
+			!ms_relmap_matches(relmap, move->to.db, move->to.table))
+			return move;
+	}
+	return NULL;
+}
+
+typedef struct Target
+{
+	Oid			relid;
+	const char *schema;
+	const char *relname;
+	List	   *statements;
+} Target;
+
+/* The target's own name follows, by way of one that nobody has. */
+static void
+move_target(MsDdlApply *ddl pg_attribute_unused(), void *arg)
+{
+	Target	   *target = arg;
+	char	   *relname = get_rel_name(target->relid);
+	char	   *schema = get_namespace_name(get_rel_namespace(target->relid));
+	ListCell   *lc;
+
+	target->statements = NIL;
+	if (strcmp(schema, target->schema) != 0)
+	{
+		if (!OidIsValid(get_namespace_oid(target->schema, true)))
+			target->statements = lappend(target->statements,
+										 psprintf("CREATE SCHEMA %s",
+												  quote_identifier(target->schema)));
+		target->statements = lappend(target->statements,
+									 psprintf("ALTER TABLE %s SET SCHEMA %s",
+											  quote_qualified_identifier(schema, relname),
+											  quote_identifier(target->schema)));
+	}
+	if (strcmp(relname, target->relname) != 0)
+		target->statements = lappend(target->statements,
+									 psprintf("ALTER TABLE %s RENAME TO %s",
+											  quote_qualified_identifier(target->schema, relname),
+											  quote_identifier(target->relname)));
+	foreach(lc, target->statements)
+		(void) ms_sql_run(lfirst(lc));
+}
+
+/* Foreign keys of other tables follow, as MariaDB's do. */
+static void
+rename_references(MsDdlApply *ddl, const MsTableName *from,
+				  const MsTableName *to)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		MsSourceTable *table = ms_ddl_recorded(plan);
+		bool		changed = false;
+
+		foreach(lc2, table->foreign_keys)
+		{
+			MsSourceForeignKey *fk = lfirst(lc2);
+
+			if (!same_table(from, fk->ref_db, fk->ref_table))
+				continue;
+			fk->ref_db = to->db;
+			fk->ref_table = to->table;
+			changed = true;
+		}
+		if (!changed)
+			continue;
+		ms_relmap_set_schema(ddl->apply->relmap, plan,
+							 ms_source_table_to_jsonb(table));
+		ms_catalog_set_source_schema(plan->sub);
+	}
+}
+
+/* All that stay in the subscription get their new names. */
+static void
+rename_plans(MsDdlApply *ddl, List *moves)
+{
+	MsApply    *apply = ddl->apply;
+	List	   *staying = NIL;
+	ListCell   *lc;
+
+	foreach(lc, moves)
+	{
+		Move	   *move = lfirst(lc);
+
+		if (move->plan && !move->replaced &&
+			!same_table(&move->from, move->to.db, move->to.table))
+			staying = lappend(staying, move);
+	}
+
+	/* out of each other's way first */
+	foreach(lc, staying)
+	{
+		Move	   *move = lfirst(lc);
+		char	   *between = psprintf("mariadb_sync_renamed_%d", foreach_current_index(lc));
+		Target		target = {.relid = move->plan->sub->relid};
+		char	   *error;
+
+		ms_catalog_rename_table(move->plan->sub, "", between);
+		move->plan->sub->source_db = "";
+		move->plan->sub->source_table = MemoryContextStrdup(TopMemoryContext, between);
+		if (list_length(staying) < 2 || !move->plan->sub->created ||
+			get_rel_name(target.relid) == NULL)
+			continue;
+		target.schema = get_namespace_name(get_rel_namespace(target.relid));
+		target.relname = between;
+		(void) ms_ddl_try(ddl, move_target, &target, &error);
+	}
+	foreach(lc, staying)
+	{
+		Move	   *move = lfirst(lc);
+		TablePlan  *plan = move->plan;
+		Target		target = {.relid = plan->sub->relid};
+		char	   *result = "applied";
+		char	   *error;
+
+		ms_catalog_rename_table(plan->sub, move->to.db, move->to.table);
+		plan->sub->source_db = move->from.db;
+		plan->sub->source_table = move->from.table;
+		ms_relmap_rename(apply->relmap, plan, move->to.db, move->to.table);
+		if (get_rel_name(target.relid) == NULL)
+			result = "applied: there is no target table";
+		else if (!plan->sub->created)
+			result = "applied: the target table keeps its name";
+		else
+		{
+			target.schema = ms_options_schema(apply->options, move->to.db);
+			target.relname = move->to.table;
+			if (!ms_ddl_try(ddl, move_target, &target, &error))
+			{
+				target.statements = NIL;
+				result = psprintf("applied: the target table keeps its name: %s", error);
+			}
+		}
+		ms_ddl_record(ddl, psprintf("%s.%s", move->from.db, move->from.table),
+					  target.statements, result);
+	}
+	foreach(lc, staying)
+	{
+		Move	   *move = lfirst(lc);
+
+		rename_references(ddl, &move->from, &move->to);
+	}
+}
+
+/*
+ * RENAME a TO b, c TO d, ...  pairs are MsTableName, from and to in turn.
+ */
+void
+ms_ddl_rename_tables(MsDdlApply *ddl, List *pairs)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+	List	   *moves = follow_moves(relmap, pairs);
+	List	   *replaced = NIL;
+	ListCell   *lc;
+
+	foreach(lc, moves)
+	{
+		Move	   *move = lfirst(lc);
+		Move	   *leaving;
+
+		if (move->plan || !ms_relmap_matches(relmap, move->to.db, move->to.table))
+			continue;
+		leaving = find_leaving(moves, relmap, &move->to);
+		if (leaving)
+		{
+			leaving->replaced = true;
+			replaced = lappend(replaced, leaving->plan);
+		}
+		else if (ms_relmap_find_name(relmap, move->to.db, move->to.table) == NULL ||
+				 list_length(moves) > 1)
+			ddl->apply->rescan = true;
+	}
+	foreach(lc, moves)
+	{
+		Move	   *move = lfirst(lc);
+
+		if (move->plan == NULL || move->replaced ||
+			ms_relmap_matches(relmap, move->to.db, move->to.table))
+			continue;
+		remove_table(ddl, move->plan);
+		ms_ddl_record(ddl, move->plan->name, NIL,
+					  psprintf("applied: the table left the subscription as \"%s.%s\"; its target stays",
+							   move->to.db, move->to.table));
+		move->plan = NULL;
+	}
+	rename_plans(ddl, moves);
+	foreach(lc, replaced)
+		ms_ddl_refresh(ddl, lfirst(lc), "another table took over its name");
+}
