@@ -943,27 +943,3 @@ ms_catalog_save_error(int32 subid, const char *error, const char *gtid)
 			" last_error_time = clock_timestamp() WHERE subid = $1",
 			&args, NULL, NULL);
 }
-
-/* ------------------------------------------------------------------------
- * mariadb_sync.history
- * ------------------------------------------------------------------------
- */
-
-/* gtid, source_table, original and result may be NULL. */
-void
-ms_catalog_add_history(int32 subid, const char *kind, const char *gtid,
-					   const char *source_table, const char *original,
-					   const char *result)
-{
-	Args		args = {0};
-
-	add_int4(&args, subid);
-	add_text(&args, kind);
-	add_text(&args, gtid);
-	add_text(&args, source_table);
-	add_text(&args, original);
-	add_text(&args, result);
-	execute("INSERT INTO mariadb_sync.history"
-			" (subid, kind, gtid, source_table, original, result)"
-			" VALUES ($1, $2, $3, $4, $5, $6)", &args, NULL, NULL);
-}

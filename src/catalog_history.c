@@ -1,11 +1,30 @@
 /*
- * catalog_history.c - structure changes in mariadb_sync.history.
+ * catalog_history.c - mariadb_sync.history.
  *
  * Part of the catalog room.
  */
 #include "postgres.h"
 
 #include "catalog_internal.h"
+
+/* gtid, source_table, original and result may be NULL. */
+void
+ms_catalog_add_history(int32 subid, const char *kind, const char *gtid,
+					   const char *source_table, const char *original,
+					   const char *result)
+{
+	Args		args = {0};
+
+	add_int4(&args, subid);
+	add_text(&args, kind);
+	add_text(&args, gtid);
+	add_text(&args, source_table);
+	add_text(&args, original);
+	add_text(&args, result);
+	execute("INSERT INTO mariadb_sync.history"
+			" (subid, kind, gtid, source_table, original, result)"
+			" VALUES ($1, $2, $3, $4, $5, $6)", &args, NULL, NULL);
+}
 
 /* A structure change; translation may be NULL. */
 void
