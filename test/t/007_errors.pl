@@ -677,7 +677,7 @@ has_failed(
 	sqlstate => '55000',
 	message  => 'the binlog stream of MariaDB server "source" at .* failed',
 	detail   => 'MariaDB error 1236 .*GTID',
-	hint     => 'purged or reset.*create it again');
+	hint     => 'were purged on the source.*create it again');
 do_with('drop_subscription', 'purged');
 $node->safe_psql('postgres', 'TRUNCATE purged.t');
 create_subscription($node, 'purged', 'source', ['purged.*']);
