@@ -13,7 +13,6 @@
 
 #include <zlib.h>
 
-#include "checksum.h"
 #include "event.h"
 
 #define EVENT_HEADER_LEN		19
@@ -520,7 +519,7 @@ has_checksum(const MsEventParser *parser, uint8 type, const uint8 *data,
 	if (parser->have_format)
 		return parser->checksum;
 	return len >= EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN &&
-		ms_checksum(data, len - EVENT_CHECKSUM_LEN) ==
+		crc32(0, data, len - EVENT_CHECKSUM_LEN) ==
 		read_u32(data + len - EVENT_CHECKSUM_LEN);
 }
 
@@ -572,7 +571,7 @@ ms_event_parse(MsEventParser *parser, const uint8 *data, size_t len,
 	{
 		if (len < EVENT_HEADER_LEN + EVENT_CHECKSUM_LEN)
 			malformed("length");
-		if (ms_checksum(data, len - EVENT_CHECKSUM_LEN) !=
+		if (crc32(0, data, len - EVENT_CHECKSUM_LEN) !=
 			read_u32(data + len - EVENT_CHECKSUM_LEN))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
