@@ -114,8 +114,8 @@ typedef enum MsSslMode
 typedef struct MsServerOptions
 {
 	char	   *server_name;
-	char	   *host;
-	int			port;
+	char	   *host;			/* one, or several to be tried in order */
+	int			port;			/* of those that name none */
 	char	   *unix_socket;	/* NULL = TCP */
 	MsSslMode	ssl_mode;
 	char	   *ssl_ca;
@@ -132,6 +132,16 @@ typedef struct MsServerOptions
 	char	   *password;
 } MsServerOptions;
 
+/* One of the hosts that a server's option names. */
+typedef struct MsHost
+{
+	char	   *name;
+	int			port;
+} MsHost;
+
+extern List *ms_server_options_hosts(const MsServerOptions *options);
+extern bool ms_server_options_equal(const MsServerOptions *a,
+									const MsServerOptions *b);
 extern void ms_server_options_load(Oid serverid, Oid userid,
 								   MsServerOptions *options);
 

@@ -254,6 +254,102 @@ set_server_defaults(MsServerOptions *options)
 }
 
 static void
+invalid_host(const char *entry)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"host\": \"%s\"", entry),
+			 errhint("Give a host, or several with commas between them that are tried in order: \"db1,db2:3307,[::1]:3308\".")));
+}
+
+/* "name", "name:port", "[address]", "[address]:port", or an IPv6 address */
+static MsHost *
+parse_host(char *entry, int default_port)
+{
+	MsHost	   *host = palloc(sizeof(MsHost));
+	char	   *name = entry;
+	char	   *port = NULL;
+
+	if (*name == '[')
+	{
+		char	   *end = strchr(++name, ']');
+
+		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+			invalid_host(entry);
+		port = end[1] == ':' ? end + 2 : NULL;
+		name = pnstrdup(name, end - name);
+	}
+	else if (strchr(name, ':') != NULL && strchr(name, ':') == strrchr(name, ':'))
+	{
+		port = strchr(name, ':') + 1;
+		name = pnstrdup(name, port - 1 - name);
+	}
+	host->name = name;
+	host->port = default_port;
+	if (port)
+	{
+		char	   *end;
+		long		number = strtol(port, &end, 10);
+
+		if (!isdigit((unsigned char) *port) || *end != '\0' || number < 1 ||
+			number > 65535)
+			invalid_host(entry);
+		host->port = (int) number;
+	}
+	if (name[0] == '\0')
+		invalid_host(entry);
+	return host;
+}
+
+/* The hosts, in the order in which they are tried. */
+List *
+ms_server_options_hosts(const MsServerOptions *options)
+{
+	List	   *hosts = NIL;
+	char	   *rest = pstrdup(options->host);
+
+	while (rest)
+	{
+		char	   *entry = rest;
+		int			len;
+
+		rest = strchr(rest, ',');
+		if (rest)
+			*rest++ = '\0';
+		entry += strspn(entry, " \t");
+		for (len = strlen(entry); len > 0 && isspace((unsigned char) entry[len - 1]);)
+			entry[--len] = '\0';
+		hosts = lappend(hosts, parse_host(entry, options->port));
+	}
+	return hosts;
+}
+
+/* Would a connection made with either be the same? */
+bool
+ms_server_options_equal(const MsServerOptions *a, const MsServerOptions *b)
+{
+	const char *const texts[][2] = {
+		{a->host, b->host}, {a->unix_socket, b->unix_socket},
+		{a->ssl_ca, b->ssl_ca}, {a->ssl_cert, b->ssl_cert},
+		{a->ssl_key, b->ssl_key}, {a->ssl_cipher, b->ssl_cipher},
+		{a->default_file, b->default_file}, {a->username, b->username},
+		{a->password, b->password},
+	};
+
+	for (int i = 0; i < (int) lengthof(texts); i++)
+	{
+		if ((texts[i][0] == NULL) != (texts[i][1] == NULL) ||
+			(texts[i][0] && strcmp(texts[i][0], texts[i][1]) != 0))
+			return false;
+	}
+	return a->port == b->port && a->ssl_mode == b->ssl_mode &&
+		a->connect_timeout == b->connect_timeout &&
+		a->read_timeout == b->read_timeout &&
+		a->heartbeat_period == b->heartbeat_period &&
+		a->compress == b->compress;
+}
+
+static void
 check_may_read_files(const FdwOption *option)
 {
 	if (!superuser() &&
@@ -293,6 +389,7 @@ ms_fdw_validator(PG_FUNCTION_ARGS)
 		has_password_file |= strcmp(option->name, "password_file") == 0;
 	}
 
+	(void) ms_server_options_hosts(&options);
 	if (has_password && has_password_file)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),

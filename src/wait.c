@@ -11,6 +11,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "replication/walreceiver.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -208,12 +209,20 @@ wait_for_tables(Waiter *waiter)
 static bool
 wait_on_standby(Waiter *waiter)
 {
+	bool		warned = hot_standby_feedback;
+
 	while (!catalog_reaches(waiter->subid, &waiter->target))
 	{
 		long		timeout = milliseconds_left(waiter, STANDBY_POLL_MS);
 
 		if (timeout <= 0)
 			return false;
+		if (!warned)
+			ereport(WARNING,
+					(errmsg("hot_standby_feedback is off"),
+					 errdetail("The primary may remove old versions of the position that this query still sees; then replay waits for the query, which waits for replay, until max_standby_streaming_delay ends it."),
+					 errhint("Set hot_standby_feedback = on on this standby.")));
+		warned = true;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 timeout, PG_WAIT_EXTENSION);

@@ -493,15 +493,9 @@ set_options(MsWire *wire, const MsServerOptions *options)
 	set_ssl(wire, options);
 }
 
-/*
- * Connect to the source.
- *
- * The connection lives in the current memory context and is closed when that
- * is reset.  Raises 08001 when the server cannot be reached, 28000 when it
- * refuses the user, and what report_error() maps.
- */
-MsWire *
-ms_wire_connect(const MsServerOptions *options)
+/* Connect to one host; NULL for a socket. */
+static MsWire *
+connect_to(const MsServerOptions *options, const MsHost *host)
 {
 	MemoryContext cxt;
 	MemoryContext oldcxt;
@@ -519,7 +513,7 @@ ms_wire_connect(const MsServerOptions *options)
 	wire->server_name = pstrdup(options->server_name);
 	wire->address = options->unix_socket ?
 		psprintf("socket \"%s\"", options->unix_socket) :
-		psprintf("%s:%d", options->host, options->port);
+		psprintf("%s:%d", host->name, host->port);
 	wire->read_timeout_ms = options->read_timeout * 1000L;
 
 	wire->mysql = mysql_init(NULL);
@@ -540,9 +534,9 @@ ms_wire_connect(const MsServerOptions *options)
 	connecting = wire;
 	call_begin(wire);
 	ok = mysql_real_connect(wire->mysql,
-							options->unix_socket ? "localhost" : options->host,
+							host ? host->name : "localhost",
 							options->username, options->password, NULL,
-							options->unix_socket ? 0 : options->port,
+							host ? host->port : 0,
 							options->unix_socket, CLIENT_REMEMBER_OPTIONS);
 	connecting = NULL;
 	call_end(wire);
@@ -566,6 +560,66 @@ ms_wire_connect(const MsServerOptions *options)
 								WIRE_SILENCE, WIRE_SILENCE, WIRE_SILENCE,
 								PG_UINT64_MAX));
 	return wire;
+}
+
+/*
+ * Connect to one host, and come back without a connection when it cannot be
+ * reached and another one may be tried.
+ */
+static MsWire *
+try_to_connect(const MsServerOptions *options, const MsHost *host)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	MemoryContext cxt = AllocSetContextCreate(oldcxt, "mariadb_sync host",
+											  ALLOCSET_SMALL_SIZES);
+	MsWire	   *volatile wire = NULL;
+
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(cxt);
+		wire = connect_to(options, host);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(oldcxt);
+		edata = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION &&
+			edata->sqlerrcode != ERRCODE_TOO_MANY_CONNECTIONS)
+			PG_RE_THROW();
+		FlushErrorState();
+		MemoryContextDelete(cxt);
+		ereport(LOG,
+				(errcode(edata->sqlerrcode),
+				 errmsg("%s; the next host of the server is tried",
+						edata->message),
+				 edata->detail ? errdetail_internal("%s", edata->detail) : 0));
+	}
+	PG_END_TRY();
+	return wire;
+}
+
+/*
+ * Connect to the source, the first host of the list that can be reached.
+ *
+ * The connection lives in the current memory context and is closed when that
+ * is reset.  Raises 08001 when no server can be reached, 28000 when it
+ * refuses the user, and what report_error() maps.
+ */
+MsWire *
+ms_wire_connect(const MsServerOptions *options)
+{
+	List	   *hosts;
+	MsWire	   *wire = NULL;
+
+	if (options->unix_socket)
+		return connect_to(options, NULL);
+	hosts = ms_server_options_hosts(options);
+	for (int i = 0; i < list_length(hosts) - 1 && wire == NULL; i++)
+		wire = try_to_connect(options, list_nth(hosts, i));
+	return wire ? wire : connect_to(options, llast(hosts));
 }
 
 void

@@ -33,6 +33,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "apply.h"
@@ -84,6 +85,8 @@ static struct
 
 /* set by the relcache callback */
 static bool subscription_changed = false;
+/* set by the syscache callback */
+static bool server_changed = false;
 
 /* ------------------------------------------------------------------------
  * Shared by our background processes
@@ -218,6 +221,13 @@ invalidate_subscription(Datum arg pg_attribute_unused(), Oid relid)
 		subscription_changed = true;
 }
 
+static void
+invalidate_server(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
+				  uint32 hashvalue pg_attribute_unused())
+{
+	server_changed = true;
+}
+
 pg_noreturn_compat static void
 end_process(MsWorkerExit kind)
 {
@@ -287,6 +297,36 @@ same_subscription(void)
 	return same;
 }
 
+/* The connection's options as they are now. */
+static void
+load_server(MsServerOptions *options)
+{
+	Oid			serverid = get_foreign_server_oid(worker.sub->server, true);
+
+	if (!OidIsValid(serverid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" of subscription \"%s\" does not exist",
+						worker.sub->server, worker.sub->name),
+				 errhint("Make it again with CREATE SERVER and CREATE USER MAPPING, or drop the subscription.")));
+	ms_server_options_load(serverid, worker.sub->owner, options);
+}
+
+/* Does the server still say what we have connected with? */
+static bool
+same_server(void)
+{
+	MsServerOptions now;
+	bool		same;
+
+	StartTransactionCommand();
+	load_server(&now);
+	same = ms_server_options_equal(&now, &worker.server);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	return same;
+}
+
 /* Read all there is in the catalog about us. */
 static void
 load_subscription(MsPosition *position, List **tables)
@@ -306,8 +346,7 @@ load_subscription(MsPosition *position, List **tables)
 		end_process(MS_EXIT_PARKED);
 	}
 	ms_options_parse(worker.sub->options, &worker.options);
-	ms_server_options_load(get_foreign_server_oid(worker.sub->server, false),
-						   worker.sub->owner, &worker.server);
+	load_server(&worker.server);
 	if (!ms_catalog_get_position(worker.subid, position))
 		position->gtid = NULL;
 	*tables = ms_catalog_get_tables(worker.subid);
@@ -452,6 +491,13 @@ between_transactions(void)
 		if (!same_subscription())
 			end_process(MS_EXIT_RESTART);
 	}
+	if (server_changed)
+	{
+		server_changed = false;
+		ms_apply_commit(worker.apply);
+		if (!same_server())
+			end_process(MS_EXIT_RESTART);
+	}
 	if (ms_apply_rescan_wanted(worker.apply))
 	{
 		ms_apply_commit(worker.apply);
@@ -578,6 +624,8 @@ run_worker(void)
 	set_guc("enable_seqscan", "off");
 	set_guc("jit", "off");
 	CacheRegisterRelcacheCallback(invalidate_subscription, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_server, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_server, (Datum) 0);
 	setup_origin();
 	if (position.gtid == NULL)
 		ereport(ERROR,
