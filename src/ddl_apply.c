@@ -605,6 +605,19 @@ ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
 	ms_relmap_forget_ids(apply->relmap);
 }
 
+/* Has the stream told all that the source has done? */
+static bool
+is_caught_up(const MsApply *apply)
+{
+	MsGtidList	source;
+
+	ms_gtid_init(&source);
+	return ms_gtid_parse_list(ms_wire_query_value(apply->control,
+												  "SELECT @@global.gtid_binlog_pos"),
+							  &source) &&
+		ms_gtid_reached(&apply->position.gtid, &source);
+}
+
 /*
  * The stream has nothing more to say, and the copy of a table still waits for
  * a change of its structure: look at the source.  True when there was one.
@@ -616,7 +629,8 @@ ms_ddl_release_held(MsApply *apply)
 	MsDdlApply	ddl = {.apply = apply,.shown = "(no statement in the stream)"};
 	MsStatement nothing = {0};
 
-	if (plan == NULL || apply->options->ddl != MS_DDL_APPLY)
+	if (plan == NULL || apply->options->ddl != MS_DDL_APPLY ||
+		!is_caught_up(apply))
 		return false;
 	ddl.statement = &nothing;
 	ms_apply_commit(apply);

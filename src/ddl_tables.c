@@ -115,8 +115,7 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 											   parsed->like->db,
 											   parsed->like->table);
 
-		if (like == NULL || like->sub->state == MS_TABLE_DISABLED ||
-			(like->sub->state != MS_TABLE_READY && like->schema_gtid))
+		if (like == NULL || like->sub->state != MS_TABLE_READY)
 			return NULL;
 		table = ms_ddl_recorded(like);
 		table->foreign_keys = NIL;
@@ -347,6 +346,17 @@ rename_references(MsDdlApply *ddl, const MsTableName *from,
 	}
 }
 
+static bool
+is_moving(List *moves, const TablePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, moves)
+		if (((Move *) lfirst(lc))->plan == plan)
+		return true;
+	return false;
+}
+
 /* All that stay in the subscription get their new names. */
 static void
 rename_plans(MsDdlApply *ddl, List *moves)
@@ -362,6 +372,17 @@ rename_plans(MsDdlApply *ddl, List *moves)
 		if (move->plan && !move->replaced &&
 			!same_table(&move->from, move->to.db, move->to.table))
 			staying = lappend(staying, move);
+	}
+
+	/* what joined under a name that the stream gives to another by now */
+	foreach(lc, staying)
+	{
+		Move	   *move = lfirst(lc);
+		TablePlan  *other = ms_relmap_find_name(apply->relmap, move->to.db,
+												move->to.table);
+
+		if (other && !is_moving(moves, other))
+			ms_ddl_drop_table(ddl, other);
 	}
 
 	/* out of each other's way first */
@@ -416,6 +437,16 @@ rename_plans(MsDdlApply *ddl, List *moves)
 		Move	   *move = lfirst(lc);
 
 		rename_references(ddl, &move->from, &move->to);
+	}
+
+	/* what was copied is what has the old name at the source */
+	foreach(lc, staying)
+	{
+		TablePlan  *plan = ((Move *) lfirst(lc))->plan;
+
+		if (plan->sub->state != MS_TABLE_READY &&
+			plan->sub->state != MS_TABLE_DISABLED)
+			ms_ddl_refresh(ddl, plan, "the table was being copied under another name");
 	}
 }
 
