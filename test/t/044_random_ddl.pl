@@ -46,7 +46,7 @@ my %values = (
 	"enum('a','b')"     => sub { (q{'a'}, q{'b'})[ rand(2) ] },
 	"enum('a','b','c')" => sub { (q{'a'}, q{'b'}, q{'c'})[ rand(3) ] },
 	"set('x','y')"      => sub { (q{''}, q{'x'}, q{'x,y'})[ rand(3) ] },
-	'varbinary(10)'     => sub { "x'00ff" . sprintf('%02x', rand(256)) . "'" });
+	'varbinary(10)'     => sub { "x'61" . sprintf('%02x', 0x61 + rand(26)) . "'" });
 my @types = sort keys %values;
 
 sub pick { return $_[ rand(@_) ]; }
