@@ -186,8 +186,7 @@ digest_fetched(const MsVerifyTable *table, const Field *text,
 }
 
 static void
-take_cells(const MsVerifyTable *table, const Field *field, MsVerifyCells cells,
-		   char **result)
+take_cells(const MsVerifyTable *table, const Field *field, char **result)
 {
 	ListCell   *lc;
 
@@ -196,7 +195,7 @@ take_cells(const MsVerifyTable *table, const Field *field, MsVerifyCells cells,
 		MsVerifyColumn *col = lfirst(lc);
 		char	   *cell = field->data ? ms_utf8_to_server(field->data, field->len) : NULL;
 
-		if (col->fetched && cells == MS_VERIFY_CELLS)
+		if (col->fetched)
 			cell = ms_verify_fetched_cell(col, cell);
 		*result++ = cell;
 		field++;
@@ -268,7 +267,7 @@ ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
 			memcpy(source.key, source.hash, MS_DIGEST_LEN);
 		source.policy = fields[2].data && fields[2].data[0] == '1';
 		if (cells != MS_VERIFY_NO_CELLS)
-			take_cells(table, &fields[first_cell], cells, source.cells);
+			take_cells(table, &fields[first_cell], source.cells);
 		row(arg, table, &source);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(cxt);

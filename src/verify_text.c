@@ -149,7 +149,7 @@ set_date(MsVerifyColumn *col, const MsValuePolicies *policies)
 	}
 	col->raw = psprintf("CAST(%s AS CHAR)", col->source);
 	col->policy = expand("NOT " REAL_DATE, col->source);
-	col->source = expand(psprintf("IF(" REAL_DATE ", $, %s)", zero),
+	col->source = expand(psprintf("IF($ IS NULL OR " REAL_DATE ", $, %s)", zero),
 						 col->source);
 }
 
