@@ -343,6 +343,7 @@ LANGUAGE C VOLATILE;
 CREATE FUNCTION mariadb_sync.promote(
 	name name,
 	timeout interval DEFAULT NULL,
+	verify boolean DEFAULT false,
 	OUT step text,
 	OUT detail text)
 RETURNS SETOF record

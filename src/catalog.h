@@ -166,6 +166,9 @@ extern const uint8 *ms_catalog_get_prepared(int32 subid, const char *xid,
 extern List *ms_catalog_prepared_xids(int32 subid, int32 since_version);
 extern bool ms_catalog_delete_prepared(int32 subid, const char *xid);
 
+/* For promote(), of char *: statements. */
+extern List *ms_catalog_get_failed_constraints(const MsSubTable *table);
+
 /* A key range that verify() has found equal. */
 typedef struct MsVerifiedRange
 {

@@ -107,3 +107,22 @@ ms_catalog_forget_verified(int32 subid, const char *db, const char *table)
 	execute("DELETE FROM mariadb_sync.verified_range WHERE " TABLE_KEY,
 			&args, NULL, NULL);
 }
+
+static void *
+statement_row(HeapTuple tuple, TupleDesc desc)
+{
+	return get_string(tuple, desc, 1);
+}
+
+/* Foreign keys of a table that could not be made when its copy was done. */
+List *
+ms_catalog_get_failed_constraints(const MsSubTable *table)
+{
+	Args		args = {0};
+
+	add_table_key(&args, table);
+	return execute("SELECT original FROM mariadb_sync.history"
+				   " WHERE subid = $1 AND source_table = $2 || '.' || $3"
+				   " AND kind = 'constraint' AND original ~ '^ALTER TABLE .* ADD CONSTRAINT '"
+				   " GROUP BY original ORDER BY min(id)", &args, statement_row, NULL);
+}

@@ -7,18 +7,27 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "commands.h"
 #include "mariadb_sync.h"
+#include "remote_schema.h"
+#include "sql.h"
+#include "typemap.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_promote);
@@ -126,6 +135,152 @@ run_generated(const char *sql)
 	return (int) n;
 }
 
+/* Nothing may differ. */
+static char *
+verify(const MsSubscription *sub)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *rows;
+	int			ntables;
+	bool		isnull;
+	int64		different;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(psprintf("SELECT pg_catalog.sum(missing + surplus + different)::pg_catalog.int8,"
+							 " pg_catalog.sum(source_rows)::pg_catalog.text, pg_catalog.count(*)::pg_catalog.int4"
+							 " FROM mariadb_sync.verify(%s)", quote_literal_cstr(sub->name)),
+					false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	different = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	rows = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
+	ntables = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &isnull));
+	if (different > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("subscription \"%s\" has " INT64_FORMAT " rows that differ from the source's",
+						sub->name, different),
+				 errhint("SELECT * FROM mariadb_sync.verify('%s') finds them, and repair => true mends them.",
+						 sub->name)));
+	rows = MemoryContextStrdup(caller, rows ? rows : "0");
+	SPI_finish();
+	return psprintf("%s rows of %d tables are equal", rows, ntables);
+}
+
+/* ------------------------------------------------------------------------
+ * Constraints
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Run a statement that may fail.  Returns its error, or NULL.  A row that
+ * violates the constraint is an error of its own when strict.
+ */
+static char *
+try_statement(const char *sql, bool strict)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char	   *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		/* it comes from the source: no more than it says it is */
+		if (list_length(pg_parse_query(sql)) != 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYNTAX_ERROR),
+					 errmsg("not a single statement")));
+		ms_sql_run(sql);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			(strict && edata->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION))
+			ReThrowError(edata);
+		error = edata->sqlerrcode == ERRCODE_DUPLICATE_OBJECT ? "" : edata->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return error;
+}
+
+/*
+ * MariaDB's words in PostgreSQL's quotes: backslashes escape inside of strings,
+ * and identifiers are in backticks.
+ */
+static char *
+translate_quotes(const char *clause)
+{
+	StringInfoData buf;
+	bool		in_string = false;
+
+	initStringInfo(&buf);
+	for (; *clause; clause++)
+	{
+		if (in_string && *clause == '\\' && clause[1] != '\0')
+			appendStringInfoChar(&buf, *clause++);
+		else if (*clause == '\'')
+		{
+			if (!in_string)
+				appendStringInfoString(&buf, " E");
+			in_string = !in_string;
+		}
+		appendStringInfoChar(&buf, *clause == '`' && !in_string ? '"' : *clause);
+	}
+	return buf.data;
+}
+
+/*
+ * Constraints that could not be made before, and checks, which a replica does
+ * not need.  What MariaDB's words do not mean here is reported.
+ */
+static int
+make_constraints(ReturnSetInfo *rsinfo, const MsSubscription *sub,
+				 const MsSubTable *table)
+{
+	int			made = 0;
+	char	   *target = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table->relid)),
+													get_rel_name(table->relid));
+	List	   *statements;
+	int			foreign_keys;
+	ListCell   *lc;
+
+	statements = ms_catalog_get_failed_constraints(table);
+	foreign_keys = list_length(statements);
+	if (table->created)
+		foreach(lc, ms_source_table_from_jsonb(table->source_schema)->checks)
+		{
+			MsSourceCheck *check = lfirst(lc);
+
+			statements = lappend(statements,
+								 psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)",
+										  target, quote_identifier(check->name),
+										  translate_quotes(check->clause)));
+		}
+	foreach(lc, statements)
+	{
+		char	   *error = try_statement(lfirst(lc),
+										  foreach_current_index(lc) < foreign_keys);
+
+		if (error == NULL)
+			made++;
+		else if (error[0] != '\0')
+			report(rsinfo, "not made", psprintf("%s: %s", (char *) lfirst(lc), error));
+	}
+	return made;
+}
+
 static int
 validate_constraints(Oid relid)
 {
@@ -136,16 +291,101 @@ validate_constraints(Oid relid)
 								  relid));
 }
 
+/* ------------------------------------------------------------------------
+ * Sequences
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * The source's next value of an AUTO_INCREMENT, which may be behind the
+ * largest by more than one.  "0" when it has none.
+ */
+static char *
+last_auto_increment(MsWire *wire, const MsSubTable *table)
+{
+	char	   *next = ms_wire_query_value(wire,
+										   psprintf("SELECT AUTO_INCREMENT - 1 FROM information_schema.TABLES"
+													" WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+													ms_wire_quote_literal(table->source_db),
+													ms_wire_quote_literal(table->source_table)));
+
+	return next && strspn(next, "0123456789") == strlen(next) ? next : "0";
+}
+
+/*
+ * An AUTO_INCREMENT that did not become an identity, as its type cannot be
+ * one, gets a sequence.
+ */
+static void
+make_sequences(const MsSubTable *table)
+{
+	MsSourceTable *source = ms_source_table_from_jsonb(table->source_schema);
+	MsSubscriptionOptions options;
+	ListCell   *lc;
+
+	ms_options_parse(ms_catalog_get_subscription(table->subid)->options, &options);
+	ms_options_bind_columns(source->columns, table->columns, &options);
+	foreach(lc, source->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+		const char *name = ms_typemap_target_name(col);
+
+		if (!col->auto_increment || name == NULL || !table->created)
+			continue;
+		(void) run_generated(psprintf("SELECT s FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c, pg_catalog.pg_namespace n,"
+									  " pg_catalog.left(relname || '_' || attname || '_seq', 63) AS seq,"
+									  " pg_catalog.unnest(ARRAY["
+									  " pg_catalog.format('CREATE SEQUENCE %%I.%%I OWNED BY %%I.%%I.%%I', nspname, seq, nspname, relname, attname),"
+									  " pg_catalog.format('ALTER TABLE %%I.%%I ALTER %%I SET DEFAULT pg_catalog.nextval(%%L::pg_catalog.regclass)',"
+									  " nspname, relname, attname, pg_catalog.format('%%I.%%I', nspname, seq))]) AS s"
+									  " WHERE c.oid = %u AND a.attrelid = c.oid AND n.oid = c.relnamespace"
+									  " AND a.attname = %s AND a.attidentity = '' AND NOT a.atthasdef",
+									  table->relid, quote_literal_cstr(name)));
+	}
+}
+
 /* The next value of an identity or serial column is behind the largest. */
 static int
-move_sequences(Oid relid)
+move_sequences(Oid relid, const char *last)
 {
-	return run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, pg_catalog.max(%%I)) FROM %%s HAVING pg_catalog.max(%%I) > 0',"
+	return run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, greatest(pg_catalog.max(%%I), %s)::pg_catalog.int8)"
+								  " FROM %%s HAVING greatest(pg_catalog.max(%%I), %s) > 0',"
 								  " s, attname, attrelid::pg_catalog.regclass, attname)"
 								  " FROM pg_catalog.pg_attribute,"
 								  " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
 								  " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL",
-								  relid));
+								  last, last, relid));
+}
+
+/* As the owner: what an application that writes needs. */
+static void
+prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
+{
+	MsServerOptions server;
+	MsWire	   *wire;
+	List	   *tables = ms_catalog_get_tables(sub->subid);
+	int			made = 0;
+	int			validated = 0;
+	int			sequences = 0;
+	ListCell   *lc;
+
+	ms_load_server(sub->server, sub->owner, &server);
+	wire = ms_wire_connect(&server);
+	foreach(lc, tables)
+		made += make_constraints(rsinfo, sub, lfirst(lc));
+	foreach(lc, tables)
+	{
+		MsSubTable *table = lfirst(lc);
+
+		validated += validate_constraints(table->relid);
+		make_sequences(table);
+		sequences += move_sequences(table->relid, last_auto_increment(wire, table));
+	}
+	ms_wire_close(wire);
+	if (made > 0)
+		report(rsinfo, "constraints", psprintf("%d constraints made", made));
+	report(rsinfo, "constraints", psprintf("%d constraints validated", validated));
+	report(rsinfo, "sequences", psprintf("%d sequences moved", sequences));
 }
 
 Datum
@@ -155,11 +395,9 @@ ms_promote(PG_FUNCTION_ARGS)
 	MsSubscription *sub;
 	const char *quiet;
 	char	   *gtid;
-	int			constraints = 0;
-	int			sequences = 0;
 	Oid			save_userid;
 	int			save_sec_context;
-	ListCell   *lc;
+	int			save_nestlevel;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -175,22 +413,20 @@ ms_promote(PG_FUNCTION_ARGS)
 	report(rsinfo, "drained", psprintf("applied up to GTID position %s", gtid));
 	quiet = check_quiet(sub, gtid);
 	report(rsinfo, "source", quiet);
+	if (!PG_ARGISNULL(2) && PG_GETARG_BOOL(2))
+		report(rsinfo, "verified", verify(sub));
 	wait_for_constraints(sub);
 
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(sub->owner,
 						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
-	foreach(lc, ms_catalog_get_tables(sub->subid))
-	{
-		MsSubTable *table = lfirst(lc);
-
-		constraints += validate_constraints(table->relid);
-		sequences += move_sequences(table->relid);
-	}
+	save_nestlevel = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog", PGC_SUSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	prepare_tables(rsinfo, sub);
+	AtEOXact_GUC(false, save_nestlevel);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
-	report(rsinfo, "constraints", psprintf("%d constraints validated", constraints));
-	report(rsinfo, "sequences", psprintf("%d sequences moved", sequences));
 
 	/* between the first look and now the application may have come back */
 	(void) check_quiet(sub, gtid);

@@ -49,13 +49,16 @@ is( $node->safe_psql(
 	'promote reports its steps');
 wait_for_state($node, 'sub', 'promoted');
 
+my $next = $maria->value(
+	q{SELECT group_concat(AUTO_INCREMENT ORDER BY TABLE_NAME SEPARATOR '\n')
+FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'});
 is( $node->safe_psql(
 		'postgres', q{
 INSERT INTO shop.customers (name) VALUES ('new') RETURNING id;
-INSERT INTO shop.orders (customer_id) VALUES (102) RETURNING id;
-INSERT INTO shop.empty DEFAULT VALUES RETURNING id;}),
-	"102\n1003\n1",
-	'an application writes without a key collision');
+INSERT INTO shop.empty DEFAULT VALUES RETURNING id;
+INSERT INTO shop.orders (customer_id) VALUES (101) RETURNING id;}),
+	$next =~ s/\\n/\n/gr,
+	'an application writes without a key collision, where the source would go on');
 my ($status, $stdout, $stderr) = $node->psql('postgres',
 	'INSERT INTO shop.orders (customer_id) VALUES (4711)');
 like($stderr, qr/violates foreign key constraint/, 'foreign keys hold');
