@@ -110,12 +110,30 @@ set_image(MsApply *apply, const TablePlan *plan, const MsRowsEvent *rows)
 						image_columns(plan, rows, rows->present_after) : NULL);
 }
 
+/*
+ * Read an image by which a row is found.  What policies alter in it is not
+ * stored, and so not counted.
+ */
+static const uint8 *
+read_old_image(TablePlan *plan, const MsRowsEvent *rows, const uint8 *p,
+			   const uint8 *present)
+{
+	MsRow		old = ms_target_old_row(plan->target);
+
+	ms_value_changes.ignore = true;
+	p = ms_value_read_image_row(&plan->format, p, rows->end, present,
+								rows->ncolumns, old.values, old.isnull);
+	ms_value_changes.ignore = false;
+	return p;
+}
+
 static const uint8 *
 apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 			 const uint8 *p)
 {
 	MsTarget   *target = plan->target;
 	bool		look_first = apply->options->on_conflict != MS_ON_CONFLICT_ERROR;
+	uint64		changes = ms_value_changes.count;
 	MsRow		row;
 	const uint8 *end;
 
@@ -127,20 +145,19 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	end = ms_value_read_image_row(&plan->format, p, rows->end, NULL,
 								  rows->ncolumns, row.values, row.isnull);
 	MemoryContextSwitchTo(apply->row_cxt);
-	if (unlikely(ms_value_first_change))
+	if (unlikely(ms_value_changes.first))
 		ms_relmap_report_changes(plan, &row, apply->gtid_text);
 
 	if (look_first && ms_target_exists(target, &row))
 	{
 		ms_target_cancel_insert(target);
+		ms_value_changes.count = changes;
 		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
 		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
 		{
-			MsRow		old = ms_target_old_row(target);
 			MsRow		new;
 
-			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
-									rows->ncolumns, old.values, old.isnull);
+			read_old_image(plan, rows, p, NULL);
 			new = ms_target_new_row(target);
 			ms_value_read_image_row(&plan->format, p, rows->end, NULL,
 									rows->ncolumns, new.values, new.isnull);
@@ -158,17 +175,16 @@ static const uint8 *
 apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 			 const uint8 *p)
 {
-	MsRow		old = ms_target_old_row(plan->target);
+	uint64		changes = ms_value_changes.count;
 	MsRow		new;
 	const uint8 *after;
 
-	after = ms_value_read_image_row(&plan->format, p, rows->end, rows->present,
-									rows->ncolumns, old.values, old.isnull);
+	after = read_old_image(plan, rows, p, rows->present);
 	new = ms_target_new_row(plan->target);
 	p = ms_value_read_image_row(&plan->format, after, rows->end,
 								rows->present_after, rows->ncolumns,
 								new.values, new.isnull);
-	if (unlikely(ms_value_first_change))
+	if (unlikely(ms_value_changes.first))
 		ms_relmap_report_changes(plan, &new, apply->gtid_text);
 	if (ms_target_update(plan->target))
 	{
@@ -176,6 +192,7 @@ apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 		apply->counters[MS_CNT_UPDATES]++;
 		return p;
 	}
+	ms_value_changes.count = changes;
 	row_missing(apply, plan, MS_CNT_CONFL_UPDATE_MISSING, "update");
 	if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
 	{
@@ -191,10 +208,7 @@ static const uint8 *
 apply_delete(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 			 const uint8 *p)
 {
-	MsRow		old = ms_target_old_row(plan->target);
-
-	p = ms_value_read_image_row(&plan->format, p, rows->end, rows->present,
-								rows->ncolumns, old.values, old.isnull);
+	p = read_old_image(plan, rows, p, rows->present);
 	if (ms_target_delete(plan->target))
 	{
 		plan->deletes++;
@@ -203,17 +217,6 @@ apply_delete(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	else
 		row_missing(apply, plan, MS_CNT_CONFL_DELETE_MISSING, "delete");
 	return p;
-}
-
-/* Values that a policy has altered are counted. */
-static void
-count_changed_values(MsApply *apply, TablePlan *plan)
-{
-	for (int i = 0; i < plan->format.ncolumns; i++)
-	{
-		apply->counters[MS_CNT_VALUES_CHANGED] += plan->format.columns[i].changed;
-		plan->format.columns[i].changed = 0;
-	}
 }
 
 /* What was copied of the table is of no use: begin anew. */
@@ -485,6 +488,9 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	if (cascade)
 		ms_cascade_begin(apply, cascade, entry, rows);
 
+	/* whatever an error has left */
+	ms_value_changes.count = 0;
+	ms_value_changes.ignore = false;
 	if (p == rows->end)
 		incomplete_image(apply, plan, "It has no columns at all.");
 	while (p < rows->end)
@@ -512,7 +518,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	}
 	apply->row = NULL;
 	MemoryContextSwitchTo(apply->event_cxt);
-	count_changed_values(apply, plan);
+	apply->counters[MS_CNT_VALUES_CHANGED] += ms_value_changes.count;
 	plan->dirty = true;
 	copy_again(apply, plan);
 }

@@ -71,9 +71,9 @@ value_text(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	uint64		changed = col->changed;
 	char	   *text = NULL;
 
+	ms_value_changes.ignore = true;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
@@ -101,8 +101,7 @@ value_text(MsColumn *col, const MsValue *v, bool *isnull)
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 	CurrentResourceOwner = owner;
-	/* it has been counted, or will be when the row is tried again */
-	col->changed = changed;
+	ms_value_changes.ignore = false;
 	return text;
 }
 
@@ -326,6 +325,7 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	const uint8 *end = skip_row(plan, rows, p);
 	bool		catching = apply->options->on_error == MS_ON_ERROR_QUARANTINE_ROW;
 	uint64		counters[MS_NUM_COUNTERS];
+	uint64		changes = ms_value_changes.count;
 	TablePlan	before = *plan;
 	ErrorData  *volatile edata = NULL;
 
@@ -366,6 +366,8 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	{
 		ms_relmap_abort(apply->relmap);
 		memcpy(apply->counters, counters, sizeof(counters));
+		ms_value_changes.count = changes;
+		ms_value_changes.ignore = false;
 		plan->inserts = before.inserts;
 		plan->updates = before.updates;
 		plan->deletes = before.deletes;

@@ -735,14 +735,14 @@ describe_key(const TablePlan *plan, const MsRow *row)
 }
 
 /*
- * Log what ms_value_first_change tells of: the first change of a kind in a
+ * Log what ms_value_changes.first tells of: the first change of a kind in a
  * column, once in the life of the process.  row is the row it was in; gtid is
  * NULL in a copy.
  */
 void
 ms_relmap_report_changes(TablePlan *plan, const MsRow *row, const char *gtid)
 {
-	ms_value_first_change = false;
+	ms_value_changes.first = false;
 	for (int i = 0; i < plan->format.ncolumns && i < plan->nchanges_logged; i++)
 	{
 		const MsColumn *col = &plan->format.columns[i];

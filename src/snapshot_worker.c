@@ -151,6 +151,7 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
+	ms_value_changes.count = 0;
 	if (ms_wire_rows_begin(copy->wire, build_select(copy)) != plan->format.ncolumns)
 		elog(ERROR, "unexpected number of columns");
 	while (ms_wire_rows_next(copy->wire, &data, &len))
@@ -161,7 +162,7 @@ load_rows(MsCopy *copy, TablePlan *plan)
 		ms_value_read_protocol_row(&plan->format, data, data + len,
 								   row.values, row.isnull);
 		MemoryContextSwitchTo(oldcxt);
-		if (unlikely(ms_value_first_change))
+		if (unlikely(ms_value_changes.first))
 			ms_relmap_report_changes(plan, &row, NULL);
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
@@ -173,8 +174,7 @@ load_rows(MsCopy *copy, TablePlan *plan)
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
-	for (int i = 0; i < plan->format.ncolumns; i++)
-		copy->values_changed += plan->format.columns[i].changed;
+	copy->values_changed = ms_value_changes.count;
 	error_context_stack = callback.previous;
 }
 

@@ -193,7 +193,6 @@ typedef struct MsColumn
 	/* set when the domain may refuse a NULL */
 	void		(*check_null) (struct MsColumn *col);
 	MsValuePolicies policies;
-	uint64		changed;		/* values altered by a policy */
 	int			changes_seen;	/* MsChangeKind bits, of all values so far */
 } MsColumn;
 
@@ -235,10 +234,18 @@ extern bool ms_value_has_format(MsKind kind);
 extern int	ms_value_format(const MsColumn *col, const MsValue *v, char *buf);
 
 /*
- * Set when a column has its first change of a kind, for whoever reports it
- * and clears it.
+ * What the policies have altered, for whoever counts and reports it and then
+ * resets it.
  */
-extern bool ms_value_first_change;
+typedef struct MsValueChanges
+{
+	uint64		count;			/* values */
+	bool		first;			/* a column has its first of a kind */
+	bool		ignore;			/* values at hand will not be stored: they find
+								 * a row, or are shown */
+} MsValueChanges;
+
+extern MsValueChanges ms_value_changes;
 
 extern const char *ms_value_change_name(MsChangeKind kind);
 

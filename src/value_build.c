@@ -4,7 +4,7 @@
  * Owns which pairs of source kind and target type there are, what each value
  * becomes, and the value policies: what a zero date, a NUL byte or a TINYINT(1)
  * beyond 0 and 1 turns into.  A value that a policy alters is counted in
- * col->changed; one that the target cannot hold is an error that names the
+ * ms_value_changes; one that the target cannot hold is an error that names the
  * column.  Whether a pair loses nothing given both sides' widths was decided
  * by typemap.c when the target was bound.
  *
@@ -36,7 +36,7 @@
 
 #define UNIX_EPOCH_DAYS (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE)
 
-bool		ms_value_first_change = false;
+MsValueChanges ms_value_changes;
 
 /* What was changed, for a log line. */
 const char *
@@ -62,11 +62,13 @@ ms_value_change_name(MsChangeKind kind)
 static void
 note_change(MsColumn *col, MsChangeKind kind)
 {
-	col->changed++;
+	if (ms_value_changes.ignore)
+		return;
+	ms_value_changes.count++;
 	if ((col->changes_seen & kind) == 0)
 	{
 		col->changes_seen |= kind;
-		ms_value_first_change = true;
+		ms_value_changes.first = true;
 	}
 }
 

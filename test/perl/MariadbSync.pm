@@ -600,8 +600,13 @@ sub _dump_target
 			q{E'\r', E'\\\\r'});
 		push @texts, "coalesce($text, E'\\\\N')";
 	}
+
+	# A function has at most 100 arguments.
+	my @groups;
+	push @groups, "concat_ws(E'\\t', " . join(', ', splice(@texts, 0, 90)) . ')'
+	  while @texts;
 	my $query =
-	  "SELECT concat_ws(E'\\t', " . join(', ', @texts) . ") FROM $table";
+	  "SELECT concat_ws(E'\\t', " . join(', ', @groups) . ") FROM $table";
 
 	# No cursor variable: psql would print nothing before it has all rows.
 	my @psql = (
