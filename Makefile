@@ -5,6 +5,7 @@
 #   make check PROVE_TESTS=test/t/001_basic.pl
 #   make check-matrix             the same here and on newer servers; needs root
 #   make indent                   PostgreSQL's formatting; FILES="..." for some
+#   make check-iuds               MariaDB's own insert, update and delete tests
 #   make torture                  faults at random for 20 minutes; TORTURE_SECONDS
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
@@ -26,8 +27,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix torture fuzz indent demo bench \
-	bench-snapshot bench-verify bench-size
+SCRIPT_GOALS = check check-rooms check-matrix check-iuds torture fuzz indent \
+	demo bench bench-snapshot bench-verify bench-size
 
 ifdef PG_MAJOR
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
@@ -51,6 +52,12 @@ check-rooms:
 
 check-matrix: check
 	test/check-matrix
+
+check-iuds: prepare
+	@test/install-deps iuds
+	IUDS_TESTS=all test/with-install test/run-check test/t/028_iuds.pl
+	IUDS_TESTS=all IUDS_ENGINE=MyISAM \
+		test/with-install test/run-check test/t/028_iuds.pl
 
 fuzz:
 	@test/install-deps fuzz

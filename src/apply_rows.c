@@ -147,6 +147,7 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	MemoryContextSwitchTo(apply->row_cxt);
 	if (unlikely(ms_value_changes.first))
 		ms_relmap_report_changes(plan, &row, apply->gtid_text);
+	ms_target_check_size(target, &row, end - p);
 
 	if (look_first && ms_target_exists(target, &row))
 	{
@@ -186,6 +187,7 @@ apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 								new.values, new.isnull);
 	if (unlikely(ms_value_changes.first))
 		ms_relmap_report_changes(plan, &new, apply->gtid_text);
+	ms_target_check_size(plan->target, &new, p - after);
 	if (ms_target_update(plan->target))
 	{
 		plan->updates++;

@@ -164,6 +164,7 @@ load_rows(MsCopy *copy, TablePlan *plan)
 		MemoryContextSwitchTo(oldcxt);
 		if (unlikely(ms_value_changes.first))
 			ms_relmap_report_changes(plan, &row, NULL);
+		ms_target_check_size(plan->target, &row, len);
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
 		if (++copy->rows % PROGRESS_ROWS == 0)

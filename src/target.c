@@ -561,6 +561,36 @@ ms_target_insert_context(MsTarget *target)
 }
 
 /*
+ * PostgreSQL forms a row in one piece before it moves large values out of
+ * line, so that its values together have the limit of a single one.  bytes is
+ * the size in the source's form, of which every value's is at most a few
+ * times as much.
+ */
+void
+ms_target_check_size(const MsTarget *target, const MsRow *row, Size bytes)
+{
+	Size		size = 0;
+
+	if (likely(bytes < MaxAllocSize / MAX_VALUE_GROWTH))
+		return;
+	for (int i = 0; i < target->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(target->desc, i);
+
+		if (att->attlen == -1 && !att->attisdropped && !row->isnull[i])
+			size += VARSIZE_ANY(DatumGetPointer(row->values[i]));
+	}
+	if (size > MaxAllocSize - ROW_OVERHEAD)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("row of source table \"%s\" is too large",
+						target->source_name),
+				 errdetail("Its values have %zu bytes, and PostgreSQL's limit is 1 GB.",
+						   size),
+				 errhint("Leave a large column out: mariadb_sync.remove_table(), then mariadb_sync.add_table() with \"column\": null.")));
+}
+
+/*
  * Insert the row filled in.  It is written at the latest when something else
  * is done to the table, or at the close.  bytes is about how large it is.
  */

@@ -28,6 +28,8 @@ extern void ms_target_close(MsTarget *target);
 
 extern MsRow ms_target_insert_row(MsTarget *target);
 extern MemoryContext ms_target_insert_context(MsTarget *target);
+extern void ms_target_check_size(const MsTarget *target, const MsRow *row,
+								 Size bytes);
 extern void ms_target_insert(MsTarget *target, Size bytes);
 extern void ms_target_cancel_insert(MsTarget *target);
 extern bool ms_target_exists(MsTarget *target, const MsRow *row);

@@ -21,6 +21,12 @@
 #define BATCH_KEPT_SLOTS 8
 #define MAX_KEPT_SLOTS	16384
 
+/* the most that a value grows from the source's form to ours */
+#define MAX_VALUE_GROWTH	4
+
+/* a tuple's header, nulls and alignment */
+#define ROW_OVERHEAD		65536
+
 typedef struct TargetIndex
 {
 	Oid			oid;

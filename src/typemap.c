@@ -854,8 +854,9 @@ ms_typemap_default_type(const MsSourceColumn *source,
 
 /*
  * How the column is selected from the source so that ms_value_bind_protocol()
- * knows its bytes: labels as their number, which the binlog has, and
- * addresses as bytes.  All others are as they should be.
+ * knows its bytes: labels as their number, which the binlog has, addresses as
+ * bytes, and all of a YEAR(2), which shows two digits of 1901 to 2155 and its
+ * zero as 1900.  All others are as they should be.
  */
 char *
 ms_typemap_select_expression(const MsSourceColumn *source)
@@ -870,5 +871,7 @@ ms_typemap_select_expression(const MsSourceColumn *source)
 		return psprintf("CAST(%s AS BINARY(16))", name);
 	if (strcmp(source->data_type, "inet4") == 0)
 		return psprintf("CAST(%s AS BINARY(4))", name);
+	if (strcmp(source->data_type, "year") == 0 && source->precision == 2)
+		return psprintf("IF(YEAR(%s) = 1900, 0, YEAR(%s)) | 0", name, name);
 	return name;
 }

@@ -69,10 +69,7 @@ read_year_image(const MsColumn *col, const uint8 *p, const uint8 *end,
 {
 	if (!has_bytes(p, end, 1))
 		return NULL;
-	if (*p == 0)
-		v->i = col->length == 2 ? 2000 : 0;
-	else
-		v->i = 1900 + *p;
+	v->i = *p ? 1900 + *p : 0;
 	return p + 1;
 }
 

@@ -12,9 +12,6 @@
 
 #include "value_read.h"
 
-/*
- * A YEAR(2) arrives as the two digits that stand for 1970 to 2069.
- */
 static const uint8 *
 read_year_protocol(const MsColumn *col, const uint8 *p, const uint8 *end,
 				   MsValue *v)
@@ -22,8 +19,6 @@ read_year_protocol(const MsColumn *col, const uint8 *p, const uint8 *end,
 	if (!has_bytes(p, end, 2))
 		return NULL;
 	v->i = (int64) get_le(p, 2);
-	if (col->length == 2 && v->i < 100)
-		v->i += v->i < 70 ? 2000 : 1900;
 	return p + 2;
 }
 
@@ -242,7 +237,9 @@ ms_value_bind_protocol(MsColumn *col)
 			col->read_protocol = read_decimal_protocol;
 			break;
 		case MS_KIND_YEAR:
-			col->read_protocol = read_year_protocol;
+			/* YEAR(2) is selected as BIGINT UNSIGNED, see typemap.c */
+			col->read_protocol = col->length == 2 ? ms_read_uint64 :
+				read_year_protocol;
 			break;
 		case MS_KIND_DATE:
 		case MS_KIND_DATETIME:

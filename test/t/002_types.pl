@@ -29,8 +29,8 @@ my %text_of = (
 		"$year_of || to_char(%1\$s, '-MM-DD HH24:MI:SS.US')"
 	],
 
-	# the year that two digits stand for
-	year2    => [ '%1$s + IF(%1$s + 0 < 70, 2000, 1900)', '%s' ],
+	# the year behind the two digits
+	year2    => [ 'IF(YEAR(%1$s) = 1900, 0, YEAR(%1$s))', '%s' ],
 	zerofill => [ '%s + 0',                               '%s' ],
 	address  => [
 		'LOWER(HEX(CAST(%s AS BINARY)))',
@@ -254,7 +254,9 @@ $tables{dates} = [
 	],
 	[ 'y', 'year', 'smallint', [ 0, 1901, 2155, 2024 ] ],
 	[
-		'y2', 'year(2)', 'smallint', [ "'70'", "'69'", "'00'", "'99'" ],
+		'y2', 'year(2)', 'smallint', [
+			"'70'", "'69'", "'00'", "'99'", 1901, 2155, "'0000'"
+		],
 		'year2'
 	]
 ];

@@ -67,19 +67,21 @@ my @cases = (
 		minimal => 1
 	},
 	{
-		name    => 'bytes',
-		before  => q{t text CHARACTER SET utf8mb4},
-		after   => q{t blob},
-		value   => q{'é'},
-		error   => qr/Column "t" has character set binary in the binlog and utf8mb4/,
+		name   => 'bytes',
+		before => q{t text CHARACTER SET utf8mb4},
+		after  => q{t blob},
+		value  => q{'é'},
+		error  =>
+		  qr/Column "t" has character set binary in the binlog and utf8mb4/,
 		minimal => 1
 	},
 	{
-		name    => 'text',
-		before  => q{n int, t blob},
-		after   => q{n int, t text CHARACTER SET latin1},
-		value   => q{1, 'abc'},
-		error   => qr/Column "t" has character set latin1 in the binlog and binary/,
+		name   => 'text',
+		before => q{n int, t blob},
+		after  => q{n int, t text CHARACTER SET latin1},
+		value  => q{1, 'abc'},
+		error  =>
+		  qr/Column "t" has character set latin1 in the binlog and binary/,
 		minimal => 1
 	},
 	{
@@ -104,14 +106,16 @@ my @cases = (
 		before => q{n int, m int},
 		after  => q{m int, n int},
 		value  => q{5, 6},
-		error  => qr/Column 2 is "m" in the binlog and "n" in the recorded schema/
+		error  =>
+		  qr/Column 2 is "m" in the binlog and "n" in the recorded schema/
 	},
 	{
-		name    => 'replaced',
-		before  => q{n int},
-		after   => q{n float},
-		value   => q{5},
-		error   => qr/structure of source table "m[12].replaced" is not the recorded one/,
+		name   => 'replaced',
+		before => q{n int},
+		after  => q{n float},
+		value  => q{5},
+		error  =>
+		  qr/structure of source table "m[12].replaced" is not the recorded one/,
 		minimal => 1
 	},
 	{
@@ -128,7 +132,8 @@ foreach my $metadata (qw(FULL MINIMAL))
 	my $db     = $metadata eq 'FULL' ? 'm1' : 'm2';
 	my @tables = grep { $metadata eq 'FULL' || $_->{minimal} } @cases;
 
-	$maria->sql("SET GLOBAL binlog_row_metadata = $metadata; CREATE DATABASE $db");
+	$maria->sql(
+		"SET GLOBAL binlog_row_metadata = $metadata; CREATE DATABASE $db");
 	$maria->sql(
 		"CREATE TABLE $_->{name} (id int PRIMARY KEY, $_->{before}) CHARACTER SET utf8mb4;
 INSERT INTO $_->{name} VALUES (1, $_->{value});", $db) foreach @tables;
@@ -156,8 +161,10 @@ UPDATE $case->{name} SET id = 12 WHERE id = 2;", $db);
 			wait_for_state($node, $db, 'error');
 			my $text = view_value($node, $db, 'last_error');
 			like($text, $error, "$metadata: $case->{name} is noticed");
-			is( $node->safe_psql('postgres',
-					"SELECT string_agg(id::text, ' ' ORDER BY id) FROM $name"),
+			is( $node->safe_psql(
+					'postgres',
+					"SELECT string_agg(id::text, ' ' ORDER BY id) FROM $name"
+				),
 				'1 2',
 				'the rows of before are there');
 			$node->safe_psql(
@@ -181,22 +188,29 @@ my %special = (
 	(map { $_ => '😀ß' } qw(utf8mb4 utf16 utf16le utf32)),
 	(map { $_ => 'яжы' } qw(cp1251 koi8r koi8u cp866)),
 	(map { $_ => 'ソ表' } qw(sjis cp932 ujis eucjpms)),
-	gbk   => '中文', gb2312 => '中文', big5 => '功能', euckr => '한글',
-	greek => 'αβ', cp1250 => 'łž', latin2 => 'łž', hebrew => 'אב');
+	gbk    => '中文',
+	gb2312 => '中文',
+	big5   => '功能',
+	euckr  => '한글',
+	greek  => 'αβ',
+	cp1250 => 'łž',
+	latin2 => 'łž',
+	hebrew => 'אב');
 $maria->sql(
 	"SET GLOBAL binlog_row_metadata = FULL; CREATE DATABASE l CHARACTER SET utf8mb4;
 CREATE TABLE l.l (id int PRIMARY KEY, "
-	  . join(', ',
+	  . join(
+		', ',
 		map {
-			my $labels = "'plain', 'with space', '" . ($special{$_} || 'x') . "'";
+			my $labels =
+			  "'plain', 'with space', '" . ($special{$_} || 'x') . "'";
 			"e_$_ enum($labels) CHARACTER SET $_, s_$_ set($labels) CHARACTER SET $_"
 		} @charsets)
 	  . ')');
 create_subscription($node, 'l', 'source', ['l.*']);
 wait_for_catchup($node, 'l');
 $maria->sql("INSERT INTO l.l VALUES ($_, "
-	  . join(', ', map { "$_, $_" } ($_) x @charsets)
-	  . ')')
+	  . join(', ', map { "$_, $_" } ($_) x @charsets) . ')')
   foreach 1 .. 3;
 wait_for_catchup($node, 'l');
 compare_tables($maria, $node, ['l.l']);

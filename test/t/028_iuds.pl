@@ -1,0 +1,286 @@
+# MariaDB's own tests of inserts, updates and deletes, its suite engines/iuds,
+# run on a subscribed source, with every table compared before it is dropped,
+# altered or emptied.
+#
+# Structure changes are not what this is about: around them the subscription is
+# made anew.  So the rows of a table travel through the stream, and once more
+# through a copy just before they are compared.
+#
+# The files named in IUDS_TESTS are run, "all" for all of them, by default a few
+# quick ones.  IUDS_ENGINE is the storage engine, InnoDB by default.
+
+use strict;
+use warnings;
+
+use File::Basename;
+use MariaDBServer;
+use MariadbSync;
+use POSIX qw(mkfifo WNOHANG);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my ($suite) =
+  grep { -d }
+  map  { "$_/suite/engines/iuds/t" }
+  qw(/usr/share/mysql/mysql-test /usr/share/mariadb/mariadb-test);
+my $mysqltest = MariaDBServer->find_program('mariadb-test', 'mysqltest');
+plan skip_all => 'no test suite of MariaDB on this machine'
+  unless defined $suite && defined $mysqltest;
+
+my @tests = split(
+	' ',
+	$ENV{IUDS_TESTS} || 'delete_year update_year update_time delete_decimal');
+@tests = map { basename($_, '.test') } sort glob("$suite/*.test")
+  if "@tests" eq 'all';
+
+my $maria = MariaDBServer->new(
+	'source',
+	options => {
+		default_storage_engine => $ENV{IUDS_ENGINE} || 'InnoDB',
+		character_set_server   => 'latin1'
+	});
+my $node = sync_node('replica');
+add_source($node, $maria);
+
+my $dir     = PostgreSQL::Test::Utils::tempdir('iuds');
+my $request = "$dir/request";
+my $answer  = "$dir/answer";
+mkfifo($_, 0600) || die "could not make $_: $!" foreach $request, $answer;
+
+# How dates are shown on both sides
+my %dates = (
+	date     => [ '%Y-%m-%d',             'YYYY-MM-DD' ],
+	datetime => [ '%Y-%m-%d %H:%i:%s.%f', 'YYYY-MM-DD HH24:MI:SS.US' ]);
+$dates{timestamp} = $dates{datetime};
+
+sub tables
+{
+	return $maria->query_rows(
+		q{SELECT table_name FROM information_schema.tables WHERE table_schema = 'test'}
+	);
+}
+
+my $streaming = 0;
+my %count     = (subscriptions => 0, tables => 0, rows => 0, different => 0);
+
+sub compare
+{
+	my ($table, $schema, $columns) = @_;
+
+	my ($same, $text) = has_same_rows(
+		$maria, $node,
+		{
+			source  => "test.$table",
+			target  => "$schema.$table",
+			columns => $columns
+		});
+	if (!$same)
+	{
+		$count{different}++;
+		diag("$table differs in \"$schema\":\n$text");
+		diag($maria->sql("SHOW CREATE TABLE test.$table"));
+		return;
+	}
+	my ($rows) = $text =~ /^(\d+) rows/;
+	$count{tables}++;
+	$count{rows} += $rows;
+	return;
+}
+
+sub compare_all
+{
+	return unless $streaming;
+	wait_for_catchup($node, 'stream');
+
+	my @tables = map { $_->[0] } tables();
+	create_subscription($node, 'copy', 'source', ['test.*'],
+		{ schema_map => { test => 'copied' } });
+	wait_for_catchup($node, 'copy');
+	foreach my $table (@tables)
+	{
+		my %columns;
+		foreach (
+			$maria->query_rows(
+				"SELECT column_name, data_type, column_type FROM information_schema.columns
+WHERE table_schema = 'test' AND table_name = '$table' AND data_type IN ('year', 'date', 'datetime', 'timestamp')"
+			))
+		{
+			my ($name, $type, $full) = @$_;
+			if ($type eq 'year')
+			{
+				# as a number it would be two digits
+				$columns{$name} = [ 'IF(YEAR(%1$s) = 1900, 0, YEAR(%1$s))', '%s' ] if $full eq 'year(2)';
+				next;
+			}
+			my ($ours, $theirs) = @{ $dates{$type} };
+
+			# one that PostgreSQL does not have becomes NULL
+			my $column = "`$name`";
+			my $in_month =
+			  "CAST(CONCAT(LEFT($column, 8), '01') AS DATE) + INTERVAL DAYOFMONTH($column) - 1 DAY";
+			my $source =
+			  "IF(LEFT($column, 10) REGEXP '-00|^0000' OR $in_month <> CAST(LEFT($column, 10) AS CHAR),"
+			  . " NULL, DATE_FORMAT($column, '$ours'))";
+			$columns{$name} =
+			  [ $source =~ s/%/%%/gr, "to_char(%s, '$theirs')" ];
+		}
+		compare($table, $_, \%columns) foreach qw(test copied);
+	}
+	$node->safe_psql('postgres',
+		q{SELECT mariadb_sync.drop_subscription('copy'); DROP SCHEMA copied CASCADE}
+	);
+	return;
+}
+
+# Before structure changes
+sub leave
+{
+	return unless $streaming;
+	compare_all();
+	$node->safe_psql('postgres',
+		q{SELECT mariadb_sync.drop_subscription('stream'); DROP SCHEMA test CASCADE}
+	);
+	$streaming = 0;
+	return;
+}
+
+# After them
+sub settle
+{
+	leave();
+	return unless tables();
+	create_subscription($node, 'stream', 'source', ['test.*']);
+	wait_for_catchup($node, 'stream');
+	$streaming = 1;
+	$count{subscriptions}++;
+	return;
+}
+
+my %hooks = (leave => \&leave, settle => \&settle, compare => \&compare_all);
+
+# The test with our hooks in it.
+sub with_hooks
+{
+	my ($file) = @_;
+
+	my (@out, @held);
+	my ($depth, $in_statement, $structure) = (0, 0, 1);
+	my $hook = sub {
+		"--exec echo $_[0] > $request; read answer < $answer";
+	};
+
+	foreach my $line (split(/\n/, slurp_file($file)))
+	{
+		if (!$in_statement)
+		{
+			# commands are about the statement after them
+			if ($line =~ /^\s*(--|#|$)/)
+			{
+				push @held, $line;
+				next;
+			}
+			my $statement = $line =~ s/^\s*(eval\s+)?//ir;
+			if ($statement =~
+				/^(DROP\s+(TABLES?|INDEX)|ALTER|RENAME|CREATE\s+(TABLE|(UNIQUE\s+)?INDEX))\b/i
+			  )
+			{
+				push @out, $hook->('leave');
+			}
+			elsif ($depth == 0 && $statement =~ /^TRUNCATE\b/i)
+			{
+				push @out, $hook->('compare');
+			}
+			if ($statement =~ /^(DROP|ALTER|RENAME|CREATE)\b/i)
+			{
+				$structure = 1;
+			}
+			elsif ($structure
+				&& $statement =~
+				/^(INSERT|REPLACE|UPDATE|DELETE|LOAD|while|SET STATEMENT)\b/i)
+			{
+				push @out, $hook->('settle');
+				$structure = 0;
+			}
+			push @out, @held;
+			@held = ();
+			$depth++ if $statement =~ /\{\s*$/;
+			$depth-- if $statement =~ /^\}/;
+			$in_statement =
+			  $statement !~ /(;\s*(#.*)?|[{}]\s*)$/ && $statement !~ /^\}/;
+		}
+		else
+		{
+			push @out, $line;
+			$in_statement = $line !~ /;\s*(#.*)?$/;
+			next;
+		}
+		push @out, $line;
+	}
+	push @out, @held, $hook->('leave');
+	return join("\n", @out) . "\n";
+}
+
+foreach my $test (@tests)
+{
+	my $start = time;
+	my $file  = "$dir/$test.test";
+	my $log   = "$dir/$test.log";
+	PostgreSQL::Test::Utils::append_to_file($file,
+		with_hooks("$suite/$test.test"));
+	$maria->sql(
+		'DROP DATABASE IF EXISTS test; CREATE DATABASE test CHARACTER SET latin1'
+	);
+
+	my $pid = fork();
+	die "could not fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		chdir("$suite/../../../..");
+		open(STDOUT, '>',  "$log");
+		open(STDERR, '>&', \*STDOUT);
+		exec($mysqltest, '--no-defaults',
+			'--socket=' . $maria->socket, '--user=root',
+			'--database=test',            '--silent',
+			"--test-file=$file",          "--tmpdir=$dir",
+			"--logdir=$dir") or POSIX::_exit(127);
+	}
+
+	# Opened for writing too, so that it has no end.
+	open(my $requests, '+<', $request) or die "could not open $request: $!";
+	my $ended  = 0;
+	my $buffer = '';
+	until ($ended)
+	{
+		my $ready = '';
+		vec($ready, fileno($requests), 1) = 1;
+		if (select($ready, undef, undef, 0.2) > 0)
+		{
+			sysread($requests, $buffer, 100, length($buffer));
+			while ($buffer =~ s/^(\w+)\n//)
+			{
+				$hooks{$1}->();
+				open(my $answers, '>', $answer)
+				  or die "could not open $answer: $!";
+				print {$answers} "done\n";
+				close($answers);
+			}
+		}
+		elsif (waitpid($pid, WNOHANG) == $pid)
+		{
+			$ended = 1;
+		}
+	}
+	is($?, 0, "$test ran") or diag(slurp_file($log));
+	note(sprintf('%s: %.0f s', $test, time - $start));
+}
+is($count{different}, 0, 'no difference');
+cmp_ok($count{rows}, '>', 0, 'rows were compared');
+diag(
+	sprintf(
+		'%d tables with %d rows compared, by the stream and by the copy, in %d subscriptions',
+		$count{tables}, $count{rows}, $count{subscriptions}));
+
+$node->stop;
+$maria->stop;
+done_testing();
