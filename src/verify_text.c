@@ -87,7 +87,7 @@ set_number(MsVerifyColumn *col, const MsSourceColumn *source)
 	}
 	else if (col->kind == MS_KIND_YEAR && col->length == 2 &&
 			 !is_text_type(col->typid))
-		col->source = expand("($ + IF($ + 0 < 70, 2000, 1900))", col->source);
+		col->source = expand("IF(YEAR($) = 1900, 0, YEAR($))", col->source);
 	else if (col->kind == MS_KIND_YEAR)
 	{
 		if (!is_text_type(col->typid))
@@ -241,57 +241,6 @@ set_geometry(MsVerifyColumn *col)
 						 " REGEXP_REPLACE(LPAD(HEX(ST_SRID($)), 8, '0'),"
 						 " '(..)(..)(..)(..)', '\\\\4\\\\3\\\\2\\\\1'),"
 						 " SUBSTR(HEX(ST_AsWKB($)), 11))))", col->source);
-<<<<<<< HEAD
-=======
-	col->target = psprintf("pg_catalog.encode(%s, 'hex')", col->target);
-}
-
-static void
-set_vector(MsVerifyColumn *col)
-{
-	col->source = psprintf("LOWER(HEX(%s))", col->source);
-	col->target = expand("CASE WHEN $ IS NOT NULL THEN (SELECT coalesce(pg_catalog.string_agg("
-						 "pg_catalog.substr(h, 7, 2) || pg_catalog.substr(h, 5, 2) ||"
-						 " pg_catalog.substr(h, 3, 2) || pg_catalog.substr(h, 1, 2), '' ORDER BY o), '')"
-						 " FROM (SELECT o, pg_catalog.encode(pg_catalog.float4send(e), 'hex') AS h"
-						 " FROM pg_catalog.unnest($) WITH ORDINALITY AS u (e, o)) AS v) END",
-						 col->target);
-}
-
-/* ------------------------------------------------------------------------
- * Numbers
- * ------------------------------------------------------------------------
- */
-
-static void
-set_number(MsVerifyColumn *col, const MsColumn *column, Oid typid)
-{
-	/* + 0 because ZEROFILL is only a way of showing the number */
-	if (typid == BOOLOID)
-	{
-		if (column->kind != MS_KIND_BIT)
-			col->policy = psprintf("%s NOT IN (0, 1)", col->source);
-		col->raw = psprintf("%s + 0", col->source);
-		col->source = psprintf("(%s + 0 <> 0)", col->source);
-		col->target = psprintf("(%s)::pg_catalog.int4", col->target);
-	}
-	else if (column->kind == MS_KIND_YEAR && column->length == 2)
-		col->source = expand("IF(YEAR($) = 1900, 0, YEAR($))", col->source);
-	else if (column->kind == MS_KIND_BIT && (typid == BITOID || typid == VARBITOID))
-		col->source = psprintf("LPAD(BIN(%s + 0), %u, '0')", col->source,
-							   column->length);
-	else
-		col->source = psprintf("(%s + 0)", col->source);
-
-	if (typid == NUMERICOID)
-		col->target = expand(psprintf("CASE WHEN $ = pg_catalog.round($, %d)"
-									  " THEN pg_catalog.round($, %d) ELSE $ END",
-									  column->scale, column->scale), col->target);
-	else if (typid == FLOAT8OID || typid == FLOAT4OID)
-		col->target = psprintf("(%s)::pg_catalog.int8", col->target);
-	col->target = psprintf("(%s)::pg_catalog.text", col->target);
-	col->source = psprintf("CAST(%s AS CHAR)", col->source);
->>>>>>> 9504979 (MariaDB's engines/iuds on a subscribed source; YEAR(2) arrives whole; rows and values beyond 1 GB are refused by name)
 }
 
 /* ------------------------------------------------------------------------

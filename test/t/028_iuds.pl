@@ -138,6 +138,12 @@ sub leave
 {
 	return unless $streaming;
 	compare_all();
+	drop_stream();
+	return;
+}
+
+sub drop_stream
+{
 	$node->safe_psql('postgres',
 		q{SELECT mariadb_sync.drop_subscription('stream'); DROP SCHEMA test CASCADE}
 	);
@@ -228,6 +234,7 @@ foreach my $test (@tests)
 	my $log   = "$dir/$test.log";
 	PostgreSQL::Test::Utils::append_to_file($file,
 		with_hooks("$suite/$test.test"));
+	drop_stream() if $streaming;
 	$maria->sql(
 		'DROP DATABASE IF EXISTS test; CREATE DATABASE test CHARACTER SET latin1'
 	);
