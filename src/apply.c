@@ -78,6 +78,7 @@ ms_apply_create(const MsSubscription *sub,
 	if (ms_shmem_get_single(single))
 		apply->single = ms_gtid_parse_list(single, &apply->single_until);
 	(void) ms_shmem_get_careful(apply->careful_gtid);
+	apply->savepoints = ms_savepoints_create();
 	return apply;
 }
 
@@ -388,6 +389,7 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 		strcmp(apply->careful_gtid, apply->gtid_text) == 0;
 	apply->skipping = apply->sub->skip_gtid != NULL &&
 		strcmp(apply->sub->skip_gtid, apply->gtid_text) == 0;
+	ms_savepoints_begin(apply->savepoints, apply->gtid_text);
 	apply->xa_prepared = (event->gtid.flags2 & MS_GTID_PREPARED_XA) != 0;
 	if (event->timestamp != 0)
 		apply->source_time = time_t_to_timestamptz((pg_time_t) event->timestamp) +
@@ -458,6 +460,21 @@ ms_apply_let_go(MsApply *apply)
 }
 
 /*
+ * End, for a new worker that begins at the last commit and goes one by one up
+ * to this transaction.
+ */
+void
+ms_apply_start_over(MsApply *apply, const char *why)
+{
+	ms_shmem_set_single(apply->gtid_text);
+	ms_shmem_set_exit(MS_EXIT_RESTART);
+	ereport(LOG,
+			(errmsg("subscription \"%s\" starts over at its last commit: %s",
+					apply->sub->name, why)));
+	proc_exit(0);
+}
+
+/*
  * Undo the source transaction that is open.  If complete ones before it
  * would be lost with it, start over from the stored position, one by one.
  */
@@ -465,14 +482,7 @@ static void
 discard_transaction(MsApply *apply, const char *why)
 {
 	if (apply->group_transactions > 0)
-	{
-		ms_shmem_set_single(apply->gtid_text);
-		ms_shmem_set_exit(MS_EXIT_RESTART);
-		ereport(LOG,
-				(errmsg("subscription \"%s\" starts over at its last commit: %s",
-						apply->sub->name, why)));
-		proc_exit(0);
-	}
+		ms_apply_start_over(apply, why);
 	abort_group(apply);
 }
 
@@ -640,8 +650,13 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 	switch (statement.kind)
 	{
 		case MS_STMT_OTHER:
-		case MS_STMT_SAVEPOINT:
 		case MS_STMT_COMMIT:
+			break;
+		case MS_STMT_SAVEPOINT:
+			ms_savepoints_set(apply->savepoints, statement.savepoint);
+			break;
+		case MS_STMT_ROLLBACK_TO:
+			ms_savepoints_go_back(apply, statement.savepoint);
 			break;
 		case MS_STMT_ROLLBACK:
 			discard_transaction(apply, "the source rolled a transaction back");

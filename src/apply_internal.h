@@ -32,6 +32,7 @@ struct MsApply
 	bool		careful;		/* it has failed: row by row */
 	bool		skipping;		/* skip_transaction() was asked for it */
 	char		careful_gtid[MS_GTID_TEXT_MAX];
+	struct MsSavepoints *savepoints;
 
 	/* the group */
 	bool		group_open;		/* a PostgreSQL transaction is open */
@@ -64,6 +65,16 @@ struct MsApply
 	const uint8 *row;			/* of them, or NULL */
 };
 
+/* Which rows the source undid, see apply_savepoint.c. */
+typedef struct MsSavepoints MsSavepoints;
+
+extern MsSavepoints *ms_savepoints_create(void);
+extern void ms_savepoints_begin(MsSavepoints *sp, const char *gtid);
+extern bool ms_savepoints_pass_over(MsSavepoints *sp);
+extern void ms_savepoints_take(MsSavepoints *sp);
+extern void ms_savepoints_set(MsSavepoints *sp, const char *name);
+extern void ms_savepoints_go_back(MsApply *apply, const char *name);
+
 /* Writes the row at p with the table's target open. */
 typedef void (*MsWriteRowFn) (MsApply *apply, TablePlan *plan,
 							  const MapEntry *entry, const MsRowsEvent *rows,
@@ -86,6 +97,7 @@ extern void ms_apply_hold_end(MsApply *apply);
 extern void ms_apply_replay(MsApply *apply);
 extern void ms_apply_forget(MsApply *apply);
 extern void ms_apply_let_go(MsApply *apply);
+extern void ms_apply_start_over(MsApply *apply, const char *why) pg_attribute_noreturn();
 extern void ms_apply_not_supported(const MsApply *apply, const char *what,
 								   const char *hint);
 

@@ -423,7 +423,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("rows event outside a transaction")));
-	if (apply->skipping)
+	if (apply->skipping || ms_savepoints_pass_over(apply->savepoints))
 		return;
 
 	if (!ms_snapshot_settled())
@@ -447,6 +447,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	if (plan && plan->sub->state == MS_TABLE_DISABLED && cascade == NULL)
 		return;
 	apply->plan = plan;
+	ms_savepoints_take(apply->savepoints);
 
 	/*
 	 * Whatever the copy's verdict: that is about a transaction that is

@@ -245,11 +245,18 @@ ms_ddl_scan(const char *sql, size_t len, const char *default_db,
 	{
 		if (s.kind == MS_TOKEN_END)
 			set_kind(statement, MS_STMT_ROLLBACK, "ROLLBACK");
-		else
-			set_kind(statement, MS_STMT_SAVEPOINT, "ROLLBACK TO");
+		else if (ms_token_accept(&s, "TO"))
+		{
+			ms_token_accept(&s, "SAVEPOINT");
+			statement->savepoint = s.text;
+			set_kind(statement, MS_STMT_ROLLBACK_TO, "ROLLBACK TO");
+		}
 	}
 	else if (ms_token_accept(&s, "SAVEPOINT"))
+	{
+		statement->savepoint = s.text;
 		set_kind(statement, MS_STMT_SAVEPOINT, "SAVEPOINT");
+	}
 	else if (ms_token_accept(&s, "XA"))
 		scan_xa(&s, statement);
 	else if (ms_token_accept(&s, "TRUNCATE"))

@@ -13,7 +13,8 @@ typedef enum MsStatementKind
 	MS_STMT_OTHER,				/* concerns no table's rows or definition */
 	MS_STMT_COMMIT,
 	MS_STMT_ROLLBACK,
-	MS_STMT_SAVEPOINT,			/* SAVEPOINT and ROLLBACK TO */
+	MS_STMT_SAVEPOINT,			/* savepoint */
+	MS_STMT_ROLLBACK_TO,		/* savepoint */
 	MS_STMT_XA_END,
 	MS_STMT_XA_COMMIT,
 	MS_STMT_XA_ROLLBACK,
@@ -39,6 +40,7 @@ typedef struct MsStatement
 	const char *default_db;		/* of names without one */
 	bool		if_not_exists;	/* CREATE TABLE */
 	bool		exchanges;		/* ALTER: rows go from one table to another */
+	char	   *savepoint;		/* its name */
 } MsStatement;
 
 extern void ms_ddl_scan(const char *sql, size_t len, const char *default_db,

@@ -156,6 +156,7 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->reset_counters = false;
 		slot->single_until[0] = '\0';
 		slot->careful_gtid[0] = '\0';
+		slot->undone.nranges = 0;
 		slot->quiet_file[0] = '\0';
 		memset(&slot->view, 0, sizeof(slot->view));
 		memset(slot->copies, 0, sizeof(slot->copies));
@@ -292,6 +293,7 @@ ms_shmem_request_start(Oid dboid, int32 subid)
 		slot->failures = 0;
 		slot->next_start = 0;
 		slot->careful_gtid[0] = '\0';
+		slot->undone.nranges = 0;
 		if (slot->view.pid == 0)
 			set_state(slot, MS_SUB_STARTING);
 		else
@@ -873,4 +875,23 @@ ms_shmem_get_careful(char *gtid)
 	strlcpy(gtid, my_slot->careful_gtid, MS_GTID_TEXT_MAX);
 	LWLockRelease(shared->lock);
 	return gtid[0] != '\0';
+}
+
+/*
+ * What the transaction that the worker starts over for undid of itself.
+ */
+void
+ms_shmem_set_undone(const MsUndone *undone)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->undone = *undone;
+	LWLockRelease(shared->lock);
+}
+
+void
+ms_shmem_get_undone(MsUndone *undone)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	*undone = my_slot->undone;
+	LWLockRelease(shared->lock);
 }

@@ -46,6 +46,20 @@ typedef enum MsCounter
 } MsCounter;
 
 /* A copy of what a slot says, taken under the lock. */
+/* Parts of a source transaction that it undid by ROLLBACK TO SAVEPOINT. */
+#define MS_MAX_UNDONE	32
+
+typedef struct MsUndone
+{
+	char		gtid[MS_GTID_TEXT_MAX];
+	int			nranges;
+	struct
+	{
+		uint32		first;		/* rows events by number, from 0 */
+		uint32		end;
+	}			ranges[MS_MAX_UNDONE];
+} MsUndone;
+
 typedef struct MsSlotView
 {
 	Oid			dboid;
@@ -211,6 +225,8 @@ extern void ms_shmem_set_single(const char *until_gtid);
 extern bool ms_shmem_get_single(char *until_gtid);
 extern void ms_shmem_set_careful(const char *gtid);
 extern bool ms_shmem_get_careful(char *gtid);
+extern void ms_shmem_set_undone(const MsUndone *undone);
+extern void ms_shmem_get_undone(MsUndone *undone);
 
 /* The apply worker and its snapshot workers. */
 extern bool ms_shmem_copy_assign(int worker, const MsCopyTask *task);

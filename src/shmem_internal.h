@@ -25,6 +25,7 @@ typedef struct Slot
 	bool		reset_counters; /* the worker zeroes its own at next report */
 	char		single_until[MS_GTID_TEXT_MAX];
 	char		careful_gtid[MS_GTID_TEXT_MAX];
+	MsUndone	undone;
 	uint64		progress;		/* bumped at every change somebody waits for */
 	ConditionVariable progress_cv;
 	MsSlotView	view;

@@ -104,6 +104,34 @@ COMMIT;
 }, 'r');
 check('statements of many events');
 
+# What a transaction undid of itself is in the binlog if it wrote to a table
+# without transactions meanwhile.
+$maria->sql(
+	q{
+BEGIN;
+INSERT INTO many VALUES (110001, 'kept');
+SAVEPOINT a;
+INSERT INTO many VALUES (110002, 'lost');
+SAVEPOINT `B c`;
+DELETE FROM many WHERE id = 110001;
+INSERT INTO isam VALUES (3, 'not lost');
+ROLLBACK TO `b C`;
+INSERT INTO many VALUES (110003, 'lost');
+INSERT INTO aria VALUES (3, 'not lost');
+ROLLBACK TO A;
+INSERT INTO many VALUES (110004, 'kept');
+SAVEPOINT a;
+UPDATE many SET v = 'lost' WHERE id > 110000;
+INSERT INTO isam VALUES (4, 'not lost');
+ROLLBACK TO a;
+UPDATE many SET v = 'kept after all' WHERE id = 110004;
+SAVEPOINT e;
+UPDATE many SET v = 'really' WHERE id = 110004;
+COMMIT;
+INSERT INTO many VALUES (110005, 'next');
+}, 'r');
+check('savepoints that the binlog tells of');
+
 # Many tables in one statement, by joins and by triggers
 $maria->sql(
 	q{
@@ -111,7 +139,7 @@ INSERT INTO parent VALUES (4, 1), (5, 1);
 INSERT INTO child VALUES (5, 4, 1), (6, 5, 1);
 UPDATE parent JOIN child ON child.parent = parent.id SET parent.v = parent.v + 10, child.v = child.v + 20;
 UPDATE child SET v = 5 WHERE id IN (1, 2);
-DELETE child, totals FROM child JOIN totals ON totals.t = 'child' WHERE child.id IN (3, 4);
+DELETE child, many FROM child JOIN many ON many.id = child.id WHERE child.id IN (3, 4);
 INSERT INTO child SELECT id + 100, parent, v FROM child;
 UPDATE parent SET v = v + 1 ORDER BY id;
 DELETE FROM child WHERE parent = 5;
@@ -212,7 +240,8 @@ UPDATE totals SET n = n + 1;
 check('and after FLUSH TABLES');
 
 is(view_value($node, 'sub', 'apply_error_count, confl_update_missing'),
-	'0|0', 'without an error');
+	'0|0',
+	'without an error');
 $node->stop;
 $maria->stop;
 done_testing();

@@ -38,7 +38,8 @@ my $maria = MariaDBServer->new(
 	'source',
 	options => {
 		default_storage_engine => $ENV{IUDS_ENGINE} || 'InnoDB',
-		character_set_server   => 'latin1'
+		character_set_server   => 'latin1',
+		sql_mode               => ''
 	});
 my $node = sync_node('replica');
 add_source($node, $maria);
