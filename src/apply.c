@@ -742,7 +742,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			break;
 		case MS_EVENT_TABLE_MAP:
 			if (!ms_relmap_is_linked(apply->relmap))
-				ms_cascade_link(apply);
+				ms_cascade_link(apply->relmap);
 			ms_relmap_table_map(apply->relmap, &event->table_map);
 			if (apply->xa_prepared)
 				ms_apply_hold_table_map(apply, event->table_map.table_id);

@@ -458,10 +458,9 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		ms_apply_hold_rows(apply);
 		return;
 	}
-	if (!ms_cascade_concerns(cascade, rows))
+	if (!ms_cascade_concerns(cascade, rows) ||
+		!ms_cascade_prepare(apply, cascade, entry, rows))
 		cascade = NULL;
-	else
-		ms_cascade_prepare(apply, cascade);
 	if (plan == NULL || !ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & publish_bit[rows->op]) == 0)
 	{

@@ -388,6 +388,71 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 	apply->plan = plan;
 }
 
+/* Copy a table again, since rows of it cannot be found any more. */
+static void
+copy_again(MsApply *apply, TablePlan *plan, const char *name)
+{
+	ereport(LOG,
+			(errmsg("source table \"%s\" is copied again", plan->name),
+			 errdetail("GTID %s: foreign key \"%s\" changes rows by a cascade, through rows that are being copied.",
+					   apply->gtid_text, name)));
+	if (plan->opened)
+		ms_target_flush(plan->target);
+	ms_snapshot_restart_table(plan);
+	plan->verdict = MS_COPY_DROP;
+	plan->verdict_serial = apply->serial;
+	apply->wrote = true;
+}
+
+/* Does the dependant's update move rows between the chunks of its table? */
+static bool
+moves_chunks(const Dependant *dep)
+{
+	const TablePlan *child = dep->child;
+	ListCell   *lc;
+
+	if (child->nchunks < 2 || dep->on_update != CASCADE_FOLLOW)
+		return false;
+	foreach(lc, child->chunks[0]->key_columns)
+		for (int i = 0; i < dep->ncolumns; i++)
+		if (strcmp(lfirst(lc), dep->columns[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Before a cascade into a table that is being copied: rows of chunks that the
+ * cascade has reached on the source before they were copied are not here as
+ * they were.  Tables that hang on such rows and were copied earlier cannot be
+ * put right, nor can rows that it has moved into a chunk copied earlier.
+ */
+static void
+check_copies(MsApply *apply, const Dependant *dep, bool delete)
+{
+	TablePlan  *child = dep->child;
+	ListCell   *lc;
+
+	if (child->sub->state == MS_TABLE_DISABLED ||
+		ms_snapshot_is_copied_at(child, apply->current_file, apply->start_pos, true))
+		return;
+	if (!delete && moves_chunks(dep) &&
+		ms_snapshot_is_copied_at(child, apply->current_file, apply->start_pos, false))
+	{
+		/* or the next key that is changed would do the same again */
+		child->one_chunk = true;
+		copy_again(apply, child, dep->name);
+	}
+	foreach(lc, child->cascade ? child->cascade->dependants : NIL)
+	{
+		const Dependant *below = lfirst(lc);
+
+		if ((delete ? below->on_delete : below->on_update) != CASCADE_NOTHING &&
+			ms_snapshot_is_copied_at(below->child, apply->current_file,
+									 apply->start_pos, false))
+			copy_again(apply, below->child, below->name);
+	}
+}
+
 /* One foreign key, for one row of the parent. */
 static void
 run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
@@ -402,12 +467,15 @@ run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
 	bool		any = !row->update;
 
 	if (action == CASCADE_NOTHING ||
-		(apply->options->publish & (delete ? MS_PUBLISH_DELETE : MS_PUBLISH_UPDATE)) == 0 ||
-		!ms_apply_rows_wanted(apply, dep->child))
+		(apply->options->publish & (delete ? MS_PUBLISH_DELETE : MS_PUBLISH_UPDATE)) == 0)
 		return;
 	for (int i = 0; row->update && i < dep->ncolumns; i++)
 		any |= is_changed(row, dep, i);
 	if (!any)
+		return;
+	if (dep->child->sub->state != MS_TABLE_READY)
+		check_copies(apply, dep, delete);
+	if (!ms_apply_rows_wanted(apply, dep->child))
 		return;
 
 	ms_relmap_open(apply->relmap, dep->child, NULL);
@@ -481,22 +549,6 @@ prepare_child(MsApply *apply, TablePlan *child, List **seen)
 }
 
 /*
- * Before rows of the parent: get the copy's verdict on the children, which
- * may have to wait.  Nothing of the event may have been opened.
- */
-void
-ms_cascade_prepare(MsApply *apply, MsCascade *cascade)
-{
-	List	   *seen = NIL;
-	ListCell   *lc;
-
-	if (ms_snapshot_settled())
-		return;
-	foreach(lc, cascade->dependants)
-		prepare_child(apply, ((Dependant *) lfirst(lc))->child, &seen);
-}
-
-/*
  * Before the rows of an event: know where the columns are that are referred
  * to.  They must be in the image.
  */
@@ -521,6 +573,82 @@ ms_cascade_begin(MsApply *apply, MsCascade *cascade, const MapEntry *entry,
 					 errhint("Set binlog_row_image = FULL on the source, for all sessions.")));
 }
 
+/* Read what one row of the event refers to; returns the byte after it. */
+static const uint8 *
+read_row(MsCascade *cascade, const MsRowsEvent *rows, const uint8 *row)
+{
+	memset(cascade->old_found, false, cascade->nrefs);
+	row = ms_value_pick_image_row(cascade->format, row, rows->end,
+								  rows->present, cascade->fields,
+								  cascade->nrefs, cascade->old_values,
+								  cascade->old_found);
+	if (rows->op != MS_ROW_UPDATE)
+		return row;
+	memset(cascade->new_found, false, cascade->nrefs);
+	row = ms_value_pick_image_row(cascade->format, row, rows->end,
+								  rows->present_after, cascade->fields,
+								  cascade->nrefs, cascade->new_values,
+								  cascade->new_found);
+	for (int i = 0; i < cascade->nrefs; i++)
+	{
+		/* what the after image leaves out is as it was */
+		if (is_present(rows->present_after, cascade->fields[i]))
+			continue;
+		cascade->new_found[i] = cascade->old_found[i];
+		cascade->new_values[i] = cascade->old_values[i];
+	}
+	return row;
+}
+
+/* Does any row of the event change a key? */
+static bool
+changes_keys(MsCascade *cascade, const MsRowsEvent *rows)
+{
+	const uint8 *p = rows->rows;
+	ParentRow	parent = {0};
+
+	parent.cascade = cascade;
+	while (p < rows->end)
+	{
+		ListCell   *lc;
+
+		p = read_row(cascade, rows, p);
+		foreach(lc, cascade->dependants)
+		{
+			Dependant  *dep = lfirst(lc);
+
+			for (int i = 0; i < dep->ncolumns; i++)
+				if (is_changed(&parent, dep, i))
+					return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Before the rows of an event: have they consequences?  If so, get the copy's
+ * verdict on the children, which may have to wait; what was open is closed.
+ */
+bool
+ms_cascade_prepare(MsApply *apply, MsCascade *cascade, const MapEntry *entry,
+				   const MsRowsEvent *rows)
+{
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	if (rows->op == MS_ROW_UPDATE)
+	{
+		ms_cascade_begin(apply, cascade, entry, rows);
+		if (!changes_keys(cascade, rows))
+			return false;
+	}
+	if (ms_snapshot_settled())
+		return true;
+	foreach(lc, cascade->dependants)
+		prepare_child(apply, ((Dependant *) lfirst(lc))->child, &seen);
+	return true;
+}
+
 /*
  * Carry out what hangs on one row of the event.  The parent's row has been
  * dealt with.  Returns the byte after the row.
@@ -531,29 +659,9 @@ ms_cascade_row(MsApply *apply, MsCascade *cascade, const MsRowsEvent *rows,
 {
 	ParentRow	parent = {0};
 
-	memset(cascade->old_found, false, cascade->nrefs);
-	row = ms_value_pick_image_row(cascade->format, row, rows->end,
-								  rows->present, cascade->fields,
-								  cascade->nrefs, cascade->old_values,
-								  cascade->old_found);
+	row = read_row(cascade, rows, row);
 	parent.cascade = cascade;
-	if (rows->op == MS_ROW_UPDATE)
-	{
-		parent.update = true;
-		memset(cascade->new_found, false, cascade->nrefs);
-		row = ms_value_pick_image_row(cascade->format, row, rows->end,
-									  rows->present_after, cascade->fields,
-									  cascade->nrefs, cascade->new_values,
-									  cascade->new_found);
-		for (int i = 0; i < cascade->nrefs; i++)
-		{
-			/* what the after image leaves out is as it was */
-			if (is_present(rows->present_after, cascade->fields[i]))
-				continue;
-			cascade->new_found[i] = cascade->old_found[i];
-			cascade->new_values[i] = cascade->old_values[i];
-		}
-	}
+	parent.update = rows->op == MS_ROW_UPDATE;
 	run_dependants(apply, &parent);
 	return row;
 }

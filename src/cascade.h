@@ -9,10 +9,12 @@
 /* What hangs on the rows of one source table. */
 typedef struct MsCascade MsCascade;
 
-extern void ms_cascade_link(MsApply *apply);
+extern void ms_cascade_link(MsRelmap *map);
 extern bool ms_cascade_concerns(const MsCascade *cascade,
 								const MsRowsEvent *rows);
-extern void ms_cascade_prepare(MsApply *apply, MsCascade *cascade);
+extern bool ms_cascade_prepare(MsApply *apply, MsCascade *cascade,
+							   const MapEntry *entry,
+							   const MsRowsEvent *rows);
 extern void ms_cascade_begin(MsApply *apply, MsCascade *cascade,
 							 const MapEntry *entry, const MsRowsEvent *rows);
 extern const uint8 *ms_cascade_row(MsApply *apply, MsCascade *cascade,

@@ -96,14 +96,61 @@ get_cascade(MsRelmap *map, const char *db, const char *table)
 	return cascade;
 }
 
+/* Does a cascade from the one table reach the other? */
+static bool
+reaches(const MsCascade *from, const TablePlan *to, List **seen)
+{
+	ListCell   *lc;
+
+	if (from == NULL || list_member_ptr(*seen, from))
+		return false;
+	*seen = lappend(*seen, (void *) from);
+	foreach(lc, from->dependants)
+	{
+		const Dependant *dep = lfirst(lc);
+
+		if (dep->child == to || reaches(dep->child->cascade, to, seen))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A table in the middle, whose rows are changed by a cascade and change
+ * others', has to be copied before those: what a cascade has removed from it
+ * before its copy can no longer be seen, and what hung on that would stay.
+ * Tables in a circle cannot be ordered.
+ */
+static void
+order_copies(const List *children)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, children)
+	{
+		TablePlan  *middle = lfirst(lc);
+
+		foreach(lc2, middle->cascade ? middle->cascade->dependants : NIL)
+		{
+			TablePlan  *child = ((Dependant *) lfirst(lc2))->child;
+			List	   *seen = NIL;
+
+			if (child != middle && !reaches(child->cascade, middle, &seen))
+				child->copied_after = list_append_unique_ptr(child->copied_after,
+															 middle);
+		}
+	}
+}
+
 /*
  * Find out which tables have dependants, when the tables of the map or their
  * foreign keys have changed.
  */
 void
-ms_cascade_link(MsApply *apply)
+ms_cascade_link(MsRelmap *map)
 {
-	MsRelmap   *map = apply->relmap;
+	List	   *children = NIL;
 	MemoryContext oldcxt = MemoryContextSwitchTo(ms_relmap_begin_links(map));
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -118,10 +165,14 @@ ms_cascade_link(MsApply *apply)
 
 			if (parse_action(key->delete_rule) != CASCADE_NOTHING ||
 				parse_action(key->update_rule) != CASCADE_NOTHING)
+			{
 				add_dependant(get_cascade(map, key->ref_db, key->ref_table),
 							  child, key);
+				children = list_append_unique_ptr(children, child);
+			}
 		}
 	}
+	order_copies(children);
 	MemoryContextSwitchTo(oldcxt);
 }
 

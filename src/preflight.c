@@ -567,13 +567,6 @@ check_keys(Preflight *pf)
 							 quoted_name(first), free_column_name(first)));
 }
 
-static bool
-is_cascade(const char *rule)
-{
-	return pg_strcasecmp(rule, "CASCADE") == 0 ||
-		pg_strcasecmp(rule, "SET NULL") == 0;
-}
-
 static char *
 quote_list(List *names)
 {
@@ -605,7 +598,7 @@ check_cascades(Preflight *pf)
 		{
 			MsSourceForeignKey *key = lfirst(lc2);
 
-			if (!is_cascade(key->update_rule) && !is_cascade(key->delete_rule))
+			if (!ms_source_foreign_key_acts(key))
 				continue;
 			names = lappend(names, psprintf("%s of %s", key->name,
 											table_name(table)));

@@ -283,7 +283,12 @@ ms_relmap_begin_links(MsRelmap *map)
 	ListCell   *lc;
 
 	foreach(lc, map->plans)
-		((TablePlan *) lfirst(lc))->cascade = NULL;
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		plan->cascade = NULL;
+		plan->copied_after = NIL;
+	}
 	hash_seq_init(&seq, map->by_name);
 	while ((name = hash_seq_search(&seq)) != NULL)
 		name->watched = NULL;

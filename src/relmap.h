@@ -51,9 +51,11 @@ typedef struct TablePlan
 
 	/* the recorded schema was read from the source, at this position */
 	MsGtidList *schema_gtid;
+	bool		one_chunk;		/* to be copied in one */
 
 	/* foreign keys of other tables that change rows with ours; or NULL */
 	struct MsCascade *cascade;
+	List	   *copied_after;	/* of TablePlan *: whose copy comes first */
 
 	/* changes since the counters were last saved */
 	int64		inserts;

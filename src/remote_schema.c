@@ -673,3 +673,18 @@ ms_source_table_key(const MsSourceTable *table)
 	}
 	return NULL;
 }
+
+static bool
+changes_rows(const char *rule)
+{
+	/* InnoDB takes SET DEFAULT for RESTRICT */
+	return pg_strcasecmp(rule, "CASCADE") == 0 ||
+		pg_strcasecmp(rule, "SET NULL") == 0;
+}
+
+/* Does the foreign key change rows when those that it refers to change? */
+bool
+ms_source_foreign_key_acts(const MsSourceForeignKey *key)
+{
+	return changes_rows(key->delete_rule) || changes_rows(key->update_rule);
+}

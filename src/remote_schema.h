@@ -89,6 +89,7 @@ extern void ms_pattern_check(const char *pattern);
 extern List *ms_remote_schema_fetch(MsWire *wire, List *patterns,
 									const char *db, const char *table);
 extern MsSourceIndex *ms_source_table_key(const MsSourceTable *table);
+extern bool ms_source_foreign_key_acts(const MsSourceForeignKey *key);
 
 /* recorded_schema.c */
 extern Jsonb *ms_source_table_to_jsonb(const MsSourceTable *table);

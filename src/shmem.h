@@ -123,6 +123,7 @@ typedef struct MsCopyTask
 	MsCopyPhase phase;
 	pid_t		pid;
 	int			chunk;			/* kind CHUNK */
+	bool		one_chunk;		/* kind PLAN: do not cut */
 	char		db[MS_NAME_MAX];
 	char		table[MS_NAME_MAX];
 	/* the snapshot must not be older than this position of the stream */

@@ -45,6 +45,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "cascade.h"
 #include "snapshot.h"
 #include "snapshot_internal.h"
 #include "worker.h"
@@ -206,6 +207,8 @@ ms_snapshot_init(const MsSubscription *sub,
 	leader.counters = counters;
 	leader.cxt = CurrentMemoryContext;
 	leader.source_server_id = source_server_id;
+	if (!ms_relmap_is_linked(relmap))
+		ms_cascade_link(relmap);
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(leader.cxt);
@@ -360,6 +363,7 @@ hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
 
 	task.kind = kind;
 	task.chunk = chunk;
+	task.one_chunk = plan->one_chunk;
 	strlcpy(task.db, plan->sub->source_db, MS_NAME_MAX);
 	strlcpy(task.table, plan->sub->source_table, MS_NAME_MAX);
 	strlcpy(task.floor_file, floor_file, MS_FILE_NAME_MAX);
@@ -451,6 +455,22 @@ next_chunk(int *chunk)
 	return NULL;
 }
 
+/* Must another table be copied first?  See cascade_link.c. */
+static bool
+comes_later(const TablePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->copied_after)
+	{
+		MsTableState state = ((TablePlan *) lfirst(lc))->sub->state;
+
+		if (state == MS_TABLE_PENDING || state == MS_TABLE_COPYING)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Work that wants the target for itself, and so a leader that holds nothing:
  * cutting a table into chunks, finishing it, making its foreign keys.
@@ -466,7 +486,8 @@ next_table(int worker, MsCopyKind *kind)
 
 		*kind = plan->sub->state == MS_TABLE_PENDING ?
 			MS_COPY_KIND_PLAN : MS_COPY_KIND_FINISH;
-		if ((*kind == MS_COPY_KIND_PLAN ? !leader.sub->snapshot_paused :
+		if ((*kind == MS_COPY_KIND_PLAN ?
+			 !leader.sub->snapshot_paused && !comes_later(plan) :
 			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
 			!plan->held && !is_assigned(plan, *kind))
 			return plan;
@@ -848,14 +869,53 @@ ms_snapshot_held_table(void)
 }
 
 /*
+ * Does the target hold the table, or a part of it, as it was before the
+ * source transaction that begins at start_pos of file?  Chunks that are being
+ * loaded must have been waited for.
+ */
+bool
+ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
+						 uint64 start_pos, bool wholly)
+{
+	if (plan->sub->state == MS_TABLE_READY)
+		return true;
+	if (plan->sub->state == MS_TABLE_PENDING ||
+		plan->sub->state == MS_TABLE_DISABLED)
+		return false;
+	if (plan->sub->state == MS_TABLE_COPIED && plan->passed)
+		return true;
+	for (int i = 0; i < plan->nchunks; i++)
+	{
+		const MsChunk *chunk = plan->chunks[i];
+		bool		before = chunk->state == MS_CHUNK_DONE &&
+			ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+										  chunk->snapshot_pos) >= 0;
+
+		if (before != wholly)
+			return before;
+	}
+	return wholly;
+}
+
+/*
  * Inside a source transaction: what was copied of the table is void, begin
- * anew.  Chunks that are being loaded are waited for.
+ * anew, in one chunk if that is what plan->one_chunk says by now.  Chunks that
+ * are being loaded are waited for.
  */
 void
 ms_snapshot_restart_table(TablePlan *plan)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 
+	/* it may be waiting for us; a new leader finds neither */
+	if (is_assigned(plan, MS_COPY_KIND_FINISH))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the copy of table \"%s\" has to begin anew while it is being finished",
+						plan->name)));
+	MemoryContextSwitchTo(leader.cxt);
+	leader.unsettled = list_append_unique_ptr(leader.unsettled, plan);
+	MemoryContextSwitchTo(oldcxt);
 	for (int chunk; (chunk = find_chunk(plan, MS_CHUNK_ACTIVE)) >= 0;)
 	{
 		collect_all();

@@ -7,13 +7,17 @@
  *
  * One chunk remains when there is no usable key, when the engine knows no
  * read views, and when the target has another unique index than the key's:
- * chunks of different moments could collide there.
+ * chunks of different moments could collide there.  So it does when foreign
+ * keys of the table change its own rows by a cascade, which could lead through
+ * chunks of different moments, or when they change them and a row's chunk
+ * could not be told from the target's columns.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_index.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
@@ -57,19 +61,56 @@ other_unique_index(Oid relid)
 	return unique > 1;
 }
 
+/* Do foreign keys change its rows, with those of itself or of any table? */
+static bool
+changed_by_cascades(const MsSourceTable *source, bool of_itself)
+{
+	ListCell   *lc;
+
+	foreach(lc, source->foreign_keys)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+
+		if (ms_source_foreign_key_acts(key) &&
+			(!of_itself || (strcmp(key->ref_table, source->name) == 0 &&
+							strcmp(key->ref_db, source->db) == 0)))
+			return true;
+	}
+	return false;
+}
+
+/* Can the source's value be had from the target's column? */
+static bool
+can_read_target(const MsSubTable *table, MsColumn *col,
+				const MsSourceColumn *source,
+				const MsSubscriptionOptions *options)
+{
+	const char *name = ms_typemap_target_name(source);
+	AttrNumber	attno = name ? get_attnum(table->relid, name) : InvalidAttrNumber;
+
+	if (attno == InvalidAttrNumber)
+		return false;
+	col->typid = get_atttype(table->relid, attno);
+	col->policies = ms_typemap_column_options(source, options)->policies;
+	return ms_chunk_reads_target(col);
+}
+
 /*
  * The key's columns up to the first whose order is not ours.  False when
  * there is none.
  */
 static bool
-find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source)
+find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source,
+		 const MsSubscriptionOptions *options)
 {
 	MsSourceIndex *key = ms_source_table_key(source);
 	List	   *columns = ms_source_columns_from_jsonb(table->source_schema);
 	StringInfoData select;
 	ListCell   *lc;
 
-	if (key == NULL || pg_strcasecmp(source->engine, "InnoDB") != 0 ||
+	ms_options_bind_columns(columns, table->columns, options);
+	if (key == NULL || changed_by_cascades(source, true) ||
+		pg_strcasecmp(source->engine, "InnoDB") != 0 ||
 		pg_strcasecmp(source->table_type, "BASE TABLE") != 0)
 		return false;
 	initStringInfo(&select);
@@ -82,11 +123,13 @@ find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source)
 
 		foreach(lc2, columns)
 			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, lfirst(lc)) == 0)
-				found = lfirst(lc2);
+			found = lfirst(lc2);
 		if (found == NULL || cut->format.ncolumns == MS_MAX_CHUNK_COLUMNS)
 			break;
 		ms_typemap_init_column(col, found);
-		if (!ms_chunk_usable(col))
+		if (!ms_chunk_usable(col) ||
+			(changed_by_cascades(source, false) &&
+			 !can_read_target(table, col, found, options)))
 			break;
 		ms_value_bind_protocol(col);
 		cut->names = lappend(cut->names, found->name);
@@ -182,7 +225,7 @@ static List *
 cut_by_walking(Cut *cut, int chunk_rows)
 {
 	List	   *chunks = add_chunk(cut, NIL, NULL);
-	MsValue	   *values = palloc(sizeof(MsValue) * cut->format.ncolumns);
+	MsValue    *values = palloc(sizeof(MsValue) * cut->format.ncolumns);
 	StringInfoData order;
 	ListCell   *lc;
 	bool		found;
@@ -218,7 +261,8 @@ cut_by_walking(Cut *cut, int chunk_rows)
 }
 
 /*
- * The chunks of a table, a List of MsChunk *, at least one.
+ * The chunks of a table, a List of MsChunk *, at least one; no more than that
+ * when chunk_rows is 0.
  */
 List *
 ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
@@ -229,10 +273,12 @@ ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
 												 table->source_db,
 												 table->source_table);
 	List	   *chunks;
+	MsSubscriptionOptions options;
 
+	ms_options_parse(sub->options, &options);
 	cut.wire = wire;
-	if (sources == NIL || other_unique_index(table->relid) ||
-		!find_key(&cut, table, linitial(sources)))
+	if (chunk_rows == 0 || sources == NIL || other_unique_index(table->relid) ||
+		!find_key(&cut, table, linitial(sources), &options))
 	{
 		cut.names = NIL;
 		return add_chunk(&cut, NIL, NULL);

@@ -9,10 +9,13 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/wait_event.h"
 
 #include "ddl_diff.h"
 #include "remote_schema.h"
@@ -20,6 +23,9 @@
 #include "sql.h"
 #include "typemap.h"
 #include "worker.h"
+
+/* how long a foreign key's statement waits for a lock, milliseconds */
+#define LOCK_TIMEOUT "200"
 
 /* The indexes that are not needed to find rows. */
 static void
@@ -61,8 +67,8 @@ ms_copy_finish_table(MsCopy *copy)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
 	ms_sql_run(psprintf("ANALYZE %s",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
-												get_rel_name(copy->table->relid))));
+						quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
+												   get_rel_name(copy->table->relid))));
 	ms_copy_set_superuser();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -104,9 +110,10 @@ unvalidated_constraints(Oid relid)
 
 /*
  * Run a statement in a transaction of its own.  A failure is logged and
- * recorded: the source may hold rows that break a constraint.
+ * recorded: the source may hold rows that break a constraint.  False when the
+ * locks could not be had.
  */
-static void
+static bool
 try_statement(MsCopy *copy, const char *sql)
 {
 	MemoryContext cxt = CurrentMemoryContext;
@@ -134,6 +141,8 @@ try_statement(MsCopy *copy, const char *sql)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(cxt);
+		if (edata->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			return false;
 		/* it may work later, and it is still on the list */
 		if (ms_worker_is_transient(edata->sqlerrcode))
 			ReThrowError(edata);
@@ -143,7 +152,7 @@ try_statement(MsCopy *copy, const char *sql)
 	PG_END_TRY();
 
 	if (error == NULL)
-		return;
+		return true;
 	ereport(WARNING,
 			(errmsg("constraint on the target of \"%s\" could not be made", name),
 			 errdetail("%s", error),
@@ -153,6 +162,26 @@ try_statement(MsCopy *copy, const char *sql)
 						   error);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
+	return true;
+}
+
+/*
+ * The same until it gets its locks.  A foreign key locks two tables, in an
+ * order that the leader's transaction need not have: who waits for only a
+ * short while does not deadlock with it.
+ */
+static void
+run_statement(MsCopy *copy, const char *sql)
+{
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+	while (!try_statement(copy, sql))
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 50, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* Make the table's foreign keys, then check the rows that are there. */
@@ -164,7 +193,7 @@ ms_copy_make_constraints(MsCopy *copy)
 	ListCell   *lc;
 
 	foreach(lc, copy->table->deferred_ddl)
-		try_statement(copy, lfirst(lc));
+		run_statement(copy, lfirst(lc));
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
@@ -175,5 +204,5 @@ ms_copy_make_constraints(MsCopy *copy)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	foreach(lc, validations)
-		try_statement(copy, lfirst(lc));
+		run_statement(copy, lfirst(lc));
 }

@@ -260,7 +260,8 @@ plan_table(MsCopy *copy)
 	ms_copy_set_superuser();
 	ms_catalog_delete_chunks(copy->table);
 	foreach(lc, ms_snapshot_cut(copy->wire, copy->sub, copy->table,
-								copy->options.snapshot_chunk_rows))
+								copy->task.one_chunk ? 0 :
+							   copy->options.snapshot_chunk_rows))
 		ms_catalog_insert_chunk(copy->table, lfirst(lc));
 	ms_catalog_set_table_state(copy->table, MS_TABLE_COPYING);
 	PopActiveSnapshot();

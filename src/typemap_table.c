@@ -376,6 +376,73 @@ ms_typemap_create_index(const MsSourceTable *table,
 }
 
 /*
+ * The expression, text, in a form that is the same for values that MariaDB
+ * holds for equal: by the column's collation, as far as that is a matter of
+ * case of ASCII letters and of trailing blanks.  Index and query must agree.
+ */
+char *
+ms_typemap_comparable(const MsSourceColumn *source, const char *expression)
+{
+	const char *collation = source->collation ? source->collation : "binary";
+	int			len = strlen(collation);
+	char	   *result = psprintf("(%s)::text COLLATE \"C\"", expression);
+
+	if (strcmp(collation, "binary") == 0)
+		return result;
+	if (len < 4 || (strcmp(collation + len - 4, "_bin") != 0 &&
+					strcmp(collation + len - 3, "_cs") != 0))
+		result = psprintf("lower(%s)", result);
+	if (strstr(collation, "nopad") == NULL && strstr(collation, "_0900_") == NULL)
+		result = psprintf("rtrim(%s)", result);
+	return result;
+}
+
+/*
+ * The rows of a foreign key over text are looked for in the form above when a
+ * cascade changes them.  CREATE INDEX for that, or NULL when an ordinary index
+ * will do.
+ */
+static char *
+comparing_index(const MsSourceTable *table, const MsSourceForeignKey *key,
+				const char *name, const char *qualified_name)
+{
+	StringInfoData buf;
+	bool		has_text = false;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (!ms_source_foreign_key_acts(key))
+		return NULL;
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE INDEX %s ON %s (", quote_identifier(name),
+					 qualified_name);
+	foreach(lc, key->columns)
+	{
+		foreach(lc2, table->columns)
+		{
+			const MsSourceColumn *col = lfirst(lc2);
+			const char *quoted;
+
+			if (strcmp(col->name, lfirst(lc)) != 0)
+				continue;
+			quoted = quote_identifier(ms_typemap_target_name(col));
+			if (foreach_current_index(lc) > 0)
+				appendStringInfoString(&buf, ", ");
+			if (strcmp(col->data_type, "char") == 0 ||
+				strcmp(col->data_type, "varchar") == 0)
+			{
+				has_text = true;
+				appendStringInfo(&buf, "(%s)", ms_typemap_comparable(col, quoted));
+			}
+			else
+				appendStringInfoString(&buf, quoted);
+		}
+	}
+	appendStringInfoChar(&buf, ')');
+	return has_text ? buf.data : NULL;
+}
+
+/*
  * CREATE INDEX statements, a List of char *, for the indexes of the source
  * table other than the key that it was created with.  Those that PostgreSQL
  * cannot have are left out.
@@ -398,29 +465,24 @@ ms_typemap_create_indexes(const MsSourceTable *table, const char *schema,
 								 ms_typemap_create_index(table, index, schema,
 														 relname, &names));
 	}
+	foreach(lc, table->foreign_keys)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+		char	   *name = choose_index_name(relname, psprintf("%s_match", key->name),
+											 get_namespace_oid(schema, true),
+											 names);
+		char	   *statement;
+
+		if (!has_columns(table, key->columns))
+			continue;
+		statement = comparing_index(table, key, name,
+									quote_qualified_identifier(schema, relname));
+		if (statement == NULL)
+			continue;
+		names = lappend(names, name);
+		statements = lappend(statements, statement);
+	}
 	return statements;
-}
-
-/*
- * The expression, text, in a form that is the same for values that MariaDB
- * holds for equal: by the column's collation, as far as that is a matter of
- * case of ASCII letters and of trailing blanks.  Index and query must agree.
- */
-char *
-ms_typemap_comparable(const MsSourceColumn *source, const char *expression)
-{
-	const char *collation = source->collation ? source->collation : "binary";
-	int			len = strlen(collation);
-	char	   *result = psprintf("(%s)::text COLLATE \"C\"", expression);
-
-	if (strcmp(collation, "binary") == 0)
-		return result;
-	if (len < 4 || (strcmp(collation + len - 4, "_bin") != 0 &&
-					strcmp(collation + len - 3, "_cs") != 0))
-		result = psprintf("lower(%s)", result);
-	if (strstr(collation, "nopad") == NULL && strstr(collation, "_0900_") == NULL)
-		result = psprintf("rtrim(%s)", result);
-	return result;
 }
 
 /*

@@ -7,6 +7,7 @@ use warnings;
 
 use MariaDBServer;
 use MariadbSync;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $maria  = MariaDBServer->new('source');
@@ -203,6 +204,199 @@ is( view_value(
 	),
 	'0|0|0|0',
 	'there were no conflicts');
+
+# ------------------------------------------------------------------------
+# Text, by its collation, and parents that are not in the subscription
+# ------------------------------------------------------------------------
+
+$maria->sql(
+	q{
+CREATE DATABASE txt;
+USE txt;
+CREATE TABLE word (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY,
+	c char(10) COLLATE utf8mb4_bin UNIQUE, e enum('x', 'y', 'z') UNIQUE, d decimal(9,2) UNIQUE,
+	t datetime(3) UNIQUE, b varbinary(10) UNIQUE, s char(5) COLLATE latin1_swedish_ci UNIQUE,
+	x geometry, j json, f float, y year, bits bit(7), l set('a', 'b'), u uuid);
+CREATE TABLE by_k (id int PRIMARY KEY, k varchar(30) COLLATE utf8mb4_general_ci, v int,
+	FOREIGN KEY (k) REFERENCES word (k) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE by_c (id int PRIMARY KEY, c varchar(30) COLLATE utf8mb4_bin,
+	FOREIGN KEY (c) REFERENCES word (c) ON DELETE SET NULL ON UPDATE CASCADE);
+CREATE TABLE by_rest (id int PRIMARY KEY, e enum('x', 'y', 'z'), d decimal(9,2), t datetime(3), b varbinary(10), s char(5) COLLATE latin1_swedish_ci,
+	FOREIGN KEY (e) REFERENCES word (e) ON DELETE SET NULL ON UPDATE CASCADE,
+	FOREIGN KEY (d) REFERENCES word (d) ON DELETE SET NULL ON UPDATE CASCADE,
+	FOREIGN KEY (t) REFERENCES word (t) ON DELETE SET NULL ON UPDATE SET NULL,
+	FOREIGN KEY (b) REFERENCES word (b) ON DELETE SET NULL ON UPDATE CASCADE,
+	FOREIGN KEY (s) REFERENCES word (s) ON DELETE SET NULL ON UPDATE CASCADE);
+CREATE TABLE outside (id int UNSIGNED PRIMARY KEY, note text, at timestamp(2) NULL);
+CREATE TABLE inside (id int PRIMARY KEY, o int UNSIGNED, v varchar(10),
+	FOREIGN KEY (o) REFERENCES outside (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE below (id int PRIMARY KEY, i int,
+	FOREIGN KEY (i) REFERENCES inside (id) ON DELETE SET NULL);
+INSERT INTO word (k, c, e, d, t, b, s) VALUES ('one', 'one', 'x', 1.50, '2020-01-01 00:00:00.125', 'a', 'eins'),
+	('Two ', 'two', 'y', -2, '1999-12-31', 'b ', 'zwei'), ('straße', 'drei', 'z', 3, '2001-01-01', x'00ff', 'drei'),
+	('four', 'four', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO by_k VALUES (1, 'one', 1), (2, 'ONE', 2), (3, 'One  ', 3), (4, 'two', 4), (5, 'TWO   ', 5), (6, 'straße', 6), (7, 'four', 7), (8, NULL, 8);
+INSERT INTO by_c VALUES (1, 'one'), (2, 'one '), (3, 'two'), (4, 'drei'), (5, 'four');
+INSERT INTO by_rest VALUES (1, 'x', 1.5, '2020-01-01 00:00:00.125', 'a', 'EINS'), (2, 'y', -2, '1999-12-31', 'b ', 'Zwei'), (3, 'z', 3, '2001-01-01', x'00ff', 'drei');
+INSERT INTO outside SELECT seq + 4000000000, repeat('n', seq), now() FROM seq_1_to_30;
+INSERT INTO inside SELECT seq, seq MOD 30 + 4000000001, 'v' FROM seq_1_to_60;
+INSERT INTO below SELECT seq, seq MOD 60 + 1 FROM seq_1_to_90;
+});
+
+# The targets of some are made by the user: other types, no foreign keys, a
+# partitioned one.
+$node->safe_psql(
+	'postgres', q{
+CREATE SCHEMA txt;
+CREATE TABLE txt.below (id bigint PRIMARY KEY, i numeric);
+CREATE TABLE txt.inside (id int PRIMARY KEY, o text, v text) PARTITION BY HASH (id);
+CREATE TABLE txt.inside_0 PARTITION OF txt.inside FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE txt.inside_1 PARTITION OF txt.inside FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+});
+create_subscription($node, 'txt', 'source',
+	[ 'txt.*', '!txt.word', '!txt.outside' ]);
+wait_for_catchup($node, 'txt');
+my @inside = map { "txt.$_" } qw(by_k by_c by_rest inside below);
+foreach my $sql (
+	q{UPDATE word SET k = 'ONE' WHERE k = 'one'},
+	q{UPDATE word SET k = 'uno', c = 'uno', e = NULL, d = 1.51 WHERE k = 'one'},
+	q{UPDATE word SET note_free = 1 WHERE 0},
+	q{UPDATE word SET t = '2002-02-02', b = 'B', s = 'deux', y = 2020, f = 1.5, bits = 5, l = 'a,b', u = uuid(), j = '{}', x = point(1, 2) WHERE k = 'two'},
+	q{DELETE FROM word WHERE k = 'two'},
+	q{DELETE FROM word WHERE k = 'straße'},
+	q{DELETE FROM outside WHERE id BETWEEN 4000000003 AND 4000000008},
+	q{UPDATE outside SET id = id - 100 WHERE id > 4000000020},
+	q{UPDATE outside SET note = 'other', at = NULL})
+{
+	$maria->force_sql($sql, 'txt');
+}
+$oracle->wait_for_gtid($maria->gtid);
+wait_for_catchup($node, 'txt');
+foreach my $table (grep { $_ ne 'txt.by_c' } @inside)
+{
+	my ($same, $text) = has_same_rows($maria, $node, { source => $table });
+	ok($same, "$table is equal without its parent") or diag($text);
+	ok(scalar(has_same_rows($oracle, $node, { source => $table })),
+		"$table is equal to the replica's");
+}
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT string_agg(id || ':' || coalesce(rtrim(c), ''), ' ' ORDER BY id) FROM txt.by_c}
+	),
+	$maria->value(
+		q{SELECT group_concat(id, ':', coalesce(rtrim(c), '') ORDER BY id SEPARATOR ' ') FROM txt.by_c}
+	),
+	'txt.by_c is equal but for the blanks of a CHAR that is not in the subscription'
+);
+is( $node->safe_psql(
+		'postgres', q{SELECT string_agg(indexdef, ' ') FROM pg_indexes
+WHERE indexname = 'by_k_by_k_ibfk_1_match_idx'}),
+	'CREATE INDEX by_k_by_k_ibfk_1_match_idx ON txt.by_k USING btree (rtrim(lower(((k)::text COLLATE "C"))))',
+	'text that is looked for by a cascade has an index');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('txt')});
+
+# ------------------------------------------------------------------------
+# While the tables are copied
+# ------------------------------------------------------------------------
+
+$maria->sql(
+	q{
+CREATE DATABASE busy;
+USE busy;
+CREATE TABLE p (id int PRIMARY KEY, v int);
+CREATE TABLE c (id int PRIMARY KEY, p int, v int,
+	FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE b (id bigint PRIMARY KEY, c int, v int,
+	FOREIGN KEY (c) REFERENCES c (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE a (id int PRIMARY KEY, b bigint,
+	FOREIGN KEY (b) REFERENCES b (id) ON DELETE SET NULL);
+CREATE TABLE items (p int, line int, v int, PRIMARY KEY (p, line),
+	FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE tree (id int PRIMARY KEY, up int, v int,
+	FOREIGN KEY (up) REFERENCES tree (id) ON DELETE CASCADE);
+INSERT INTO p SELECT seq, 0 FROM seq_1_to_4000;
+INSERT INTO c SELECT seq, seq MOD 4000 + 1, 0 FROM seq_1_to_8000;
+INSERT INTO b SELECT seq, (seq * 7) MOD 8000 + 1, 0 FROM seq_1_to_12000;
+INSERT INTO a SELECT seq, (seq * 5) MOD 12000 + 1 FROM seq_1_to_16000;
+INSERT INTO items SELECT id, seq, 0 FROM p, seq_1_to_3;
+INSERT INTO tree SELECT seq, nullif(seq DIV 5, 0), 0 FROM seq_1_to_5000;
+});
+my @busy = qw(busy.c busy.b busy.a busy.items busy.tree);
+
+# Each writer has parents of its own, so that they meet in no row lock.
+sub writer
+{
+	my ($number) = @_;
+
+	return $maria->start_writer(
+		sub {
+			my $n     = $_[0];
+			my $gone  = 1 + 2 * int(rand(2000)) + $number;
+			my $moved = 1 + 2 * int(rand(2000)) + $number;
+			my $far   = 10_000 + 2 * $n + $number;
+			return "
+START TRANSACTION;
+DELETE FROM p WHERE id = $gone;
+UPDATE IGNORE p SET v = v + 1 WHERE id BETWEEN $moved AND $moved + 3 AND id MOD 2 = $number;
+COMMIT;
+START TRANSACTION;
+INSERT IGNORE INTO p VALUES ($gone, 1);
+INSERT IGNORE INTO c SELECT 20000 + 3 * $gone + seq, $gone, 1 FROM seq_0_to_2;
+INSERT IGNORE INTO b SELECT 30000 + 3 * $gone + seq, 20000 + 3 * $gone + seq, 1 FROM seq_0_to_2;
+INSERT IGNORE INTO items SELECT $gone, seq, 1 FROM seq_1_to_2;
+COMMIT;"
+			  . ($n % 25 == 0
+				? "UPDATE IGNORE p SET id = $far WHERE id = $moved;"
+				: '')
+			  . ($number ? '' : "DELETE FROM tree WHERE id = 5 + $gone;");
+		},
+		'busy');
+}
+
+foreach my $patterns (['busy.*'], [ 'busy.*', '!busy.p' ])
+{
+	my @writers = map { writer($_) } 0 .. 1;
+	create_subscription($node, 'busy', 'source', $patterns,
+		{ snapshot_workers => 2, snapshot_chunk_rows => 500 });
+	$node->poll_query_until(
+		'postgres', q{
+SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables
+WHERE subscription = 'busy'}
+	) or die 'the tables do not become ready while the source is busy';
+	my $written = 0;
+	$written += $_->stop foreach @writers;
+	cmp_ok($written, '>', 10, "the source was busy ($written rounds)");
+	my $gtid = $maria->gtid;
+	$oracle->wait_for_gtid($gtid);
+	wait_for_catchup($node, 'busy');
+	foreach my $table (@busy, @$patterns == 1 ? 'busy.p' : ())
+	{
+		my ($same, $text) =
+		  has_same_rows($maria, $node, { source => $table });
+		ok($same, "@$patterns: $table is equal after a busy copy")
+		  or diag($text);
+		ok(scalar(has_same_rows($oracle, $node, { source => $table })),
+			"@$patterns: $table is equal to the replica's");
+	}
+	is( view_value(
+			$node,
+			'busy',
+			'confl_insert_exists, confl_update_missing, confl_delete_missing, sync_error_count'
+		),
+		'0|0|0|0',
+		'there were no conflicts');
+	is( $node->safe_psql(
+			'postgres', q{
+SELECT count(*) FILTER (WHERE convalidated), count(*) FROM pg_constraint
+WHERE contype = 'f' AND connamespace = 'busy'::regnamespace}),
+		@$patterns == 1 ? '5|5' : '3|3',
+		'the foreign keys are valid');
+	note 'copied again: '
+	  . scalar(() = slurp_file($node->logfile) =~ /is copied again/g);
+	$node->safe_psql(
+		'postgres', q{
+SELECT mariadb_sync.drop_subscription('busy'); DROP SCHEMA busy CASCADE});
+}
 
 $node->stop;
 $oracle->stop;
