@@ -404,6 +404,14 @@ copy_again(MsApply *apply, TablePlan *plan, const char *name)
 	apply->wrote = true;
 }
 
+/* The copy has found out that it cannot decide, see snapshot.c. */
+static void
+copy_void_again(MsApply *apply, const Dependant *dep)
+{
+	if (unlikely(dep->child->copy_void))
+		copy_again(apply, dep->child, dep->name);
+}
+
 /* Does the dependant's update move rows between the chunks of its table? */
 static bool
 moves_chunks(const Dependant *dep)
@@ -476,7 +484,10 @@ run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
 	if (dep->child->sub->state != MS_TABLE_READY)
 		check_copies(apply, dep, delete);
 	if (!ms_apply_rows_wanted(apply, dep->child))
+	{
+		copy_void_again(apply, dep);
 		return;
+	}
 
 	ms_relmap_open(apply->relmap, dep->child, NULL);
 	ms_cascade_bind_dependant(dep);
@@ -501,6 +512,7 @@ run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
 	change.isnull = isnull;
 	change.changed = changed;
 	change_rows(apply, &change, key);
+	copy_void_again(apply, dep);
 }
 
 /* All that hangs on one row of the parent. */
