@@ -647,6 +647,8 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 	db = ms_utf8_to_server(query->db, query->db_len);
 	sql = ms_client_to_server(query->sql, query->sql_len, query->charset);
 	ms_ddl_scan(sql, strlen(sql), db, query->sql_mode, &statement);
+	if (unlikely(apply->passed != NIL) && statement.kind != MS_STMT_DML)
+		ms_apply_recheck_passed(apply, sql, &statement, query->sql_mode);
 	switch (statement.kind)
 	{
 		case MS_STMT_OTHER:
@@ -679,8 +681,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			apply_ddl(apply, &statement, query, sql);
 			break;
 		case MS_STMT_DML:
-			ms_apply_not_supported(apply, psprintf("statement-format %s", statement.verb),
-						  "Set binlog_format = ROW on the source, for all sessions.");
+			ms_apply_statement(apply, statement.verb, sql, db, query->sql_mode);
 			break;
 	}
 	return standalone;
@@ -757,6 +758,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			break;
 		case MS_EVENT_QUERY:
 		case MS_EVENT_QUERY_COMPRESSED:
+		case MS_EVENT_EXECUTE_LOAD_QUERY:
 			if (apply_query(apply, &event->query))
 				end_transaction(apply, event);
 			break;
@@ -783,10 +785,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_BEGIN_LOAD_QUERY:
 		case MS_EVENT_APPEND_BLOCK:
 		case MS_EVENT_DELETE_FILE:
-		case MS_EVENT_EXECUTE_LOAD_QUERY:
-			ms_apply_not_supported(apply, psprintf("statement-format event %s",
-										  ms_event_type_name(event->type)),
-						  "Set binlog_format = ROW on the source, for all sessions.");
+			/* go with a statement, which decides */
 			break;
 		case MS_EVENT_INCIDENT:
 			ereport(ERROR,

@@ -5,6 +5,7 @@
 #define MS_APPLY_INTERNAL_H
 
 #include "apply.h"
+#include "ddl_scan.h"
 
 struct MsApply
 {
@@ -54,6 +55,8 @@ struct MsApply
 	TimestampTz stats_saved;
 	bool		rescan;			/* a table that the patterns choose appeared */
 
+	List	   *passed;			/* see apply_statement.c */
+
 	/* for the error context */
 	const MsEvent *event;
 	const TablePlan *plan;
@@ -98,6 +101,12 @@ extern void ms_apply_replay(MsApply *apply);
 extern void ms_apply_forget(MsApply *apply);
 extern void ms_apply_let_go(MsApply *apply);
 extern void ms_apply_start_over(MsApply *apply, const char *why) pg_attribute_noreturn();
+extern void ms_apply_statement(MsApply *apply, const char *verb,
+							   const char *sql, const char *db,
+							   uint64 sql_mode);
+extern void ms_apply_recheck_passed(MsApply *apply, const char *sql,
+									const MsStatement *statement,
+									uint64 sql_mode);
 extern void ms_apply_not_supported(const MsApply *apply, const char *what,
 								   const char *hint);
 

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "apply_internal.h"
+#include "cascade.h"
 #include "snapshot.h"
 
 /* events are written in pieces of about this size */
@@ -122,6 +123,8 @@ replay_piece(MsApply *apply, MsEventParser *parser, const uint8 *events,
 			case MS_EVENT_FORMAT_DESCRIPTION:
 				break;
 			case MS_EVENT_TABLE_MAP:
+				if (!ms_relmap_is_linked(apply->relmap))
+					ms_cascade_link(apply->relmap);
 				ms_relmap_table_map(apply->relmap, &event.table_map);
 				break;
 			default:

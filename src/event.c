@@ -593,6 +593,7 @@ ms_event_parse(MsEventParser *parser, const uint8 *data, size_t len,
 			parse_gtid(&c, event);
 			break;
 		case MS_EVENT_QUERY:
+		case MS_EVENT_EXECUTE_LOAD_QUERY:
 		case MS_EVENT_QUERY_COMPRESSED:
 			parse_query(&c, event, post_header_len);
 			break;

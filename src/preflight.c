@@ -449,10 +449,10 @@ check_foreign_key_visibility(Preflight *pf)
 			db = ms_wire_quote_identifier(table->db);
 	}
 	if (names)
-		add_finding(pf, "privilege_references", MS_SEVERITY_NOTICE, 0,
+		add_finding(pf, "privilege_references", MS_SEVERITY_WARNING, 0,
 					psprintf("tables whose foreign keys are not seen: %d",
 							 list_length(names)),
-					psprintf("They are not created here. MariaDB shows the rules of foreign keys only to accounts with a privilege besides SELECT: %s.",
+					psprintf("They are not created here, and rows that they change by CASCADE or SET NULL are not changed here. MariaDB shows the rules of foreign keys only to accounts with a privilege besides SELECT: %s.",
 							 enumerate(names)),
 					psprintf("Run on the source: GRANT REFERENCES ON %s.* TO %s;",
 							 db, pf->account));
@@ -567,25 +567,72 @@ check_keys(Preflight *pf)
 							 quoted_name(first), free_column_name(first)));
 }
 
-static char *
-quote_list(List *names)
+/*
+ * Do foreign keys change rows of a table that is not chosen?  Then rows that
+ * hang on those are changed through rows that nobody here knows.
+ */
+static bool
+is_changed_unseen(Preflight *pf, const MsSourceForeignKey *key)
 {
-	StringInfoData buf;
+	List	   *parents;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
-	foreach(lc, names)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 ms_wire_quote_identifier(lfirst(lc)));
-	return buf.data;
+	if (ms_pattern_list_matches(pf->patterns, key->ref_db, key->ref_table))
+		return false;
+	parents = ms_remote_schema_fetch(pf->wire, NIL, key->ref_db, key->ref_table);
+	if (parents == NIL)
+		return true;
+	foreach(lc, ((MsSourceTable *) linitial(parents))->foreign_keys)
+		if (ms_source_foreign_key_acts(lfirst(lc)))
+			return true;
+	return ((MsSourceTable *) linitial(parents))->foreign_keys_hidden;
+}
+
+/* Does a generated column depend on what the foreign key changes? */
+static bool
+changes_generated(const MsSourceTable *table, const MsSourceForeignKey *key)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		foreach(lc2, key->columns)
+			if (col->generation &&
+				strstr(col->generation, ms_wire_quote_identifier(lfirst(lc2))))
+				return true;
+	}
+	return false;
+}
+
+/* Is a column of the key text that is equal by more than its ASCII letters? */
+static bool
+compares_by_collation(const MsSourceTable *table, const MsSourceForeignKey *key)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		foreach(lc2, key->columns)
+			if (strcmp(col->name, lfirst(lc2)) == 0 && col->collation &&
+				col->labels == NIL && strstr(col->collation, "_bin") == NULL &&
+				strcmp(col->collation, "binary") != 0)
+				return true;
+	}
+	return false;
 }
 
 static void
 check_cascades(Preflight *pf)
 {
 	List	   *names = NIL;
-	char	   *alter = NULL;
-	bool		all_seen = true;
+	List	   *problems = NIL;
+	List	   *texts = NIL;
 	ListCell   *lc;
 	ListCell   *lc2;
 
@@ -593,36 +640,55 @@ check_cascades(Preflight *pf)
 	{
 		MsSourceTable *table = lfirst(lc);
 
-		all_seen &= !table->foreign_keys_hidden;
 		foreach(lc2, table->foreign_keys)
 		{
 			MsSourceForeignKey *key = lfirst(lc2);
+			char	   *name = psprintf("%s of %s", key->name, table_name(table));
 
 			if (!ms_source_foreign_key_acts(key))
 				continue;
-			names = lappend(names, psprintf("%s of %s", key->name,
-											table_name(table)));
-			if (alter == NULL)
-				alter = psprintf("ALTER TABLE %s DROP FOREIGN KEY %s, ADD FOREIGN KEY (%s) REFERENCES %s.%s (%s);",
-								 quoted_name(table),
-								 ms_wire_quote_identifier(key->name),
-								 quote_list(key->columns),
-								 ms_wire_quote_identifier(key->ref_db),
-								 ms_wire_quote_identifier(key->ref_table),
-								 quote_list(key->ref_columns));
+			names = lappend(names, name);
+			if (is_changed_unseen(pf, key))
+				problems = lappend(problems,
+								   psprintf("%s (foreign keys change rows of %s.%s, which is not chosen)",
+											name, key->ref_db, key->ref_table));
+			if (!ms_pattern_list_matches(pf->patterns, key->ref_db, key->ref_table) &&
+				!setting_is(pf, "binlog_row_metadata", "FULL"))
+				problems = lappend(problems,
+								   psprintf("%s (%s.%s is not chosen, and binlog_row_metadata is not FULL)",
+											name, key->ref_db, key->ref_table));
+			if (changes_generated(table, key))
+				problems = lappend(problems,
+								   psprintf("%s (a generated column depends on it and is not made anew)",
+											name));
+			if (compares_by_collation(table, key))
+				texts = lappend(texts, name);
 		}
 	}
-	if (names == NIL && all_seen)
+	if (names == NIL)
 		add_ok(pf, "cascades",
 			   pstrdup("no foreign key changes rows by a cascade"));
-	if (names)
-		add_finding(pf, "cascades", MS_SEVERITY_WARNING, 0,
+	else
+		add_finding(pf, "cascades", MS_SEVERITY_OK, 0,
 					psprintf("foreign keys that change rows by CASCADE or SET NULL: %d",
 							 list_length(names)),
-					psprintf("MariaDB does not write such changes to its binary log, so they are not replicated: %s.",
+					psprintf("MariaDB does not write such changes to its binary log; they are made here as well, by the same foreign keys: %s.",
 							 enumerate(names)),
-					psprintf("Let the application change those rows and run on the source: %s",
-							 alter));
+					NULL);
+	if (problems)
+		add_finding(pf, "cascades_unseen", MS_SEVERITY_WARNING, 0,
+					psprintf("foreign keys whose changes of rows are not all known here: %d",
+							 list_length(problems)),
+					psprintf("MariaDB does not write them to its binary log: %s.",
+							 enumerate(problems)),
+					pstrdup("Choose the tables that they refer to as well."));
+	if (texts)
+		add_finding(pf, "cascades_text", MS_SEVERITY_NOTICE, 0,
+					psprintf("foreign keys over text that change rows: %d",
+							 list_length(texts)),
+					psprintf("Rows that refer to a text which differs in the case or accents of letters beyond ASCII are not found: %s.",
+							 enumerate(texts)),
+					pstrdup("mariadb_sync.verify() finds such rows."));
 }
 
 static void
