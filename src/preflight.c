@@ -584,7 +584,7 @@ is_changed_unseen(Preflight *pf, const MsSourceForeignKey *key)
 		return true;
 	foreach(lc, ((MsSourceTable *) linitial(parents))->foreign_keys)
 		if (ms_source_foreign_key_acts(lfirst(lc)))
-			return true;
+		return true;
 	return ((MsSourceTable *) linitial(parents))->foreign_keys_hidden;
 }
 
@@ -602,7 +602,7 @@ changes_generated(const MsSourceTable *table, const MsSourceForeignKey *key)
 		foreach(lc2, key->columns)
 			if (col->generation &&
 				strstr(col->generation, ms_wire_quote_identifier(lfirst(lc2))))
-				return true;
+			return true;
 	}
 	return false;
 }
@@ -622,7 +622,7 @@ compares_by_collation(const MsSourceTable *table, const MsSourceForeignKey *key)
 			if (strcmp(col->name, lfirst(lc2)) == 0 && col->collation &&
 				col->labels == NIL && strstr(col->collation, "_bin") == NULL &&
 				strcmp(col->collation, "binary") != 0)
-				return true;
+			return true;
 	}
 	return false;
 }
@@ -890,7 +890,7 @@ check_filters(Preflight *pf)
  */
 
 /* The server as such.  Returns a list of MsFinding. */
-List	   *
+List *
 ms_preflight_server(MsWire *wire, const MsServerOptions *options)
 {
 	Preflight	pf = {.wire = wire,.options = options};
@@ -911,7 +911,7 @@ ms_preflight_server(MsWire *wire, const MsServerOptions *options)
 }
 
 /* The tables that the patterns choose.  Returns a list of MsFinding. */
-List	   *
+List *
 ms_preflight_tables(MsWire *wire, List *patterns, List *tables)
 {
 	Preflight	pf = {.wire = wire,.patterns = patterns,.tables = tables};

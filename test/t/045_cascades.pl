@@ -345,10 +345,11 @@ INSERT IGNORE INTO c SELECT 20000 + 3 * $gone + seq, $gone, 1 FROM seq_0_to_2;
 INSERT IGNORE INTO b SELECT 30000 + 3 * $gone + seq, 20000 + 3 * $gone + seq, 1 FROM seq_0_to_2;
 INSERT IGNORE INTO items SELECT $gone, seq, 1 FROM seq_1_to_2;
 COMMIT;"
-			  . ($n % 25 == 0
+			  . (
+				$n % 25 == 0
 				? "UPDATE IGNORE p SET id = $far WHERE id = $moved;"
-				: '')
-			  . ($number ? '' : "DELETE FROM tree WHERE id = 5 + $gone;");
+				: ''
+			  ) . ($number ? '' : "DELETE FROM tree WHERE id = 5 + $gone;");
 		},
 		'busy');
 }
@@ -369,6 +370,7 @@ WHERE subscription = 'busy'}
 	my $gtid = $maria->gtid;
 	$oracle->wait_for_gtid($gtid);
 	wait_for_catchup($node, 'busy');
+
 	foreach my $table (@busy, @$patterns == 1 ? 'busy.p' : ())
 	{
 		my ($same, $text) =

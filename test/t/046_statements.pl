@@ -57,36 +57,74 @@ my @harmless = (
 	q{SET STATEMENT max_statement_time = 100 FOR UPDATE LOW_PRIORITY plain SET v = left(v, 10)},
 	q{REPLACE INTO t SELECT * FROM app.t},
 	qq{LOAD DATA LOCAL INFILE '$file' INTO TABLE other},
-	q{REPLACE INTO plain (v) SELECT COALESCE(LOWER(CONV(BIT_XOR(CAST(CRC32(CONCAT_WS('#', id, v)) AS UNSIGNED)), 10, 16)), 0) FROM app.t FORCE INDEX (PRIMARY) WHERE ((id >= 1))});
+	q{REPLACE INTO plain (v) SELECT COALESCE(LOWER(CONV(BIT_XOR(CAST(CRC32(CONCAT_WS('#', id, v)) AS UNSIGNED)), 10, 16)), 0) FROM app.t FORCE INDEX (PRIMARY) WHERE ((id >= 1))}
+);
 foreach my $format (qw(STATEMENT MIXED))
 {
-	$maria->sql("SET SESSION binlog_format = $format; USE side; $_") foreach @harmless;
+	$maria->sql("SET SESSION binlog_format = $format; USE side; $_")
+	  foreach @harmless;
 }
 $maria->sql(q{INSERT INTO app.t VALUES (2, 2)});
 eval { wait_for_catchup($node, 'sub', 60); };
 is(view_value($node, 'sub', 'last_error'), '', 'harmless statements pass by');
 compare_tables($maria, $node, [qw(app.t app.child)]);
-is( $node->safe_psql('postgres', q{
-SELECT string_agg(source_table, ' ' ORDER BY source_table) FROM mariadb_sync.history WHERE kind = 'statement'}),
+is( $node->safe_psql(
+		'postgres', q{
+SELECT string_agg(source_table, ' ' ORDER BY source_table) FROM mariadb_sync.history WHERE kind = 'statement'}
+	),
 	'side.other side.plain side.t',
 	'each table is in the history once');
 my $log = slurp_file($node->logfile);
-is(scalar(() = $log =~ /statement-format changes of source table "side\.plain" pass by/g),
-	1, 'and in the log');
+is( scalar(
+		() =
+		  $log =~
+		  /statement-format changes of source table "side\.plain" pass by/g),
+	1,
+	'and in the log');
 
 # Everything else stops it; the transaction is skipped and it goes on.
 my @stopping = (
-	[ q{UPDATE app.t SET v = v + 1},                       qr/statement-format UPDATE of source table "app\.t" .*the table is replicated/s ],
-	[ q{USE app; INSERT INTO t VALUES (3, 3)},             qr/of source table "app\.t".*the table is replicated/s ],
-	[ q{INSERT INTO v VALUES (4, 4)},                      qr/"side\.v".*as a table of its own/s ],
-	[ q{INSERT INTO triggered VALUES (5)},                 qr/"side\.triggered".*it has triggers/s ],
-	[ q{INSERT INTO plain (n) VALUES (writes())},          qr/"side\.plain".*it calls writes\(\)/s ],
-	[ q{INSERT INTO plain (n) SELECT side.writes()},       qr/"side\.plain".*it calls writes\(\)/s ],
-	[ q{UPDATE plain, app.t SET app.t.v = 9 WHERE app.t.id = plain.id}, qr/statement-format UPDATE .*not a plain change of one table/s ],
-	[ q{DELETE t FROM app.t AS t WHERE t.id = 1},          qr/statement-format DELETE at .*not a plain change of one table/s ],
-	[ q{DELETE FROM parent WHERE id = 1},                  qr/"side\.parent".*foreign keys of replicated tables refer/s ],
-	[ qq{LOAD DATA LOCAL INFILE '$file' REPLACE INTO TABLE app.t (id)}, qr/"app\.t".*the table is replicated/s ],
-	[ q{INSERT INTO parent VALUES (1)},                    qr/"side\.parent".*foreign keys of replicated tables refer/s ]);
+	[
+		q{UPDATE app.t SET v = v + 1},
+		qr/statement-format UPDATE of source table "app\.t" .*the table is replicated/s
+	],
+	[
+		q{USE app; INSERT INTO t VALUES (3, 3)},
+		qr/of source table "app\.t".*the table is replicated/s
+	],
+	[ q{INSERT INTO v VALUES (4, 4)}, qr/"side\.v".*as a table of its own/s ],
+	[
+		q{INSERT INTO triggered VALUES (5)},
+		qr/"side\.triggered".*it has triggers/s
+	],
+	[
+		q{INSERT INTO plain (n) VALUES (writes())},
+		qr/"side\.plain".*it calls writes\(\)/s
+	],
+	[
+		q{INSERT INTO plain (n) SELECT side.writes()},
+		qr/"side\.plain".*it calls writes\(\)/s
+	],
+	[
+		q{UPDATE plain, app.t SET app.t.v = 9 WHERE app.t.id = plain.id},
+		qr/statement-format UPDATE .*not a plain change of one table/s
+	],
+	[
+		q{DELETE t FROM app.t AS t WHERE t.id = 1},
+		qr/statement-format DELETE at .*not a plain change of one table/s
+	],
+	[
+		q{DELETE FROM parent WHERE id = 1},
+		qr/"side\.parent".*foreign keys of replicated tables refer/s
+	],
+	[
+		qq{LOAD DATA LOCAL INFILE '$file' REPLACE INTO TABLE app.t (id)},
+		qr/"app\.t".*the table is replicated/s
+	],
+	[
+		q{INSERT INTO parent VALUES (1)},
+		qr/"side\.parent".*foreign keys of replicated tables refer/s
+	]);
 foreach my $case (@stopping)
 {
 	my ($sql, $message) = @$case;
@@ -96,17 +134,23 @@ foreach my $case (@stopping)
 	wait_for_state($node, 'sub', 'error');
 	like(view_value($node, 'sub', 'last_error'), $message, "stops: $sql");
 	is(view_value($node, 'sub', 'last_error_gtid'), $gtid, 'with its GTID');
-	$node->safe_psql('postgres', "SELECT mariadb_sync.skip_transaction('sub', '$gtid')");
+	$node->safe_psql('postgres',
+		"SELECT mariadb_sync.skip_transaction('sub', '$gtid')");
 	wait_for_catchup($node, 'sub');
 }
 
 # What was asked of the source holds until the stream says otherwise.
-$maria->sql(q{SET SESSION binlog_format = STATEMENT; INSERT INTO side.plain (v) VALUES ('before')});
+$maria->sql(
+	q{SET SESSION binlog_format = STATEMENT; INSERT INTO side.plain (v) VALUES ('before')}
+);
 wait_for_catchup($node, 'sub');
-$maria->sql(q{CREATE TRIGGER side.late BEFORE DELETE ON side.plain FOR EACH ROW DELETE FROM app.t WHERE id = OLD.id;
+$maria->sql(
+	q{CREATE TRIGGER side.late BEFORE DELETE ON side.plain FOR EACH ROW DELETE FROM app.t WHERE id = OLD.id;
 SET SESSION binlog_format = STATEMENT; DELETE FROM side.plain WHERE id = 2});
 wait_for_state($node, 'sub', 'error');
-like(view_value($node, 'sub', 'last_error'), qr/"side\.plain".*it has triggers/s,
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/"side\.plain".*it has triggers/s,
 	'a new trigger is noticed');
 $node->safe_psql('postgres',
 	"SELECT mariadb_sync.skip_transaction('sub', '" . $maria->gtid . "')");
@@ -117,11 +161,14 @@ $maria->sql(q{DROP TRIGGER side.late});
 wait_for_catchup($node, 'sub');
 $node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 wait_for_state($node, 'sub', 'stopped');
-$maria->sql(q{CREATE TRIGGER side.late BEFORE DELETE ON side.plain FOR EACH ROW DELETE FROM app.t WHERE id = OLD.id;
-SET SESSION binlog_format = STATEMENT; DELETE FROM side.plain WHERE id = 3; DROP TRIGGER side.late});
+$maria->sql(
+	q{CREATE TRIGGER side.late BEFORE DELETE ON side.plain FOR EACH ROW DELETE FROM app.t WHERE id = OLD.id;
+SET SESSION binlog_format = STATEMENT; DELETE FROM side.plain WHERE id = 3; DROP TRIGGER side.late}
+);
 $node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
 wait_for_state($node, 'sub', 'error');
-like(view_value($node, 'sub', 'last_error'),
+like(
+	view_value($node, 'sub', 'last_error'),
 	qr/triggers or the definition of source table "side\.plain" were changed/,
 	'a trigger that was dropped since is noticed');
 
