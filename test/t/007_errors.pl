@@ -482,24 +482,25 @@ end_case('row_image');
 
 # Statements
 my %statements = (
-	'INSERT'                  => 'INSERT INTO t (id, v) VALUES (100, 1)',
-	'(INSERT|event INTVAR)'   => 'INSERT INTO t (v) VALUES (1), (2)',
-	'(UPDATE|event RAND)'     => 'UPDATE t SET v = RAND() * 1000',
-	'(UPDATE|event USER_VAR)' => "SET \@x = 'x'; UPDATE t SET s = \@x",
-	'DELETE'                  => 'DELETE FROM t WHERE v > 2',
-	'REPLACE'                 => "REPLACE INTO t VALUES (1, 2, 'x')");
+	'INSERT INTO t (id, v) VALUES (100, 1)'  => 'INSERT',
+	'INSERT INTO t (v) VALUES (1), (2)'      => 'INSERT',
+	'UPDATE t SET v = RAND() * 1000'         => 'UPDATE',
+	"SET \@x = 'x'; UPDATE t SET s = \@x"    => 'UPDATE',
+	'DELETE FROM t WHERE v > 2'              => 'DELETE',
+	"REPLACE INTO t VALUES (1, 2, 'x')"      => 'REPLACE');
 my $case = 0;
-foreach my $verb (sort keys %statements)
+foreach my $sql (sort keys %statements)
 {
-	my $db = 'statement_' . ++$case;
+	my $db   = 'statement_' . ++$case;
+	my $verb = $statements{$sql};
 
 	begin_case($db);
-	$maria->sql("SET SESSION binlog_format = STATEMENT; $statements{$verb}",
-		$db);
+	$maria->sql("SET SESSION binlog_format = STATEMENT; $sql", $db);
 	has_failed(
 		$db,
 		sqlstate => '0A000',
-		message  => "statement-format $verb at GTID @{[$maria->gtid]}",
+		message =>
+		  "statement-format $verb of source table \"$db.t\" at GTID @{[$maria->gtid]}",
 		hint     => 'binlog_format = ROW on the source, for all sessions',
 		gtid     => $maria->gtid);
 	begins_anew($db) if $case == 1;
