@@ -33,6 +33,7 @@ typedef enum OptionType
 	OPTION_WORD,				/* one of words */
 	OPTION_WORDS,				/* comma-separated words, or an array */
 	OPTION_DURATION,			/* milliseconds, or an interval's text */
+	OPTION_RATE,				/* rows per second, or bytes with a unit */
 	OPTION_GTID,
 	OPTION_SCHEMA_MAP,
 	OPTION_NAME,				/* of a column */
@@ -165,7 +166,9 @@ static const SubscriptionOption subscription_options[] = {
 	2, 1, 16, NULL, 0, FIELD(snapshot_workers)},
 	{"snapshot_chunk_rows", OPTION_INT,
 	250000, 1, INT_MAX, NULL, 0, FIELD(snapshot_chunk_rows)},
-	{"snapshot_max_rate", OPTION_INT,
+	{"snapshot_max_age", OPTION_DURATION,
+	60000, 0, INT_MAX, NULL, 0, FIELD(snapshot_max_age)},
+	{"snapshot_max_rate", OPTION_RATE,
 	0, 0, INT_MAX, NULL, 0, FIELD(snapshot_max_rate)},
 	{"apply_workers", OPTION_INT,
 	0, 0, INT_MAX, NULL, DEFAULT_ONLY, NO_FIELD},
@@ -296,6 +299,8 @@ describe_valid_values(const SubscriptionOption *option)
 		case OPTION_DURATION:
 			return psprintf("Valid values are milliseconds from %d to %d, or an interval as text such as \"1 s\".",
 							option->min, option->max);
+		case OPTION_RATE:
+			return pstrdup("Valid values are rows per second, 0 for no limit, or bytes per second as text with a unit, such as \"20MB\".");
 		case OPTION_GTID:
 			return pstrdup("Valid values are MariaDB GTID positions such as \"0-1-100\", or \"0-1-100,1-2-50\" with several domains.");
 		case OPTION_SCHEMA_MAP:
@@ -389,7 +394,7 @@ set_defaults(MsSubscriptionOptions *options)
 		const SubscriptionOption *option = &subscription_options[i];
 
 		/* pointers are NULL */
-		if (option->type <= OPTION_DURATION)
+		if (option->type <= OPTION_RATE)
 			store_int(options, option, option->default_value);
 	}
 }
@@ -461,6 +466,21 @@ parse_duration_value(const JsonbValue *value, int *result)
 	if (ms < 0 || ms > INT_MAX)
 		return false;
 	*result = (int) rint(ms);
+	return true;
+}
+
+/* Rows per second, or kilobytes per second as a negative number. */
+static bool
+parse_rate_value(const JsonbValue *value, int *result)
+{
+	char	   *text = string_value(value);
+
+	if (parse_int_value(value, result))
+		return *result >= 0;
+	if (text == NULL || !parse_int(text, result, GUC_UNIT_KB, NULL) ||
+		*result <= 0)
+		return false;
+	*result = -*result;
 	return true;
 }
 
@@ -603,6 +623,9 @@ parse_option(const SubscriptionOption *option, const JsonbValue *value,
 		case OPTION_DURATION:
 			valid = parse_duration_value(value, &number) &&
 				number >= option->min && number <= option->max;
+			break;
+		case OPTION_RATE:
+			valid = parse_rate_value(value, &number);
 			break;
 		case OPTION_WORD:
 			number = parse_word(option, value, string_value(value));

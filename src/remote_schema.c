@@ -652,6 +652,27 @@ ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 }
 
 /*
+ * The columns of one table as they are now, a List of MsSourceColumn *; NIL
+ * when there is no such table.
+ */
+List *
+ms_remote_schema_fetch_columns(MsWire *wire, const char *db, const char *table)
+{
+	Request		request = {wire, NIL, db, table};
+	TableSet	set = {0};
+	MsSourceTable *found = palloc0(sizeof(MsSourceTable));
+
+	found->db = pstrdup(db);
+	found->name = pstrdup(table);
+	set.tables = &found;
+	set.count = 1;
+	fetch_columns(&request, &set);
+	fetch_all_labels(&request, &set);
+	fetch_checks(&request, &set);
+	return found->columns;
+}
+
+/*
  * The index that names a row: the primary key, else a unique index that has
  * no NULLs and covers whole values.  NULL when there is none.
  */

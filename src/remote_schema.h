@@ -88,6 +88,8 @@ extern bool ms_pattern_list_matches(List *patterns, const char *db,
 extern void ms_pattern_check(const char *pattern);
 extern List *ms_remote_schema_fetch(MsWire *wire, List *patterns,
 									const char *db, const char *table);
+extern List *ms_remote_schema_fetch_columns(MsWire *wire, const char *db,
+											const char *table);
 extern MsSourceIndex *ms_source_table_key(const MsSourceTable *table);
 extern bool ms_source_foreign_key_acts(const MsSourceForeignKey *key);
 

@@ -292,6 +292,28 @@ is_other_structure(int sqlerrcode)
 		sqlerrcode == ERRCODE_UNDEFINED_COLUMN;
 }
 
+/*
+ * A task that came to nothing is there to be done again: the source's table
+ * was rebuilt or emptied after the read view was opened, or has changed.
+ */
+static void
+put_back(int worker, const MsCopyTask *task)
+{
+	TablePlan  *plan = leader.assigned[worker];
+
+	plan->held = is_other_structure(task->sqlerrcode);
+	ereport(LOG,
+			(plan->held ?
+			 errmsg("copy of source table \"%s\" waits for a change of its structure",
+					plan->name) :
+			 errmsg("copy of source table \"%s\" tries again", plan->name),
+			 errdetail_internal("%s", task->error)));
+	if (task->kind == MS_COPY_KIND_CHUNK)
+		plan->chunks[task->chunk]->state = MS_CHUNK_PENDING;
+	leader.assigned[worker] = NULL;
+	ms_shmem_copy_release(worker);
+}
+
 /* Look after a snapshot worker that has a task. */
 static void
 collect(int worker)
@@ -315,17 +337,11 @@ collect(int worker)
 							plan->name)));
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0 &&
-		leader.options->ddl == MS_DDL_APPLY && is_other_structure(task.sqlerrcode))
+		(task.sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		 (leader.options->ddl == MS_DDL_APPLY &&
+		  is_other_structure(task.sqlerrcode))))
 	{
-		ereport(LOG,
-				(errmsg("copy of source table \"%s\" waits for a change of its structure",
-						plan->name),
-				 errdetail_internal("%s", task.error)));
-		if (task.kind == MS_COPY_KIND_CHUNK)
-			plan->chunks[task.chunk]->state = MS_CHUNK_PENDING;
-		plan->held = true;
-		leader.assigned[worker] = NULL;
-		ms_shmem_copy_release(worker);
+		put_back(worker, &task);
 		return;
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0)

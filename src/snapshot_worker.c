@@ -30,6 +30,7 @@
 
 #include "crash_guard.h"
 #include "mariadb_sync.h"
+#include "remote_schema.h"
 #include "snapshot_internal.h"
 #include "typemap.h"
 #include "wire.h"
@@ -37,11 +38,84 @@
 
 /* rows between two reports of progress */
 #define PROGRESS_ROWS	1000
+/* or bytes */
+#define PROGRESS_BYTES	(1024 * 1024)
 
 /* ------------------------------------------------------------------------
  * Reading
  * ------------------------------------------------------------------------
  */
+
+/* Would values of this column be read in the same way? */
+static bool
+is_same_column(const MsSourceColumn *a, const MsSourceColumn *b)
+{
+	MsColumn	left;
+	MsColumn	right;
+
+	memset(&left, 0, sizeof(left));
+	memset(&right, 0, sizeof(right));
+	ms_typemap_init_column(&left, a);
+	ms_typemap_init_column(&right, b);
+	if (left.kind != right.kind || left.int_width != right.int_width ||
+		left.precision != right.precision || left.scale != right.scale ||
+		left.fsp != right.fsp || left.length != right.length ||
+		left.is_char != right.is_char || left.transcode != right.transcode ||
+		left.transcode_arg != right.transcode_arg ||
+		left.nlabels != right.nlabels)
+		return false;
+	for (int i = 0; i < left.nlabels; i++)
+		if (strcmp(left.labels[i], right.labels[i]) != 0)
+			return false;
+	return true;
+}
+
+static void
+structure_differs(const MsCopy *copy, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("structure of source table \"%s.%s\" is not the recorded one",
+					copy->table->source_db, copy->table->source_table),
+			 errdetail("%s", detail),
+			 errhint("The table was altered on the source. Change the target to fit and copy the table again with mariadb_sync.resync_table().")));
+}
+
+/*
+ * Has the source's table the columns that we are going to read?  The lock
+ * that reading nothing leaves behind keeps it from being altered until the
+ * read view is closed.
+ */
+static void
+check_structure(MsCopy *copy)
+{
+	List	   *recorded = ms_source_columns_from_jsonb(copy->table->source_schema);
+	List	   *columns;
+	ListCell   *lc;
+
+	ms_wire_exec(copy->wire, psprintf("SELECT 1 FROM %s.%s LIMIT 0",
+									  ms_wire_quote_identifier(copy->table->source_db),
+									  ms_wire_quote_identifier(copy->table->source_table)));
+	columns = ms_remote_schema_fetch_columns(copy->wire, copy->table->source_db,
+											 copy->table->source_table);
+	foreach(lc, recorded)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+		const MsSourceColumn *found = NULL;
+		ListCell   *lc2;
+
+		foreach(lc2, columns)
+			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, col->name) == 0)
+				found = lfirst(lc2);
+		if (found == NULL)
+			structure_differs(copy, psprintf("Column \"%s\" is no longer there.",
+											 col->name));
+		else if (!is_same_column(found, col))
+			structure_differs(copy, psprintf("Column \"%s\" is of type %s, recorded is %s.",
+											 col->name, found->column_type,
+											 col->column_type));
+	}
+}
 
 static List *
 quote_columns(List *names)
@@ -117,18 +191,29 @@ copy_error_callback(void *arg)
 	errcontext("copying source table \"%s\"", plan->name);
 }
 
+/* One worker's part of snapshot_max_rate, in its unit. */
+static double
+rate_limit(const MsCopy *copy)
+{
+	int			rate = copy->options.snapshot_max_rate;
+
+	return (rate < 0 ? -rate * 1024.0 : (double) rate) /
+		copy->options.snapshot_workers;
+}
+
 /* Wait as long as snapshot_max_rate, shared by all workers, asks for. */
 static void
 keep_rate(const MsCopy *copy)
 {
-	double		rate = (double) copy->options.snapshot_max_rate /
-		copy->options.snapshot_workers;
+	double		rate = rate_limit(copy);
+	int64		amount = copy->options.snapshot_max_rate < 0 ? copy->bytes :
+		copy->rows;
 
 	while (rate > 0)
 	{
 		long		elapsed = TimestampDifferenceMilliseconds(copy->started,
 															  GetCurrentTimestamp());
-		long		ahead = (long) (copy->rows * 1000.0 / rate) - elapsed;
+		long		ahead = (long) (amount * 1000.0 / rate) - elapsed;
 
 		if (ahead <= 0)
 			break;
@@ -139,12 +224,43 @@ keep_rate(const MsCopy *copy)
 	}
 }
 
+/*
+ * How many rows a chunk should have: a read view, which keeps the source from
+ * purging old versions of rows, should not become older than snapshot_max_age
+ * because we read slowly.
+ */
+static int
+chunk_rows(const MsCopy *copy)
+{
+	double		rate = rate_limit(copy);
+	double		rows = copy->options.snapshot_chunk_rows;
+
+	if (rate > 0 && copy->options.snapshot_max_age > 0)
+	{
+		double		most = rate * copy->options.snapshot_max_age / 1000.0;
+
+		if (copy->options.snapshot_max_rate < 0)
+		{
+			char	   *length = ms_wire_query_value(copy->wire,
+													 psprintf("SELECT AVG_ROW_LENGTH FROM information_schema.TABLES"
+															  " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+															  ms_wire_quote_literal(copy->table->source_db),
+															  ms_wire_quote_literal(copy->table->source_table)));
+
+			most /= Max(length ? strtod(length, NULL) : 0, 1);
+		}
+		rows = Min(rows, most);
+	}
+	return (int) Max(rows, 1);
+}
+
 static void
 load_rows(MsCopy *copy, TablePlan *plan)
 {
 	ErrorContextCallback callback;
 	const uint8 *data;
 	size_t		len;
+	int64		reported = 0;
 
 	callback.callback = copy_error_callback;
 	callback.arg = plan;
@@ -167,8 +283,10 @@ load_rows(MsCopy *copy, TablePlan *plan)
 		ms_target_check_size(plan->target, &row, len);
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
-		if (++copy->rows % PROGRESS_ROWS == 0)
+		if (++copy->rows % PROGRESS_ROWS == 0 ||
+			copy->bytes - reported >= PROGRESS_BYTES)
 		{
+			reported = copy->bytes;
 			ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, copy->rows,
 								   copy->bytes);
 			keep_rate(copy);
@@ -219,10 +337,11 @@ copy_chunk(MsCopy *copy)
 	copy->chunk = ms_catalog_get_chunk(copy->table, copy->task.chunk);
 	copy->rows = copy->bytes = 0;
 
-	/* values come in their column's charset, as they do in the binlog */
-	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
 	copy->chunk->snapshot_server_id = check_server(copy);
 	ms_copy_open_view(copy);
+	check_structure(copy);
+	/* values come in their column's charset, as they do in the binlog */
+	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
@@ -260,8 +379,7 @@ plan_table(MsCopy *copy)
 	ms_copy_set_superuser();
 	ms_catalog_delete_chunks(copy->table);
 	foreach(lc, ms_snapshot_cut(copy->wire, copy->sub, copy->table,
-								copy->task.one_chunk ? 0 :
-							   copy->options.snapshot_chunk_rows))
+								copy->task.one_chunk ? 0 : chunk_rows(copy)))
 		ms_catalog_insert_chunk(copy->table, lfirst(lc));
 	ms_catalog_set_table_state(copy->table, MS_TABLE_COPYING);
 	PopActiveSnapshot();
@@ -345,9 +463,14 @@ record_failure(const MsCopy *copy, int32 subid, ErrorData *edata)
 	char	   *text = ms_worker_error_text(edata);
 	int			sqlerrcode = edata->sqlerrcode;
 
-	StartTransactionCommand();
-	ms_catalog_set_table_error(subid, copy->task.db, copy->task.table, text);
-	CommitTransactionCommand();
+	/* what is simply done again is no error */
+	if (sqlerrcode != ERRCODE_T_R_SERIALIZATION_FAILURE)
+	{
+		StartTransactionCommand();
+		ms_catalog_set_table_error(subid, copy->task.db, copy->task.table,
+								   text);
+		CommitTransactionCommand();
+	}
 	ms_shmem_copy_finish(false, 0, sqlerrcode, text);
 }
 

@@ -1,0 +1,215 @@
+# A copy under a random schedule: workers, PostgreSQL and MariaDB are killed,
+# the copy is paused, tables are emptied, rebuilt and copied again, rows change
+# their keys and one is changed all the time.  Both sides must be equal in the
+# end.  SEED=number repeats a schedule, SCHEDULE_SECONDS makes it longer.
+
+use strict;
+use warnings;
+
+use MariaDBServer;
+use MariadbSync;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $seed    = $ENV{SEED}             || 1 + int(rand(1_000_000));
+my $seconds = $ENV{SCHEDULE_SECONDS} || 75;
+my $rows    = 12_000;
+
+diag("SEED=$seed");
+srand($seed);
+
+# Key and its values, and how a row gets another key.
+my %keys = (
+	by_int  => [ 'k int',             'CAST(seq AS SIGNED) * 2 - 9000', 'k = k + 1' ],
+	by_date => [ 'k datetime(3)',     q{'2001-01-01' + INTERVAL seq * 977 SECOND}, 'k = k + INTERVAL 1 SECOND' ],
+	by_bin  => [ 'k varbinary(20)',   'unhex(sha1(seq))', 'k = unhex(sha1(concat(hex(k), v)))' ],
+	by_dec  => [ 'k decimal(20,6)',   '(CAST(seq AS SIGNED) - 6000) * 3.14159', 'k = -k - 0.000001' ],
+	by_text => [ 'k varchar(60)',     'md5(seq)', 'k = md5(concat(k, v))' ]);
+my @tables = sort keys %keys;
+my $setup = "CREATE DATABASE random;\nUSE random;\n";
+foreach my $table (@tables)
+{
+	my ($column, $expression) = @{ $keys{$table} };
+	$setup .= "CREATE TABLE $table ($column, id int, v int, pad varchar(60), PRIMARY KEY (k), KEY (id));
+INSERT INTO $table SELECT $expression, seq, 0, repeat('x', seq MOD 60) FROM seq_1_to_$rows;\n";
+}
+
+my $maria = MariaDBServer->new('source');
+$maria->sql($setup);
+
+my $writer_number = 0;
+
+sub start_writers
+{
+	return map {
+		my $next_id = $rows + 100_000 * ++$writer_number;
+		$maria->start_writer(
+			sub {
+				my $text = '';
+				foreach my $table (@tables)
+				{
+					my $expression = $keys{$table}[1] =~ s/\bseq\b/$next_id/gr;
+					my ($move, $any, $gone) =
+					  map { 1 + int(rand($rows)) } 1 .. 3;
+					$text .= "
+START TRANSACTION;
+UPDATE IGNORE $table SET $keys{$table}[2] WHERE id = $move;
+UPDATE $table SET v = v + 1 WHERE id IN ($any, 77);
+DELETE FROM $table WHERE id = $gone AND id MOD 5 = 0;
+INSERT IGNORE INTO $table VALUES ($expression, $next_id, 1, 'new');
+COMMIT;";
+				}
+				$next_id++;
+				usleep(20_000);
+				return $text;
+			},
+			'random');
+	} 1 .. 2;
+}
+
+my $node = sync_node('replica', conf => "restart_after_crash = on\n");
+add_source($node, $maria);
+my @writers = start_writers();
+create_subscription(
+	$node, 'sub', 'source',
+	['random.*'],
+	{   snapshot_workers    => 2,
+		snapshot_chunk_rows => 700,
+		snapshot_max_rate   => 12_000
+	});
+
+# Runs a statement that may meet a server on its way down or up.
+sub try_sql
+{
+	my ($sql) = @_;
+
+	my ($out, $err) = ('', '');
+	wait_until(
+		$sql,
+		sub {
+			return $node->psql('postgres', $sql, stdout => \$out,
+				stderr => \$err) == 0;
+		});
+	return $out;
+}
+
+sub kill_worker
+{
+	my ($kind) = @_;
+
+	my ($pid) = split(
+		/\n/,
+		try_sql(
+			"SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'mariadb_sync $kind worker%'"
+		));
+	kill('KILL', $pid) if $pid;
+	return;
+}
+
+sub any_table
+{
+	return $tables[ int(rand(@tables)) ];
+}
+
+# What may happen, and how often.
+my %actions = (
+	kill_snapshot_worker => [ 3, sub { kill_worker('snapshot') } ],
+	kill_apply_worker    => [ 2, sub { kill_worker('apply') } ],
+	end_snapshot_worker  => [
+		2,
+		sub {
+			try_sql(
+				q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE backend_type LIKE 'mariadb_sync snapshot worker%'});
+		}
+	],
+	crash_postgres => [
+		1,
+		sub {
+			$node->stop('immediate');
+			$node->start;
+		}
+	],
+	crash_mariadb => [
+		1,
+		sub {
+			# what its clients have not sent is lost with it
+			$maria->kill9;
+			eval { $_->stop } foreach @writers;
+			$maria->start;
+			@writers = start_writers();
+		}
+	],
+	pause => [
+		2,
+		sub {
+			try_sql(q{SELECT mariadb_sync.pause_snapshot('sub')});
+			usleep(int(rand(1_500_000)));
+			try_sql(q{SELECT mariadb_sync.resume_snapshot('sub')});
+		}
+	],
+	stop_and_start => [
+		2,
+		sub {
+			try_sql(q{SELECT mariadb_sync.stop('sub')});
+			usleep(int(rand(300_000)));
+			try_sql(q{SELECT mariadb_sync.start('sub')});
+		}
+	],
+	copy_again => [
+		4,
+		sub {
+			try_sql("SELECT mariadb_sync.resync_table('sub', 'random."
+				  . any_table()
+				  . q{')});
+		}
+	],
+	empty => [
+		1,
+		sub {
+			my $table = any_table();
+			$maria->sql(
+				"TRUNCATE $table; INSERT INTO $table SELECT $keys{$table}[1], seq, 0, 'anew' FROM seq_1_to_$rows",
+				'random');
+		}
+	],
+	rebuild => [ 3, sub { $maria->sql('OPTIMIZE TABLE ' . any_table(), 'random') } ],
+	flush   => [ 2, sub { $maria->sql('FLUSH BINARY LOGS') } ]);
+my @choice = map { ($_) x $actions{$_}[0] } sort keys %actions;
+
+my $deadline = time() + $seconds;
+my %done;
+while (time() < $deadline)
+{
+	usleep(int(rand(2_000_000)));
+	my $name = $choice[ int(rand(@choice)) ];
+	note(sprintf('%.1f s: %s', $seconds - ($deadline - time()), $name));
+	$actions{$name}[1]->();
+	$done{$name}++;
+}
+my $sent = 0;
+$sent += eval { $_->stop } || 0 foreach @writers;
+note join(', ', map { "$_ $done{$_}" } sort keys %done);
+cmp_ok($sent, '>', 10, "the source was busy ($sent rounds)");
+
+# Errors on the way are transient; only the end counts.
+try_sql(
+	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, [ map { "random.$_" } @tables ]);
+is( view_value(
+		$node,
+		'sub',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
+	'0|0|0',
+	"there were no conflicts (SEED=$seed)");
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready}
+	),
+	'0',
+	'every index is complete');
+
+$node->stop;
+$maria->stop;
+done_testing();
