@@ -5,8 +5,9 @@
  * The ranges are cut on the source, in the source's order.  Whether a row of
  * the stream is in a range is decided here, on the values of the source row,
  * so only types whose order is the same in both places are used: integers,
- * decimals, dates and times with a date, and bytes.  Text, whose order is its
- * collation's, ENUM, SET, UUID and floating point numbers are not.
+ * decimals, dates and times with a date, bytes, and UUID where the source
+ * sorts it as ms_chunk_is_uuid_swapped() says.  Text, whose order is its
+ * collation's, ENUM, SET and floating point numbers are not.
  *
  * A key is brought into a sortable form: bytes that compare, by memcmp(), as
  * the source compares the key, column after column.
@@ -30,6 +31,7 @@ ms_chunk_usable(const MsColumn *col)
 		case MS_KIND_DATETIME:
 		case MS_KIND_TIMESTAMP:
 		case MS_KIND_BYTES:
+		case MS_KIND_UUID:
 			return true;
 		case MS_KIND_YEAR:
 			/* 1901 and 2001 are equal in a YEAR(2), and yet two keys */
@@ -109,6 +111,30 @@ append_bytes(StringInfo buf, const char *data, uint32 len)
 	append_be(buf, 0, 2);
 }
 
+/*
+ * Does MariaDB sort this UUID by its end first?  So it does with versions 1 to
+ * 5, to keep those of one node and clock together.
+ */
+bool
+ms_chunk_is_uuid_swapped(const uint8 *uuid)
+{
+	uint8		version = uuid[6] >> 4;
+
+	return version >= 1 && version <= 5 && (uuid[8] & 0x80) != 0;
+}
+
+static void
+append_uuid(StringInfo buf, const uint8 *uuid)
+{
+	/* node, clock, the three parts of the time from the last to the first */
+	static const uint8 swapped[16] =
+	{10, 11, 12, 13, 14, 15, 8, 9, 6, 7, 4, 5, 0, 1, 2, 3};
+	bool		swap = ms_chunk_is_uuid_swapped(uuid);
+
+	for (int i = 0; i < 16; i++)
+		appendStringInfoCharMacro(buf, (char) uuid[swap ? swapped[i] : i]);
+}
+
 void
 ms_chunk_encode(const MsColumn *col, const MsValue *v, StringInfo buf)
 {
@@ -134,6 +160,9 @@ ms_chunk_encode(const MsColumn *col, const MsValue *v, StringInfo buf)
 			break;
 		case MS_KIND_BYTES:
 			append_bytes(buf, v->s.data, v->s.len);
+			break;
+		case MS_KIND_UUID:
+			append_uuid(buf, (const uint8 *) v->s.data);
 			break;
 		default:
 			append_signed(buf, v->i);
@@ -170,11 +199,12 @@ ms_chunk_literal(const MsColumn *col, const MsValue *v)
 			return psprintf("FROM_UNIXTIME(" INT64_FORMAT ".%06d)",
 							v->i / 1000000, (int) (v->i % 1000000));
 		case MS_KIND_BYTES:
+		case MS_KIND_UUID:
 			initStringInfo(&buf);
-			appendStringInfoString(&buf, "X'");
+			appendStringInfoString(&buf, col->kind == MS_KIND_UUID ? "CAST('" : "X'");
 			for (uint32 i = 0; i < v->s.len; i++)
 				appendStringInfo(&buf, "%02X", (uint8) v->s.data[i]);
-			appendStringInfoChar(&buf, '\'');
+			appendStringInfoString(&buf, col->kind == MS_KIND_UUID ? "' AS UUID)" : "'");
 			return buf.data;
 		default:
 			return psprintf(INT64_FORMAT, v->i);

@@ -52,6 +52,7 @@ typedef struct MsChunkValues
 	bool		present[MS_MAX_CHUNK_COLUMNS];
 } MsChunkValues;
 
+extern bool ms_chunk_is_uuid_swapped(const uint8 *uuid);
 extern bool ms_chunk_usable(const MsColumn *col);
 extern void ms_chunk_encode(const MsColumn *col, const MsValue *v,
 							StringInfo buf);
