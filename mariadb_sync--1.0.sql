@@ -391,7 +391,9 @@ CREATE FUNCTION mariadb_sync._live(
 	OUT last_error text,
 	OUT last_error_gtid text,
 	OUT last_error_time timestamptz,
-	OUT started_at timestamptz)
+	OUT started_at timestamptz,
+	OUT binlog_oldest text,
+	OUT binlog_reserve integer)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'ms_live'
 LANGUAGE C STRICT VOLATILE;
@@ -480,7 +482,9 @@ SELECT s.name AS subscription,
 	   coalesce(l.last_error_gtid, st.last_error_gtid) AS last_error_gtid,
 	   coalesce(l.last_error_time, st.last_error_time) AS last_error_time,
 	   l.started_at,
-	   st.stats_reset
+	   st.stats_reset,
+	   l.binlog_oldest,
+	   l.binlog_reserve
   FROM mariadb_sync.subscription s
 	   LEFT JOIN mariadb_sync.subscription_stat st USING (subid)
 	   LEFT JOIN mariadb_sync.gtid_position p USING (subid)

@@ -112,15 +112,13 @@ append_bytes(StringInfo buf, const char *data, uint32 len)
 }
 
 /*
- * Does MariaDB sort this UUID by its end first?  So it does with versions 1 to
- * 5, to keep those of one node and clock together.
+ * Does MariaDB sort this UUID by its end first?  So it does with versions up
+ * to 5, to keep those of one node and clock together.
  */
 bool
 ms_chunk_is_uuid_swapped(const uint8 *uuid)
 {
-	uint8		version = uuid[6] >> 4;
-
-	return version >= 1 && version <= 5 && (uuid[8] & 0x80) != 0;
+	return uuid[6] > 0 && uuid[6] < 0x60 && (uuid[8] & 0x80) != 0;
 }
 
 static void

@@ -823,6 +823,16 @@ ms_shmem_report_receipt(TimestampTz receipt_time, TimestampTz source_time)
 	LWLockRelease(shared->lock);
 }
 
+/* Which binlog file is the oldest on the source, and how many are ours. */
+void
+ms_shmem_report_retention(const char *oldest, int reserve)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(my_slot->view.binlog_oldest, oldest, MS_FILE_NAME_MAX);
+	my_slot->view.binlog_reserve = reserve;
+	LWLockRelease(shared->lock);
+}
+
 void
 ms_shmem_report_error(const char *error, const char *gtid)
 {

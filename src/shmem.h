@@ -74,6 +74,8 @@ typedef struct MsSlotView
 	char		source_gtid[MS_GTID_TEXT_MAX];
 	char		binlog_file[MS_FILE_NAME_MAX];
 	uint64		binlog_pos;
+	char		binlog_oldest[MS_FILE_NAME_MAX];	/* that the source keeps */
+	int			binlog_reserve; /* files before binlog_file; -1 = unknown */
 	TimestampTz last_msg_receipt_time;	/* 0 = never */
 	TimestampTz last_commit_time;	/* 0 = never */
 	TimestampTz applying_source_time;	/* when the source committed what is
@@ -221,6 +223,7 @@ extern void ms_shmem_report(const char *received, const char *applied,
 							bool idle);
 extern void ms_shmem_report_receipt(TimestampTz receipt_time,
 									TimestampTz source_time);
+extern void ms_shmem_report_retention(const char *oldest, int reserve);
 extern void ms_shmem_report_error(const char *error, const char *gtid);
 extern void ms_shmem_set_single(const char *until_gtid);
 extern bool ms_shmem_get_single(char *until_gtid);

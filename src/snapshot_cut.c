@@ -97,20 +97,20 @@ can_read_target(const MsSubTable *table, MsColumn *col,
 
 /*
  * Does the source sort UUIDs as chunk.c does?  Versions of MariaDB differ, so
- * it is asked of every version and variant, by two UUIDs whose order tells.
+ * it is asked of what tells, by two UUIDs whose order tells.
  */
 static bool
 sorts_uuids_as_we_do(MsWire *wire)
 {
-	static const uint8 variants[] = {0x00, 0x40, 0x80, 0xB0, 0xC0, 0xF0};
+	static const uint8 variants[] = {0x7F, 0x80};
 	StringInfoData query;
 	MsResult   *res;
 
 	initStringInfo(&query);
-	for (int version = 0; version < 16; version++)
+	for (int version = 0; version < 256; version++)
 		for (int i = 0; i < (int) lengthof(variants); i++)
-			appendStringInfo(&query, "%s CAST('00000002-0000-%X000-%02X00-000000000001' AS UUID)"
-							 " < CAST('00000001-0000-%X000-%02X00-000000000002' AS UUID)",
+			appendStringInfo(&query, "%s CAST('00000002-0000-%02X00-%02X00-000000000001' AS UUID)"
+							 " < CAST('00000001-0000-%02X00-%02X00-000000000002' AS UUID)",
 							 query.len > 0 ? "," : "SELECT",
 							 version, variants[i], version, variants[i]);
 	res = ms_wire_query(wire, query.data);
@@ -119,7 +119,7 @@ sorts_uuids_as_we_do(MsWire *wire)
 		const char *answer = ms_result_cell(res, 0, field);
 		uint8		uuid[16] = {0};
 
-		uuid[6] = (uint8) (field / lengthof(variants)) << 4;
+		uuid[6] = (uint8) (field / lengthof(variants));
 		uuid[8] = variants[field % lengthof(variants)];
 		/* some are no UUIDs for some versions */
 		if (answer && (answer[0] == '1') != ms_chunk_is_uuid_swapped(uuid))

@@ -260,7 +260,19 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	ErrorContextCallback callback;
 	const uint8 *data;
 	size_t		len;
-	int64		reported = 0;
+	double		rate = rate_limit(copy);
+	int64		step_rows = PROGRESS_ROWS;
+	int64		step_bytes = PROGRESS_BYTES;
+	int64		next_rows;
+	int64		next_bytes;
+
+	/* little at a time rather than much now and then */
+	if (rate > 0 && copy->options.snapshot_max_rate > 0)
+		step_rows = Max(Min(step_rows, (int64) rate / 10), 1);
+	else if (rate > 0)
+		step_bytes = Min(step_bytes, (int64) rate / 10);
+	next_rows = step_rows;
+	next_bytes = step_bytes;
 
 	callback.callback = copy_error_callback;
 	callback.arg = plan;
@@ -283,10 +295,10 @@ load_rows(MsCopy *copy, TablePlan *plan)
 		ms_target_check_size(plan->target, &row, len);
 		ms_target_insert(plan->target, len);
 		copy->bytes += len;
-		if (++copy->rows % PROGRESS_ROWS == 0 ||
-			copy->bytes - reported >= PROGRESS_BYTES)
+		if (++copy->rows >= next_rows || copy->bytes >= next_bytes)
 		{
-			reported = copy->bytes;
+			next_rows = copy->rows + step_rows;
+			next_bytes = copy->bytes + step_bytes;
 			ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, copy->rows,
 								   copy->bytes);
 			keep_rate(copy);
@@ -352,6 +364,7 @@ copy_chunk(MsCopy *copy)
 	ms_relmap_close_all(relmap);
 	ms_wire_exec(copy->wire, "COMMIT");
 	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
+	keep_rate(copy);
 	ms_copy_set_superuser();
 
 	copy->chunk->rows = copy->rows;

@@ -422,6 +422,9 @@ ms_health(PG_FUNCTION_ARGS)
 	push_text(&state, "server_gtid", view.source_gtid);
 	push_text(&state, "consumer_gtid", applied);
 	push_number(&state, "gtid_diff", gtid_distance(applied, view.source_gtid));
+	push_text(&state, "binlog_oldest", view.binlog_oldest);
+	push_number(&state, "binlog_reserve",
+				view.binlog_oldest[0] ? view.binlog_reserve : -1);
 	push_text(&state, "error",
 			  view.state == MS_SUB_ERROR || view.state == MS_SUB_RETRYING ?
 			  view.last_error : NULL);

@@ -43,6 +43,7 @@
 #include "fence.h"
 #include "join.h"
 #include "mariadb_sync.h"
+#include "retention.h"
 #include "shmem.h"
 #include "snapshot.h"
 #include "wire.h"
@@ -436,7 +437,7 @@ poll_source(void)
 }
 
 static void
-connect_source(const char *gtid)
+connect_source(const MsPosition *position)
 {
 	MsStreamStart start = {0};
 	char		host[64];
@@ -448,11 +449,13 @@ connect_source(const char *gtid)
 	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
 					 worker.control, source_id, worker.counters);
 	poll_source();
+	ms_retention_check(worker.control, worker.sub,
+					   position->binlog_file ? position->binlog_file : "");
 
 	if (gethostname(host, sizeof(host)) != 0)
 		strlcpy(host, "mariadb_sync", sizeof(host));
 	host[sizeof(host) - 1] = '\0';
-	start.gtid_position = gtid;
+	start.gtid_position = position->gtid;
 	start.server_id = worker.sub->server_id;
 	start.report_host = host;
 	start.heartbeat_period = worker.server.heartbeat_period;
@@ -468,7 +471,8 @@ connect_source(const char *gtid)
 	ms_wire_start_stream(worker.stream, &start);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" streams from MariaDB server \"%s\" at GTID position \"%s\"",
-					worker.sub->name, worker.sub->server, gtid)));
+					worker.sub->name, worker.sub->server,
+					position->gtid)));
 }
 
 /* ------------------------------------------------------------------------
@@ -519,6 +523,8 @@ between_transactions(void)
 	}
 	if (TimestampDifferenceExceeds(worker.last_poll, now, SOURCE_POLL_INTERVAL))
 		poll_source();
+	ms_retention_check(worker.control, worker.sub,
+					   ms_apply_position(worker.apply)->file);
 	if (TimestampDifferenceExceeds(worker.started, now, SAFE_AGE))
 		ms_crash_guard_progress();
 }
@@ -639,7 +645,7 @@ run_worker(void)
 		ms_relmap_add(worker.relmap, lfirst(lc));
 	worker.apply = ms_apply_create(worker.sub, &worker.options, worker.relmap,
 								   position.gtid, worker.counters);
-	connect_source(position.gtid);
+	connect_source(&position);
 	ms_shmem_set_state(ms_snapshot_settled() ? MS_SUB_CATCHUP : MS_SUB_SNAPSHOT);
 	ms_apply_report_idle(worker.apply, false);
 	main_loop();

@@ -97,13 +97,6 @@ foreach my $case ([ 'by_rows', 2000 ], [ 'by_bytes', '2MB' ])
 			snapshot_max_rate => $rate,
 			snapshot_max_age  => '500 ms'
 		});
-	wait_until(
-		'the copy to begin',
-		sub {
-			return $node->safe_psql('postgres',
-				q{SELECT count(*) FROM mariadb_sync._live_copies() WHERE rows_done > 0}
-			) ne '0';
-		});
 	$node->poll_query_until(
 		'postgres', q{
 SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}

@@ -1,0 +1,122 @@
+# The source while tables are copied: it fails over to another MariaDB, and
+# its binary logs come to an end.
+
+use strict;
+use warnings;
+
+use MariaDBServer;
+use MariadbSync;
+use Test::More;
+
+my $rows = 20_000;
+my $first = MariaDBServer->new('first', options => { log_slave_updates => 1 });
+my $second =
+  MariaDBServer->new('second', options => { log_slave_updates => 1 });
+
+$second->sql(
+	sprintf(
+		"CHANGE MASTER TO master_host = '%s', master_port = %d, master_user = '%s', master_password = 'repl pa\\'ss', master_use_gtid = slave_pos; START SLAVE",
+		$first->host, $first->port, $first->user));
+$first->sql(
+	qq{
+CREATE DATABASE moving;
+USE moving;
+CREATE TABLE one (id int PRIMARY KEY, v int, pad varchar(100));
+CREATE TABLE two (a int, b int, v int, PRIMARY KEY (a, b));
+INSERT INTO one SELECT seq, 0, repeat('x', 80) FROM seq_1_to_$rows;
+INSERT INTO two SELECT seq MOD 10, seq, 0 FROM seq_1_to_$rows;
+});
+
+my $node = sync_node('replica');
+add_source($node, $first);
+my $writer = $first->start_writer(
+	sub {
+		my $any = 1 + int(rand($rows));
+		return "
+UPDATE one SET v = v + 1 WHERE id BETWEEN $any AND $any + 3;
+UPDATE IGNORE one SET id = id + 50000 WHERE id = $any;
+UPDATE two SET v = v + 1 WHERE b = $any";
+	},
+	'moving');
+create_subscription(
+	$node, 'sub', 'source',
+	['moving.*'],
+	{ snapshot_chunk_rows => 1000, snapshot_max_rate => 10000 });
+sub chunks_done
+{
+	return $node->safe_psql('postgres',
+		q{SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE state = 'done'});
+}
+wait_until('some chunks', sub { return chunks_done() > 5; });
+$writer->stop;
+my $gtid = $first->gtid;
+wait_until(
+	'the second server',
+	sub {
+		return $second->value('SELECT @@global.gtid_slave_pos') eq $gtid;
+	});
+cmp_ok(chunks_done(), '<', 40, 'the copy is under way');
+$first->kill9;
+$second->sql('STOP SLAVE; RESET SLAVE ALL');
+$node->safe_psql('postgres',
+	"ALTER SERVER source OPTIONS (SET port '" . $second->port . q{')});
+$second->sql(
+	q{
+UPDATE one SET v = v + 100 WHERE id MOD 7 = 0;
+DELETE FROM two WHERE b MOD 11 = 0;
+INSERT INTO one VALUES (-1, -1, 'written on the second server')}, 'moving');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')}
+);
+wait_for_catchup($node, 'sub');
+compare_tables($second, $node, [qw(moving.one moving.two)]);
+is( view_value(
+		$node,
+		'sub',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
+	'0|0|0',
+	'there were no conflicts');
+is( $node->safe_psql(
+		'postgres',
+		'SELECT string_agg(DISTINCT snapshot_server_id::text, $$,$$) FROM mariadb_sync.snapshot_chunk'
+	),
+	$second->server_id,
+	'what was copied from the first server was copied again');
+
+# Retention.
+is( view_value($node, 'sub', 'binlog_oldest'),
+	'binlog.000001', 'the oldest binlog that the source keeps is shown');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+$second->sql('FLUSH BINARY LOGS; FLUSH BINARY LOGS', 'moving');
+$second->sql(q{INSERT INTO two VALUES (1, -1, -1)}, 'moving');
+my $needed = $node->safe_psql('postgres',
+	'SELECT binlog_file FROM mariadb_sync.gtid_position');
+is($needed, 'binlog.000001', 'the subscription has yet to read a file');
+my $log_offset = -s $node->logfile;
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_for_catchup($node, 'sub');
+like(
+	PostgreSQL::Test::Utils::slurp_file($node->logfile, $log_offset),
+	qr/WARNING:  subscription "sub" needs the oldest binlog file that its source keeps/,
+	'a gap that closes is warned of');
+wait_until(
+	'the margin to be shown',
+	sub {
+		return view_value($node, 'sub', 'binlog_reserve') eq '2';
+	});
+$second->sql("PURGE BINARY LOGS TO 'binlog.000003'");
+wait_until(
+	'the purge to be noticed',
+	sub {
+		$second->sql('UPDATE two SET v = v + 1 WHERE b = -1', 'moving');
+		return view_value($node, 'sub', 'binlog_oldest, binlog_reserve') eq
+		  'binlog.000003|0';
+	});
+is( $node->safe_psql(
+		'postgres', q{SELECT mariadb_sync.health('sub') ->> 'binlog_oldest'}),
+	'binlog.000003',
+	'health() tells it too');
+
+$node->stop;
+$second->stop;
+done_testing();
