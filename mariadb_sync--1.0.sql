@@ -535,6 +535,7 @@ SELECT s.name AS subscription,
 	   CROSS JOIN LATERAL (SELECT count(*) AS total,
 								  count(*) FILTER (WHERE h.state = 'done') AS done,
 								  sum(h.rows)::bigint AS rows,
+								  coalesce(sum(h.rows) FILTER (WHERE h.state = 'done'), 0)::bigint AS rows_in_done,
 								  sum(h.bytes)::bigint AS bytes
 							 FROM mariadb_sync.snapshot_chunk h
 							WHERE (h.subid, h.source_db, h.source_table)
@@ -542,6 +543,9 @@ SELECT s.name AS subscription,
 	   CROSS JOIN LATERAL (SELECT coalesce(k.rows, 0) + coalesce(c.rows_done, 0) AS done) o
 	   CROSS JOIN LATERAL (SELECT o.done,
 								  CASE WHEN t.state IN ('copied', 'ready') THEN o.done
+									   -- chunks are about equal, and known better than
+									   -- the source's statistics
+									   WHEN k.done > 0 THEN greatest(k.rows_in_done * k.total / k.done, o.done)
 									   ELSE greatest(t.rows_total, o.done) END AS total) d
 	   CROSS JOIN LATERAL (SELECT nullif(extract(epoch FROM
 								  coalesce(t.copy_ended_at, clock_timestamp())

@@ -6,6 +6,7 @@ use warnings;
 
 use MariaDBServer;
 use MariadbSync;
+use List::Util qw(max);
 use Test::More;
 
 my $maria = MariaDBServer->new('source',
@@ -85,8 +86,8 @@ SELECT sum(coalesce(length(b), 0) + coalesce(length(t), 0)),
 		q{SELECT mariadb_sync.drop_subscription('sub')});
 }
 
-# 4 MB each: at the rates given, two seconds and a chunk a second.
-foreach my $case ([ 'by_rows', 2000 ], [ 'by_bytes', '2MB' ])
+# 4 MB each: at the rates given seconds, with a chunk every half second.
+foreach my $case ([ 'by_rows', 800 ], [ 'by_bytes', '2MB' ])
 {
 	my ($table, $rate) = @$case;
 
@@ -97,10 +98,38 @@ foreach my $case ([ 'by_rows', 2000 ], [ 'by_bytes', '2MB' ])
 			snapshot_max_rate => $rate,
 			snapshot_max_age  => '500 ms'
 		});
-	$node->poll_query_until(
-		'postgres', q{
-SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
-	) or die 'the table does not become ready';
+	my @promised;
+	wait_until(
+		'the table to be ready',
+		sub {
+			my ($state, $half, $end) = split(
+				/\|/,
+				$node->safe_psql(
+					'postgres', q{
+SELECT phase, rows_done > 2000, extract(epoch FROM clock_timestamp() + eta)
+FROM mariadb_sync.pg_stat_progress_mariadb_sync}),
+				-1);
+			push @promised, $end if $half eq 't' && $end ne '';
+			return $state eq 'ready';
+		});
+	if ($table eq 'by_rows')
+	{
+		my ($begun, $ended) = split(
+			/\|/,
+			$node->safe_psql(
+				'postgres', q{
+SELECT extract(epoch FROM t.copy_started_at), extract(epoch FROM max(copied_at))
+FROM mariadb_sync.snapshot_chunk JOIN mariadb_sync.subscription_table t USING (subid) GROUP BY 1}
+			));
+		my $worst = max(map { abs($_ - $ended) } @promised);
+		cmp_ok(scalar @promised, '>', 3, 'the end is foretold');
+		cmp_ok(
+			$worst, '<',
+			($ended - $begun) / 10,
+			sprintf(
+				'in the second half, right within a tenth (%.2f of %.2f s)',
+				$worst, $ended - $begun));
+	}
 	my ($seconds, $chunks) = split(
 		/\|/,
 		$node->safe_psql(
