@@ -404,6 +404,7 @@ CREATE FUNCTION mariadb_sync._live_copies(
 	OUT pid integer,
 	OUT source_db text,
 	OUT source_table text,
+	OUT chunk integer,
 	OUT phase text,
 	OUT rows_done bigint,
 	OUT bytes_done bigint)
@@ -530,6 +531,12 @@ SELECT s.name AS subscription,
 						 sum(rows_done)::bigint AS rows_done,
 						 sum(bytes_done)::bigint AS bytes_done
 					FROM mariadb_sync._live_copies()
+				   -- just committed: counted with the chunk
+				   WHERE chunk IS NULL OR NOT EXISTS (
+						 SELECT FROM mariadb_sync.snapshot_chunk h
+						  WHERE (h.subid, h.source_db, h.source_table, h.chunk, h.state)
+								= (_live_copies.subid, _live_copies.source_db,
+								   _live_copies.source_table, _live_copies.chunk, 'done'))
 				   GROUP BY subid, source_db, source_table) c
 			 USING (subid, source_db, source_table)
 	   CROSS JOIN LATERAL (SELECT count(*) AS total,

@@ -24,7 +24,7 @@ PG_FUNCTION_INFO_V1(ms_live_verifies);
 #define LIVE_COLUMNS \
 	(LIVE_COLUMNS_BEFORE + MS_NUM_COUNTERS + LIVE_COLUMNS_AFTER)
 
-#define COPY_COLUMNS 7
+#define COPY_COLUMNS 8
 #define VERIFY_COLUMNS 9
 
 /* A row being filled from left to right. */
@@ -161,6 +161,8 @@ ms_live_copies(PG_FUNCTION_ARGS)
 		add_value(&row, Int32GetDatum((int32) task->pid), task->pid == 0);
 		add_text(&row, task->db);
 		add_text(&row, task->table);
+		add_value(&row, Int32GetDatum(task->chunk),
+				  task->kind != MS_COPY_KIND_CHUNK);
 		add_text(&row, phase_names[task->phase]);
 		/* the rows of a table that is past its copy are in the catalog */
 		add_value(&row, Int64GetDatum(task->rows_done),

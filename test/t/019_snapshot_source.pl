@@ -9,7 +9,7 @@ use MariadbSync;
 use Test::More;
 
 my $rows = 20_000;
-my $first = MariaDBServer->new('first', options => { log_slave_updates => 1 });
+my $first = MariaDBServer->new('source', options => { log_slave_updates => 1 });
 my $second =
   MariaDBServer->new('second', options => { log_slave_updates => 1 });
 
