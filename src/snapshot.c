@@ -238,6 +238,69 @@ ms_snapshot_failed_table(void)
 	return leader.failed;
 }
 
+static MsSubTable *
+find_recorded(List *tables, const TablePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		MsSubTable *table = lfirst(lc);
+
+		if (strcmp(table->source_db, plan->sub->source_db) == 0 &&
+			strcmp(table->source_table, plan->sub->source_table) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+/*
+ * Between source transactions, with no group open: the subscription has these
+ * tables now.  New ones join; copies under way go on.  False when some have
+ * gone, or are to be copied again, which takes a new leader.
+ */
+bool
+ms_snapshot_add_tables(List *tables)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(leader.cxt);
+	ListCell   *lc;
+	bool		added = false;
+
+	foreach(lc, ms_relmap_plans(leader.relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		MsSubTable *table = find_recorded(tables, plan);
+
+		if (table == NULL || table->relid != plan->sub->relid ||
+			(table->state == MS_TABLE_PENDING &&
+			 plan->sub->state != MS_TABLE_PENDING))
+			return false;
+	}
+	foreach(lc, tables)
+	{
+		MsSubTable *table = lfirst(lc);
+		TablePlan  *plan = ms_relmap_find_name(leader.relmap, table->source_db,
+											   table->source_table);
+
+		if (plan)
+			continue;
+		if (table->state != MS_TABLE_PENDING)
+			return false;
+		ms_relmap_add(leader.relmap, table);
+		plan = ms_relmap_find_name(leader.relmap, table->source_db,
+								   table->source_table);
+		leader.unsettled = lappend(leader.unsettled, plan);
+		if (plan->sub->deferred_ddl != NIL)
+			leader.constraints = lappend(leader.constraints, plan);
+		added = true;
+	}
+	/* a table map that is known may be of a table that was not */
+	if (added)
+		ms_relmap_forget_ids(leader.relmap);
+	MemoryContextSwitchTo(oldcxt);
+	return true;
+}
+
 /* Every table is ready, and there is nothing left to make. */
 bool
 ms_snapshot_settled(void)

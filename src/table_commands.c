@@ -3,9 +3,10 @@
  * tables while it runs.
  *
  * What they write is in the caller's transaction.  At its commit the apply
- * worker learns of it between two source transactions and starts anew with
- * the new list; the other tables go on where they were.  A table that is
- * added, or copied again, is pending, and what becomes of its rows until then
+ * worker learns of it between two source transactions: a table that was
+ * added joins the others, for a table that was removed or is to be copied
+ * again the worker starts anew.  The other tables go on where they were.  A
+ * table that is added, or copied again, is pending, and what becomes of its rows until then
  * is told in snapshot.c.
  */
 #include "postgres.h"

@@ -269,6 +269,42 @@ same_texts(List *a, List *b)
 	return true;
 }
 
+/*
+ * The list of tables is another one.  False when that needs a fresh start.
+ */
+static bool
+take_over_tables(const MsSubscription *now)
+{
+	MemoryContext oldcxt;
+	List	   *patterns = NIL;
+	ListCell   *lc;
+
+	if (!ms_snapshot_add_tables(ms_catalog_get_tables(worker.subid)))
+		return false;
+	oldcxt = MemoryContextSwitchTo(worker.cxt);
+	foreach(lc, now->patterns)
+		patterns = lappend(patterns, pstrdup(lfirst(lc)));
+	worker.sub->patterns = patterns;
+	worker.sub->tables_version = now->tables_version;
+	MemoryContextSwitchTo(oldcxt);
+	if (!ms_snapshot_settled())
+		ms_shmem_set_state(MS_SUB_SNAPSHOT);
+	return true;
+}
+
+/* Tables have joined of themselves. */
+static bool
+take_over_joined_tables(void)
+{
+	bool		taken;
+
+	StartTransactionCommand();
+	taken = take_over_tables(worker.sub);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(worker.cxt);
+	return taken;
+}
+
 /* Does the subscription still say what we started with? */
 static bool
 same_subscription(void)
@@ -282,11 +318,12 @@ same_subscription(void)
 	same = now != NULL && now->enabled &&
 		now->owner == worker.sub->owner &&
 		now->server_id == worker.sub->server_id &&
-		now->tables_version == worker.sub->tables_version &&
 		strcmp(now->server, worker.sub->server) == 0 &&
-		same_texts(now->patterns, worker.sub->patterns) &&
 		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
 		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
+	if (same && (now->tables_version != worker.sub->tables_version ||
+				 !same_texts(now->patterns, worker.sub->patterns)))
+		same = take_over_tables(now);
 	if (same)
 	{
 		worker.sub->snapshot_paused = now->snapshot_paused;
@@ -505,7 +542,8 @@ between_transactions(void)
 	if (ms_apply_rescan_wanted(worker.apply))
 	{
 		ms_apply_commit(worker.apply);
-		if (ms_join_new_tables(worker.sub, &worker.options, worker.control))
+		if (ms_join_new_tables(worker.sub, &worker.options, worker.control) &&
+			!take_over_joined_tables())
 			end_process(MS_EXIT_RESTART);
 	}
 	if (!ms_snapshot_settled())

@@ -25,6 +25,9 @@ CREATE TABLE one (id int PRIMARY KEY, v int, pad varchar(100));
 CREATE TABLE two (a int, b int, v int, PRIMARY KEY (a, b));
 INSERT INTO one SELECT seq, 0, repeat('x', 80) FROM seq_1_to_$rows;
 INSERT INTO two SELECT seq MOD 10, seq, 0 FROM seq_1_to_$rows;
+CREATE DATABASE apart;
+CREATE TABLE apart.t (id int PRIMARY KEY, v int);
+INSERT INTO apart.t SELECT seq, 0 FROM seq_1_to_500;
 });
 
 my $node = sync_node('replica');
@@ -47,7 +50,24 @@ sub chunks_done
 	return $node->safe_psql('postgres',
 		q{SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE state = 'done'});
 }
-wait_until('some chunks', sub { return chunks_done() > 5; });
+wait_until('some chunks', sub { return chunks_done() > 2; });
+
+# One more table does not disturb the others.
+my $pid = view_value($node, 'sub', 'pid');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.add_table('sub', 'apart.t')});
+$first->sql('INSERT INTO apart.t VALUES (1000001, 1)');
+wait_until(
+	'the table that was added',
+	sub {
+		return $node->safe_psql(
+			'postgres', q{
+SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE source_table = 't'}
+		) ne '0';
+	});
+is(view_value($node, 'sub', 'pid'),
+	$pid, 'a table was added without a new start');
+wait_until('more chunks', sub { return chunks_done() > 5; });
 $writer->stop;
 my $gtid = $first->gtid;
 wait_until(
@@ -69,7 +89,7 @@ $node->safe_psql('postgres',
 	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')}
 );
 wait_for_catchup($node, 'sub');
-compare_tables($second, $node, [qw(moving.one moving.two)]);
+compare_tables($second, $node, [qw(moving.one moving.two apart.t)]);
 is( view_value(
 		$node,
 		'sub',
