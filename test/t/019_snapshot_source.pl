@@ -137,6 +137,28 @@ is( $node->safe_psql(
 	'binlog.000003',
 	'health() tells it too');
 
+# After an event that is larger than its max_allowed_packet the source cannot
+# tell GTIDs of a position: a heartbeat tells where the stream is.
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('sub'); DROP TABLE apart.t});
+$node->safe_psql('postgres',
+	q{ALTER SERVER source OPTIONS (ADD heartbeat_period '300')});
+$second->sql(
+	q{
+CREATE TABLE apart.big (id int PRIMARY KEY, t longtext);
+INSERT INTO apart.big VALUES (1, repeat('x', 4 * 1024 * 1024));
+SET GLOBAL max_allowed_packet = 1048576});
+note 'GTIDs there: '
+  . $second->value(
+	q{SELECT BINLOG_GTID_POS(file, pos) FROM (SELECT
+	max(CASE WHEN variable_name = 'BINLOG_SNAPSHOT_FILE' THEN variable_value END) AS file,
+	max(CASE WHEN variable_name = 'BINLOG_SNAPSHOT_POSITION' THEN variable_value END) AS pos
+FROM information_schema.global_status) AS position}
+  );
+create_subscription($node, 'late', 'source', ['apart.t']);
+wait_for_catchup($node, 'late');
+compare_tables($second, $node, ['apart.t']);
+
 $node->stop;
 $second->stop;
 done_testing();
