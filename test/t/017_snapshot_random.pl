@@ -1,5 +1,5 @@
 # A copy under a random schedule: workers, PostgreSQL and MariaDB are killed,
-# the copy is paused, tables are emptied, rebuilt and copied again, rows change
+# the copy is paused, tables are emptied, rebuilt, altered and copied again, rows change
 # their keys and one is changed all the time.  Both sides must be equal in the
 # end.  SEED=number repeats a schedule, SCHEDULE_SECONDS makes it longer.
 
@@ -56,7 +56,7 @@ START TRANSACTION;
 UPDATE IGNORE $table SET $keys{$table}[2] WHERE id = $move;
 UPDATE $table SET v = v + 1 WHERE id IN ($any, 77);
 DELETE FROM $table WHERE id = $gone AND id MOD 5 = 0;
-INSERT IGNORE INTO $table VALUES ($expression, $next_id, 1, 'new');
+INSERT IGNORE INTO $table (k, id, v, pad) VALUES ($expression, $next_id, 1, 'new');
 COMMIT;";
 				}
 				$next_id++;
@@ -75,7 +75,8 @@ create_subscription(
 	['random.*'],
 	{   snapshot_workers    => 2,
 		snapshot_chunk_rows => 700,
-		snapshot_max_rate   => 12_000
+		snapshot_max_rate   => 12_000,
+		ddl                 => 'apply'
 	});
 
 # Runs a statement that may meet a server on its way down or up.
@@ -110,6 +111,8 @@ sub any_table
 {
 	return $tables[ int(rand(@tables)) ];
 }
+
+my $altered = 0;
 
 # What may happen, and how often.
 my %actions = (
@@ -169,7 +172,30 @@ my %actions = (
 		sub {
 			my $table = any_table();
 			$maria->sql(
-				"TRUNCATE $table; INSERT INTO $table SELECT $keys{$table}[1], seq, 0, 'anew' FROM seq_1_to_$rows",
+				"TRUNCATE $table; INSERT INTO $table (k, id, v, pad) SELECT $keys{$table}[1], seq, 0, 'anew' FROM seq_1_to_$rows",
+				'random');
+		}
+	],
+	alter => [
+		4,
+		sub {
+			my $table  = any_table();
+			my $number = ++$altered;
+			my @added  = map { $_->[0] } $maria->query_rows(
+				"SHOW COLUMNS FROM $table WHERE field LIKE 'added%'", 'random');
+			my @clauses = (
+				"ADD COLUMN added$number int NOT NULL DEFAULT $number",
+				"ADD COLUMN added$number varchar(20) DEFAULT 'added' AFTER v",
+				"MODIFY pad varchar(" . (60 + $number) . ")",
+				@added ? "DROP COLUMN $added[0]" : 'FORCE');
+			my $clause = $clauses[ int(rand(@clauses)) ];
+			# and the new column has other values than its default
+			$maria->sql(
+				"ALTER TABLE $table $clause"
+				  . (
+					$clause =~ /^ADD COLUMN (\w+)/
+					? "; UPDATE $table SET $1 = v + 7 WHERE id MOD 3 = 0"
+					: ''),
 				'random');
 		}
 	],
