@@ -20,17 +20,30 @@ srand($seed);
 
 # Key and its values, and how a row gets another key.
 my %keys = (
-	by_int  => [ 'k int',             'CAST(seq AS SIGNED) * 2 - 9000', 'k = k + 1' ],
-	by_date => [ 'k datetime(3)',     q{'2001-01-01' + INTERVAL seq * 977 SECOND}, 'k = k + INTERVAL 1 SECOND' ],
-	by_bin  => [ 'k varbinary(20)',   'unhex(sha1(seq))', 'k = unhex(sha1(concat(hex(k), v)))' ],
-	by_dec  => [ 'k decimal(20,6)',   '(CAST(seq AS SIGNED) - 6000) * 3.14159', 'k = -k - 0.000001' ],
-	by_text => [ 'k varchar(60)',     'md5(seq)', 'k = md5(concat(k, v))' ]);
+	by_int  => [ 'k int', 'CAST(seq AS SIGNED) * 2 - 9000', 'k = k + 1' ],
+	by_date => [
+		'k datetime(3)',
+		q{'2001-01-01' + INTERVAL seq * 977 SECOND},
+		'k = k + INTERVAL 1 SECOND'
+	],
+	by_bin => [
+		'k varbinary(20)',
+		'unhex(sha1(seq))',
+		'k = unhex(sha1(concat(hex(k), v)))'
+	],
+	by_dec => [
+		'k decimal(20,6)',
+		'(CAST(seq AS SIGNED) - 6000) * 3.14159',
+		'k = -k - 0.000001'
+	],
+	by_text => [ 'k varchar(60)', 'md5(seq)', 'k = md5(concat(k, v))' ]);
 my @tables = sort keys %keys;
-my $setup = "CREATE DATABASE random;\nUSE random;\n";
+my $setup  = "CREATE DATABASE random;\nUSE random;\n";
 foreach my $table (@tables)
 {
 	my ($column, $expression) = @{ $keys{$table} };
-	$setup .= "CREATE TABLE $table ($column, id int, v int, pad varchar(60), PRIMARY KEY (k), KEY (id));
+	$setup .=
+	  "CREATE TABLE $table ($column, id int, v int, pad varchar(60), PRIMARY KEY (k), KEY (id));
 INSERT INTO $table SELECT $expression, seq, 0, repeat('x', seq MOD 60) FROM seq_1_to_$rows;\n";
 }
 
@@ -48,7 +61,8 @@ sub start_writers
 				my $text = '';
 				foreach my $table (@tables)
 				{
-					my $expression = $keys{$table}[1] =~ s/\bseq\b/$next_id/gr;
+					my $expression =
+					  $keys{$table}[1] =~ s/\bseq\b/$next_id/gr;
 					my ($move, $any, $gone) =
 					  map { 1 + int(rand($rows)) } 1 .. 3;
 					$text .= "
@@ -73,7 +87,8 @@ my @writers = start_writers();
 create_subscription(
 	$node, 'sub', 'source',
 	['random.*'],
-	{   snapshot_workers    => 2,
+	{
+		snapshot_workers    => 2,
 		snapshot_chunk_rows => 700,
 		snapshot_max_rate   => 12_000,
 		ddl                 => 'apply'
@@ -88,7 +103,9 @@ sub try_sql
 	wait_until(
 		$sql,
 		sub {
-			return $node->psql('postgres', $sql, stdout => \$out,
+			return $node->psql(
+				'postgres', $sql,
+				stdout => \$out,
 				stderr => \$err) == 0;
 		});
 	return $out;
@@ -181,8 +198,11 @@ my %actions = (
 		sub {
 			my $table  = any_table();
 			my $number = ++$altered;
-			my @added  = map { $_->[0] } $maria->query_rows(
-				"SHOW COLUMNS FROM $table WHERE field LIKE 'added%'", 'random');
+			my @added =
+			  map { $_->[0] }
+			  $maria->query_rows(
+				"SHOW COLUMNS FROM $table WHERE field LIKE 'added%'",
+				'random');
 			my @clauses = (
 				"ADD COLUMN added$number int NOT NULL DEFAULT $number",
 				"ADD COLUMN added$number varchar(20) DEFAULT 'added' AFTER v",
@@ -199,8 +219,9 @@ my %actions = (
 				'random');
 		}
 	],
-	rebuild => [ 3, sub { $maria->sql('OPTIMIZE TABLE ' . any_table(), 'random') } ],
-	flush   => [ 2, sub { $maria->sql('FLUSH BINARY LOGS') } ]);
+	rebuild =>
+	  [ 3, sub { $maria->sql('OPTIMIZE TABLE ' . any_table(), 'random') } ],
+	flush => [ 2, sub { $maria->sql('FLUSH BINARY LOGS') } ]);
 my @choice = map { ($_) x $actions{$_}[0] } sort keys %actions;
 
 my $deadline = time() + $seconds;
@@ -220,12 +241,12 @@ cmp_ok($sent, '>', 10, "the source was busy ($sent rounds)");
 
 # Errors on the way are transient; only the end counts.
 try_sql(
-	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')});
+	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')}
+);
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, [ map { "random.$_" } @tables ]);
 is( view_value(
-		$node,
-		'sub',
+		$node, 'sub',
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
 	'0|0|0',
 	"there were no conflicts (SEED=$seed)");

@@ -10,7 +10,8 @@ use List::Util qw(max);
 use Test::More;
 
 my $maria = MariaDBServer->new('source',
-	options => { max_allowed_packet => '256M', innodb_log_file_size => '512M' });
+	options =>
+	  { max_allowed_packet => '256M', innodb_log_file_size => '512M' });
 $maria->sql(
 	q{
 CREATE DATABASE limits;
@@ -58,7 +59,7 @@ SELECT (SELECT state FROM mariadb_sync.pg_stat_mariadb_sync_tables),
 	 WHERE backend_type LIKE 'mariadb_sync snapshot worker%')}),
 				-1) unless $pid;
 			my $kb = $pid ? private_kb($pid) : 0;
-			$samples++ if $kb;
+			$samples++  if $kb;
 			$peak = $kb if $kb > $peak;
 			return $samples && !$kb;
 		});
@@ -71,11 +72,13 @@ SELECT (SELECT state FROM mariadb_sync.pg_stat_mariadb_sync_tables),
 		$node->safe_psql(
 			'postgres', q{
 SELECT sum(coalesce(length(b), 0) + coalesce(length(t), 0)),
-	md5(string_agg(coalesce(md5(b), md5(t)), '' ORDER BY id)) FROM limits.huge}));
-	is("$length $md5",
+	md5(string_agg(coalesce(md5(b), md5(t)), '' ORDER BY id)) FROM limits.huge})
+	);
+	is( "$length $md5",
 		join(
 			' ',
-			@{  (   $maria->query_rows(
+			@{
+				(   $maria->query_rows(
 						q{
 SELECT sum(coalesce(length(b), 0) + coalesce(length(t), 0)),
 	md5(group_concat(coalesce(md5(b), md5(t)) ORDER BY id SEPARATOR '')) FROM limits.huge}
@@ -94,7 +97,8 @@ foreach my $case ([ 'by_rows', 800 ], [ 'by_bytes', '2MB' ])
 	create_subscription(
 		$node, 'sub', 'source',
 		["limits.$table"],
-		{   snapshot_workers  => 1,
+		{
+			snapshot_workers  => 1,
 			snapshot_max_rate => $rate,
 			snapshot_max_age  => '500 ms'
 		});
@@ -141,7 +145,8 @@ $node->safe_psql('postgres', 'DROP TABLE limits.by_rows');
 create_subscription(
 	$node, 'sub', 'source',
 	['limits.by_rows'],
-	{   snapshot_workers  => 1,
+	{
+		snapshot_workers  => 1,
 		snapshot_max_rate => 300,
 		snapshot_max_age  => '1 s'
 	});
@@ -150,8 +155,9 @@ wait_until(
 	sub {
 		return $node->safe_psql('postgres',
 			q{SELECT count(*) FROM mariadb_sync._live_copies() WHERE rows_done > 0}
-		) ne '0'
-		  || $node->safe_psql('postgres',
+		  ) ne '0'
+		  || $node->safe_psql(
+			'postgres',
 			q{SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE state = 'done'}
 		  ) ne '0';
 	});
@@ -173,7 +179,8 @@ wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, ['limits.by_rows']);
 is( $node->safe_psql(
 		'postgres',
-		'SELECT count(last_error) FROM mariadb_sync.pg_stat_mariadb_sync_tables'),
+		'SELECT count(last_error) FROM mariadb_sync.pg_stat_mariadb_sync_tables'
+	),
 	'0',
 	'a table that was rebuilt while it was copied is no error');
 

@@ -9,7 +9,8 @@ use MariadbSync;
 use Test::More;
 
 my $rows = 20_000;
-my $first = MariaDBServer->new('source', options => { log_slave_updates => 1 });
+my $first =
+  MariaDBServer->new('source', options => { log_slave_updates => 1 });
 my $second =
   MariaDBServer->new('second', options => { log_slave_updates => 1 });
 
@@ -41,14 +42,14 @@ UPDATE IGNORE one SET id = id + 50000 WHERE id = $any;
 UPDATE two SET v = v + 1 WHERE b = $any";
 	},
 	'moving');
-create_subscription(
-	$node, 'sub', 'source',
-	['moving.*'],
+create_subscription($node, 'sub', 'source', ['moving.*'],
 	{ snapshot_chunk_rows => 1000, snapshot_max_rate => 4000 });
+
 sub chunks_done
 {
 	return $node->safe_psql('postgres',
-		q{SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE state = 'done'});
+		q{SELECT count(*) FROM mariadb_sync.snapshot_chunk WHERE state = 'done'}
+	);
 }
 wait_until('some chunks', sub { return chunks_done() > 2; });
 
@@ -58,7 +59,9 @@ $node->safe_psql('postgres',
 	q{SELECT mariadb_sync.add_table('sub', 'apart.t')});
 $first->sql('INSERT INTO apart.t VALUES (1000001, 1)');
 $node->safe_psql('postgres',
-	"SELECT mariadb_sync.wait_for_gtid('sub', '" . $first->gtid . q{', '1 min')});
+		"SELECT mariadb_sync.wait_for_gtid('sub', '"
+	  . $first->gtid
+	  . q{', '1 min')});
 is(view_value($node, 'sub', 'pid'),
 	$pid, 'a table was added without a new start');
 wait_until('more chunks', sub { return chunks_done() > 5; });
@@ -87,8 +90,7 @@ SELECT mariadb_sync.resume_snapshot('sub')});
 wait_for_catchup($node, 'sub');
 compare_tables($second, $node, [qw(moving.one moving.two apart.t)]);
 is( view_value(
-		$node,
-		'sub',
+		$node, 'sub',
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
 	'0|0|0',
 	'there were no conflicts');
@@ -100,11 +102,11 @@ is( $node->safe_psql(
 	'what was copied from the first server was copied again');
 
 # Retention.
-is( view_value($node, 'sub', 'binlog_oldest'),
+is(view_value($node, 'sub', 'binlog_oldest'),
 	'binlog.000001', 'the oldest binlog that the source keeps is shown');
 $node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 $second->sql('FLUSH BINARY LOGS; FLUSH BINARY LOGS', 'moving');
-$second->sql(q{INSERT INTO two VALUES (1, -1, -1)}, 'moving');
+$second->sql(q{INSERT INTO two VALUES (1, -1, -1)},  'moving');
 my $needed = $node->safe_psql('postgres',
 	'SELECT binlog_file FROM mariadb_sync.gtid_position');
 is($needed, 'binlog.000001', 'the subscription has yet to read a file');
@@ -144,13 +146,12 @@ $second->sql(
 CREATE TABLE apart.big (id int PRIMARY KEY, t longtext);
 INSERT INTO apart.big VALUES (1, repeat('x', 4 * 1024 * 1024));
 SET GLOBAL max_allowed_packet = 1048576});
-note 'GTIDs there: '
-  . $second->value(
+note 'GTIDs there: ' . $second->value(
 	q{SELECT BINLOG_GTID_POS(file, pos) FROM (SELECT
 	max(CASE WHEN variable_name = 'BINLOG_SNAPSHOT_FILE' THEN variable_value END) AS file,
 	max(CASE WHEN variable_name = 'BINLOG_SNAPSHOT_POSITION' THEN variable_value END) AS pos
 FROM information_schema.global_status) AS position}
-  );
+);
 create_subscription($node, 'late', 'source', ['apart.t']);
 wait_for_catchup($node, 'late');
 compare_tables($second, $node, ['apart.t']);
