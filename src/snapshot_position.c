@@ -1,0 +1,51 @@
+/*
+ * snapshot_position.c - positions in the source's binary log, as copies use
+ * them: files of one server, never compared across servers.
+ */
+#include "postgres.h"
+
+#include "snapshot.h"
+#include "wire.h"
+
+/*
+ * Compare two positions of one server: "base.000123" orders by its number,
+ * which grows longer.
+ */
+int
+ms_snapshot_compare_positions(const char *file1, uint64 pos1, const char *file2,
+							  uint64 pos2)
+{
+	size_t		len1 = strlen(file1);
+	size_t		len2 = strlen(file2);
+	int			cmp;
+
+	if (len1 != len2)
+		return len1 < len2 ? -1 : 1;
+	cmp = strcmp(file1, file2);
+	if (cmp != 0)
+		return cmp;
+	return pos1 < pos2 ? -1 : pos1 > pos2 ? 1 : 0;
+}
+
+/*
+ * Up to where are transactions of the source visible to a session that has no
+ * read view of its own, and to one that has?  NULL without binlog files.
+ */
+char *
+ms_snapshot_source_position(MsWire *wire, uint64 *pos)
+{
+	MsResult   *status = ms_wire_query(wire, "SHOW STATUS WHERE Variable_name IN"
+									   " ('Binlog_snapshot_file', 'Binlog_snapshot_position')");
+	char	   *file = NULL;
+
+	for (int i = 0; i < status->nrows; i++)
+	{
+		char	   *value = ms_result_cell(status, i, 1);
+
+		if (pg_strcasecmp(ms_result_cell(status, i, 0), "Binlog_snapshot_file") == 0)
+			file = value;
+		else
+			*pos = strtou64(value, NULL, 10);
+	}
+	return file && file[0] != '\0' ? file : NULL;
+}
