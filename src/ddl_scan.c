@@ -2,11 +2,10 @@
  * ddl_scan.c - which statement is this, and which tables does it name?
  *
  * A tolerant scanner over MariaDB's SQL: it knows the SET STATEMENT prefix
- * and the verbs that concern tables.  It does not know the grammar: a statement it has no
- * rule for is MS_STMT_OTHER, whatever it says.
+ * and the verbs that concern tables.  It does not know the grammar: a
+ * statement it has no rule for is MS_STMT_OTHER, whatever it says.
  *
- * Text goes in as the client wrote it, in whatever ASCII-compatible character
- * set that was; names come out in the server's encoding.
+ * Text goes in in the server's encoding.
  */
 #include "postgres.h"
 

@@ -86,12 +86,13 @@ static void
 map_new_table(MsDdlApply *ddl, void *arg)
 {
 	Create	   *create = arg;
-	MsSubscriptionOptions options = *ddl->apply->options;
+	MsSubscriptionOptions *options = palloc(sizeof(MsSubscriptionOptions));
 
-	/* there is nothing to copy */
-	options.copy_data = false;
+	/* there is nothing to copy; the table's columns go on to use this */
+	*options = *ddl->apply->options;
+	options->copy_data = false;
 	create->mapping = ms_mapping_make_one(create->table, InvalidOid, NULL,
-										  &options);
+										  options);
 	if (!create->mapping->created &&
 		ms_sql_has_rows(psprintf("SELECT FROM %s LIMIT 1",
 								 target_name(create->mapping->relid))))
