@@ -472,7 +472,8 @@ find_references(MsCascade *cascade)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("foreign keys refer to column \"%s\" of source table \"%s\", which is not there",
-							cascade->refs[i], cascade->name)));
+							cascade->refs[i], cascade->name),
+					 errhint("It was renamed on the source: copy the tables that refer to it again with mariadb_sync.resync_table().")));
 	}
 }
 

@@ -43,6 +43,10 @@ build_indexes(MsCopy *copy)
 							&copy->options);
 	foreach(lc, ms_model_missing_indexes(table, copy->table->relid))
 		ms_sql_run(lfirst(lc));
+	foreach(lc, ms_typemap_create_matching_indexes(table,
+												   get_namespace_name(get_rel_namespace(copy->table->relid)),
+												   get_rel_name(copy->table->relid)))
+		ms_sql_run(lfirst(lc));
 }
 
 /* The table holds what the source held: build the rest and open it. */

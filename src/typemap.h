@@ -37,6 +37,9 @@ extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 											const char *relname,
 											const MsSubscriptionOptions *options);
 
+extern List *ms_typemap_create_matching_indexes(const MsSourceTable *table,
+												const char *schema,
+												const char *relname);
 extern char *ms_typemap_comparable(const MsSourceColumn *source,
 								   const char *expression);
 

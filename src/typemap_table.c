@@ -414,8 +414,8 @@ comparing_index(const MsSourceTable *table, const MsSourceForeignKey *key,
 	if (!ms_source_foreign_key_acts(key))
 		return NULL;
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE INDEX %s ON %s (", quote_identifier(name),
-					 qualified_name);
+	appendStringInfo(&buf, "CREATE INDEX IF NOT EXISTS %s ON %s (",
+					 quote_identifier(name), qualified_name);
 	foreach(lc, key->columns)
 	{
 		foreach(lc2, table->columns)
@@ -443,6 +443,35 @@ comparing_index(const MsSourceTable *table, const MsSourceForeignKey *key,
 }
 
 /*
+ * CREATE INDEX statements, a List of char *, for what cascades look for and
+ * ordinary indexes do not find.  Those that are there do no harm.
+ */
+List *
+ms_typemap_create_matching_indexes(const MsSourceTable *table,
+								   const char *schema, const char *relname)
+{
+	List	   *statements = NIL;
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+		char	   *statement;
+
+		if (!has_columns(table, key->columns))
+			continue;
+		statement = comparing_index(table, key,
+									makeObjectName(relname,
+												   psprintf("%s_match", key->name),
+												   "idx"),
+									quote_qualified_identifier(schema, relname));
+		if (statement)
+			statements = lappend(statements, statement);
+	}
+	return statements;
+}
+
+/*
  * CREATE INDEX statements, a List of char *, for the indexes of the source
  * table other than the key that it was created with.  Those that PostgreSQL
  * cannot have are left out.
@@ -465,24 +494,8 @@ ms_typemap_create_indexes(const MsSourceTable *table, const char *schema,
 								 ms_typemap_create_index(table, index, schema,
 														 relname, &names));
 	}
-	foreach(lc, table->foreign_keys)
-	{
-		const MsSourceForeignKey *key = lfirst(lc);
-		char	   *name = choose_index_name(relname, psprintf("%s_match", key->name),
-											 get_namespace_oid(schema, true),
-											 names);
-		char	   *statement;
-
-		if (!has_columns(table, key->columns))
-			continue;
-		statement = comparing_index(table, key, name,
-									quote_qualified_identifier(schema, relname));
-		if (statement == NULL)
-			continue;
-		names = lappend(names, name);
-		statements = lappend(statements, statement);
-	}
-	return statements;
+	return list_concat(statements,
+					   ms_typemap_create_matching_indexes(table, schema, relname));
 }
 
 /*

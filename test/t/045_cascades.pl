@@ -296,6 +296,173 @@ WHERE indexname = 'by_k_by_k_ibfk_1_match_idx'}),
 $node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('txt')});
 
 # ------------------------------------------------------------------------
+# Random foreign keys and random changes
+# ------------------------------------------------------------------------
+
+my $seed = $ENV{SEED} || time();
+srand($seed);
+note "SEED=$seed";
+
+sub pick { return $_[ int(rand(@_)) ]; }
+
+my @actions = ('CASCADE', 'CASCADE', 'SET NULL', 'RESTRICT');
+my @random  = map { "r$_" } 0 .. 6;
+my $schema  = "CREATE DATABASE rnd;\nUSE rnd;\n";
+foreach my $table (@random)
+{
+	$schema .=
+		"CREATE TABLE $table (id int PRIMARY KEY, a int UNIQUE,"
+	  . ' k varchar(10) COLLATE utf8mb4_general_ci UNIQUE, f int, g int, h varchar(12) COLLATE utf8mb4_general_ci);'
+	  . "\n";
+}
+foreach my $i (0 .. $#random)
+{
+	my %key = (f => 'id', g => 'a', h => 'k');
+	foreach my $column (qw(f g h))
+	{
+		next if rand() < 0.2;
+		my $parent = pick(@random[ 0 .. $i ]);
+		$schema .=
+		  "ALTER TABLE $random[$i] ADD FOREIGN KEY ($column) REFERENCES $parent ($key{$column})"
+		  . ' ON DELETE '
+		  . pick(@actions)
+		  . ' ON UPDATE '
+		  . pick(@actions) . ";\n";
+	}
+}
+$maria->force_sql($schema);
+create_subscription($node, 'rnd', 'source', ['rnd.*']);
+wait_for_catchup($node, 'rnd');
+
+sub random_statement
+{
+	my $table = pick(@random);
+	my $n     = sub { return 1 + int(rand(60)); };
+	my $maybe = sub { return rand() < 0.3 ? 'NULL' : $n->(); };
+	my $text  = sub {
+		return
+		  rand() < 0.2
+		  ? 'NULL'
+		  : q{'} . pick(qw(w W v V)) . $n->() . pick('', '', ' ') . q{'};
+	};
+
+	return pick(
+		sub {
+			return "INSERT IGNORE INTO $table VALUES (" . join(
+				'), (',
+				map {
+					join(', ',
+						$n->(),     $maybe->(), $text->(),
+						$maybe->(), $maybe->(), $text->())
+				} 1 .. 4) . ')';
+		},
+		sub {
+			return "INSERT IGNORE INTO $table VALUES (" . join(
+				'), (',
+				map {
+					join(', ',
+						$n->(), $maybe->(), $text->(), 'NULL', 'NULL', 'NULL')
+				} 1 .. 4) . ')';
+		},
+		sub { return "DELETE FROM $table WHERE id = " . $n->(); },
+		sub {
+			return
+				"DELETE IGNORE FROM $table WHERE id BETWEEN "
+			  . $n->() . ' AND '
+			  . $n->();
+		},
+		sub {
+			return
+				"DELETE FROM $table WHERE a IN ("
+			  . $n->() . ', '
+			  . $n->() . ')';
+		},
+		sub {
+			return
+				"UPDATE IGNORE $table SET id = "
+			  . $n->()
+			  . ' WHERE id = '
+			  . $n->();
+		},
+		sub {
+			return
+				"UPDATE IGNORE $table SET a = "
+			  . $maybe->()
+			  . ' WHERE id = '
+			  . $n->();
+		},
+		sub {
+			return
+				"UPDATE IGNORE $table SET k = "
+			  . $text->()
+			  . ", a = a + 100 WHERE id = "
+			  . $n->();
+		},
+		sub {
+			return
+				"UPDATE IGNORE $table SET f = "
+			  . $maybe->()
+			  . ', g = '
+			  . $maybe->()
+			  . ', h = '
+			  . $text->()
+			  . ' WHERE id > '
+			  . $n->()
+			  . ' LIMIT 3';
+		},
+		sub {
+			return "REPLACE INTO $table VALUES ("
+			  . join(', ',
+				$n->(),     $maybe->(), $text->(),
+				$maybe->(), $maybe->(), $text->())
+			  . ')';
+		},
+		sub {
+			return "INSERT IGNORE INTO $table VALUES ("
+			  . join(', ',
+				$n->(), $maybe->(), $text->(), 'NULL', 'NULL', 'NULL')
+			  . ') ON DUPLICATE KEY UPDATE a = '
+			  . $maybe->();
+		})->();
+}
+
+foreach my $round (1 .. 3)
+{
+	my $statements = '';
+	foreach (1 .. 150)
+	{
+		my @group = map { random_statement() } 1 .. pick(1, 1, 2, 5);
+		$statements .=
+		  rand() < 0.1
+		  ? "START TRANSACTION;\n$group[0];\nSAVEPOINT s;\n"
+		  . random_statement()
+		  . ";\nROLLBACK TO s;\n"
+		  . join('', map { "$_;\n" } @group)
+		  . "COMMIT;\n"
+		  : rand() < 0.1
+		  ? "SET SESSION foreign_key_checks = 0;\n$group[0];\nSET SESSION foreign_key_checks = 1;\n"
+		  : "START TRANSACTION;\n"
+		  . join('', map { "$_;\n" } @group)
+		  . "COMMIT;\n";
+	}
+	$maria->force_sql($statements, 'rnd');
+	$oracle->wait_for_gtid($maria->gtid);
+	wait_for_catchup($node, 'rnd');
+	my @differing = grep {
+			 !scalar(has_same_rows($maria,  $node, { source => "rnd.$_" }))
+		  || !scalar(has_same_rows($oracle, $node, { source => "rnd.$_" }))
+	} @random;
+	is("@differing", '', "round $round: all tables are equal, SEED=$seed");
+}
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT sum(updates) > 100 AND sum(deletes) > 100 AND sum(conflicts) = 0
+FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE subscription = 'rnd'}),
+	't',
+	'there were changes and no conflicts');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('rnd')});
+
+# ------------------------------------------------------------------------
 # While the tables are copied
 # ------------------------------------------------------------------------
 
