@@ -439,6 +439,15 @@ connect_to(const MsServerOptions *options, const MsHost *host)
 	if (ok == NULL)
 		report_error(wire, ERROR, NULL);
 	wire->connected = true;
+	/* the library goes on without TLS when the server has none */
+	if (options->ssl_mode >= MS_SSL_REQUIRE &&
+		mysql_get_ssl_cipher(wire->mysql) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+				 errmsg("MariaDB server \"%s\" at %s does not offer TLS",
+						wire->server_name, wire->address),
+				 errdetail("Option \"ssl_mode\" of the server requires it."),
+				 errhint("Set ssl_cert and ssl_key on MariaDB, or choose another \"ssl_mode\".")));
 	wire->read_timeout_ms = options->read_timeout * 1000L;
 
 	/* with TLS the library leaves the socket blocking and would never wait */
