@@ -24,6 +24,7 @@
 #include "mapping.h"
 #include "mariadb_sync.h"
 #include "sql.h"
+#include "target.h"
 #include "typemap.h"
 
 /* what applying changes takes */
@@ -224,6 +225,7 @@ check_target(const MsMapping *mapping, const MsSubscriptionOptions *options)
 
 	check_kind(rel);
 	check_rights(rel);
+	ms_target_check_triggers(rel, GetUserId());
 	check_key(mapping->source);
 	foreach(lc, mapping->source->columns)
 		check_column(mapping, rel, lfirst(lc), options, &mapped);

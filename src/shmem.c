@@ -35,6 +35,9 @@
 #include "mariadb_sync.h"
 #include "shmem_internal.h"
 
+/* a worker that has lived so long did not fail in its start, in ms */
+#define MIN_SETTLED_AGE		10000
+
 /* shared with shmem_copy.c, see shmem_internal.h */
 SharedState *ms_shmem_state = NULL;
 Slot	   *ms_shmem_slot = NULL;
@@ -642,7 +645,7 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	/* it has worked, if only by waiting for an idle source */
 	if (TimestampDifferenceExceeds(slot->view.started_at, GetCurrentTimestamp(),
-								   ms_retry_max_delay))
+								   Max(ms_retry_max_delay, MIN_SETTLED_AGE)))
 		slot->failures = 0;
 	slot->view.pid = 0;
 	slot->latch = NULL;

@@ -140,6 +140,28 @@ has_replica_triggers(Relation rel)
 	return false;
 }
 
+/*
+ * A superuser's subscription runs other people's triggers with all rights.
+ * That may be meant, so it is not refused.
+ */
+void
+ms_target_check_triggers(Relation rel, Oid writer)
+{
+	Oid			owner = rel->rd_rel->relowner;
+
+	if (!superuser_arg(writer) || superuser_arg(owner) ||
+		!has_replica_triggers(rel))
+		return;
+	ereport(WARNING,
+			(errmsg("triggers of table \"%s\" run as superuser \"%s\"",
+					RelationGetRelationName(rel),
+					GetUserNameFromId(writer, false)),
+			 errdetail("The table belongs to \"%s\", and has triggers that are enabled ALWAYS or for REPLICA. They run as the subscription's owner.",
+					   GetUserNameFromId(owner, false)),
+			 errhint("Let \"%s\", or another role that is not a superuser, own the subscription.",
+					 GetUserNameFromId(owner, false))));
+}
+
 /* Columns that only SQL knows how to fill. */
 static bool
 has_computed_columns(Relation rel, const Bitmapset *mapped)
@@ -290,6 +312,7 @@ ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 	TupleDesc	desc;
 
 	check_rights(rel, owner, source_name);
+	ms_target_check_triggers(rel, owner);
 
 	target->relid = relid;
 	target->cxt = CurrentMemoryContext;

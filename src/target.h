@@ -6,6 +6,7 @@
 
 #include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
+#include "utils/relcache.h"
 
 typedef struct MsTarget MsTarget;
 
@@ -21,6 +22,7 @@ typedef struct MsRow
 
 extern MsTarget *ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 								 const char *source_name);
+extern void ms_target_check_triggers(Relation rel, Oid writer);
 extern bool ms_target_has_key(const MsTarget *target);
 extern int	ms_target_natts(const MsTarget *target);
 extern void ms_target_open(MsTarget *target);

@@ -149,6 +149,25 @@ unlike(
 	qr/trigger \w+ runs as (?!low\b)/,
 	'nothing ran as another role');
 
+# A superuser's subscription runs them as superuser: that is said when the
+# table is mapped, and when a trigger comes later.
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('at_once')});
+my $stderr = '';
+$node->psql(
+	'postgres',
+	q{
+TRUNCATE shop.at_once;
+SELECT mariadb_sync.create_subscription('at_once', 'source', '{shop.at_once}', '{"enabled": false}')},
+	stderr => \$stderr);
+like(
+	$stderr,
+	qr/WARNING:  triggers of table "at_once" run as superuser/,
+	"a superuser's subscription to a table with triggers is told of");
+like($stderr, qr/HINT:  Let "low", or another role/, 'with what to do');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('at_once')});
+
 $node->stop;
 $maria->stop;
 done_testing();
