@@ -31,7 +31,7 @@ $maria->sql(
 my $node = sync_node(
 	'replica',
 	conf => qq{
-max_worker_processes = @{[$many + 12]}
+max_worker_processes = @{[$many + 9]}
 max_replication_slots = @{[$many + 10]}
 mariadb_sync.retry_min_delay = '100ms'
 mariadb_sync.retry_max_delay = '300ms'
