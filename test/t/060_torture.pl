@@ -132,13 +132,16 @@ sub try_psql
 	my ($sql, %params) = @_;
 	my ($out, $err);
 
-	my $status = $node->psql(
-		'postgres', $sql,
-		stdout  => \$out,
-		stderr  => \$err,
-		timeout => 120,
-		%params);
-	return $status == 0 ? $out : undef;
+	# psql may end before it has read the statement: then there is no server
+	my $status = eval {
+		$node->psql(
+			'postgres', $sql,
+			stdout  => \$out,
+			stderr  => \$err,
+			timeout => 120,
+			%params);
+	};
+	return defined $status && $status == 0 ? $out : undef;
 }
 
 sub wait_for_server
