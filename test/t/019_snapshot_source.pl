@@ -7,6 +7,7 @@ use warnings;
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $rows = 20_000;
 my $first =
@@ -36,6 +37,8 @@ add_source($node, $first);
 my $writer = $first->start_writer(
 	sub {
 		my $any = 1 + int(rand($rows));
+		# the stream waits for chunks that are read slowly
+		usleep(200_000);
 		return "
 UPDATE one SET v = v + 1 WHERE id BETWEEN $any AND $any + 3;
 UPDATE IGNORE one SET id = id + 50000 WHERE id = $any;
