@@ -137,7 +137,9 @@ foreach my $metadata (qw(FULL MINIMAL))
 	$maria->sql(
 		"CREATE TABLE $_->{name} (id int PRIMARY KEY, $_->{before}) CHARACTER SET utf8mb4;
 INSERT INTO $_->{name} VALUES (1, $_->{value});", $db) foreach @tables;
-	create_subscription($node, $db, 'source', ["$db.*"]);
+
+	# With "ddl": "apply" only the table would stop.
+	create_subscription($node, $db, 'source', ["$db.*"], { ddl => 'stop' });
 	wait_for_catchup($node, $db);
 
 	foreach my $case (@tables)
@@ -178,6 +180,38 @@ SELECT mariadb_sync.add_table('$db', '$name')");
 		compare_tables($maria, $node, [$name]);
 	}
 }
+
+# By default it is the table that stops.
+$maria->sql(
+	q{
+SET GLOBAL binlog_row_metadata = FULL;
+CREATE DATABASE d;
+USE d;
+CREATE TABLE one (id int PRIMARY KEY, e enum('a','b'));
+CREATE TABLE two (id int PRIMARY KEY);});
+create_subscription($node, 'd', 'source', ['d.*']);
+wait_for_catchup($node, 'd');
+$maria->sql(
+	q{
+SET sql_log_bin = 0;
+ALTER TABLE one MODIFY e enum('b','a');
+SET sql_log_bin = 1;
+INSERT INTO one VALUES (1, 'a');
+INSERT INTO two VALUES (1);
+}, 'd');
+my $view = 'mariadb_sync.pg_stat_mariadb_sync_tables';
+$node->poll_query_until('postgres',
+	"SELECT state = 'disabled' FROM $view WHERE source_table = 'd.one'")
+  or die 'timed out waiting for the table to be disabled';
+like(
+	$node->safe_psql(
+		'postgres', "SELECT last_error FROM $view WHERE source_table = 'd.one'"),
+	qr/Label 1 of column "e" is "b" in the binlog and "a" in the recorded schema/,
+	'a relabelled table is disabled');
+$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM d.two')
+  or die 'timed out waiting for the other table';
+is($node->safe_psql('postgres', 'SELECT count(*) FROM d.one'),
+	'0', 'and the others go on');
 
 # Whatever the labels' character set, they are recognised.
 my @charsets = map { $_->[0] } $maria->query_rows(
