@@ -260,14 +260,14 @@ make_constraints(ReturnSetInfo *rsinfo, const MsSubscription *sub,
 	foreign_keys = list_length(statements);
 	if (table->created)
 		foreach(lc, ms_source_table_from_jsonb(table->source_schema)->checks)
-		{
-			MsSourceCheck *check = lfirst(lc);
+	{
+		MsSourceCheck *check = lfirst(lc);
 
-			statements = lappend(statements,
-								 psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)",
-										  target, quote_identifier(check->name),
-										  translate_quotes(check->clause)));
-		}
+		statements = lappend(statements,
+							 psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)",
+									  target, quote_identifier(check->name),
+									  translate_quotes(check->clause)));
+	}
 	foreach(lc, statements)
 	{
 		char	   *error = try_statement(lfirst(lc),

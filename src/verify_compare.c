@@ -164,7 +164,7 @@ cut_evenly(Comparison *c, const char *lower, const char *upper)
 	for (uint64 offset = c->part_rows; offset <= max - min; offset += c->part_rows)
 	{
 		char	   *next = is_signed ? psprintf(INT64_FORMAT, (int64) (min + offset)) :
-			psprintf(UINT64_FORMAT, min + offset);
+		psprintf(UINT64_FORMAT, min + offset);
 
 		add_range(c, bound ? bound : lower, next);
 		bound = next;
@@ -219,15 +219,15 @@ cut_ranges(Comparison *c)
 
 	if (c->v->resume)
 		foreach(lc, ms_catalog_get_verified(c->table->sub))
-		{
-			MsVerifiedRange *range = lfirst(lc);
+	{
+		MsVerifiedRange *range = lfirst(lc);
 
-			if (lower == NULL || strcmp(lower, range->lower) != 0)
-				cut_range(c, lower, range->lower);
-			lower = range->upper;
-			c->check->source_rows += range->rows;
-			c->check->target_rows += range->rows;
-		}
+		if (lower == NULL || strcmp(lower, range->lower) != 0)
+			cut_range(c, lower, range->lower);
+		lower = range->upper;
+		c->check->source_rows += range->rows;
+		c->check->target_rows += range->rows;
+	}
 	cut_range(c, lower, NULL);
 }
 
@@ -245,7 +245,7 @@ cut_source(Comparison *c)
 {
 	MsVerifyColumn *col = c->table->key ? linitial(c->table->key) : NULL;
 	const char *name = c->check->key_names ?
-		ms_wire_quote_identifier(linitial(c->check->key_names)) : NULL;
+	ms_wire_quote_identifier(linitial(c->check->key_names)) : NULL;
 	char	   *lower = NULL;
 
 	while (col && c->check->estimate > c->part_rows &&

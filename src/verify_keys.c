@@ -300,7 +300,7 @@ record_entry(const Verify *v, TableCheck *check, const KeyEntry *entry)
 	if (n == 0)
 	{
 		bool		explained = entry->source_cells && entry->target_cells &&
-			is_explained(table, entry->source_cells, entry->target_cells);
+		is_explained(table, entry->source_cells, entry->target_cells);
 
 		if (!explained)
 			check->different++;

@@ -154,6 +154,7 @@ digest_fetched(const MsVerifyTable *table, const Field *text,
 {
 	StringInfoData buf;
 	ListCell   *lc;
+
 	/* fetched columns are the last */
 	bool		first = ((MsVerifyColumn *) linitial(table->columns))->fetched;
 
@@ -170,7 +171,7 @@ digest_fetched(const MsVerifyTable *table, const Field *text,
 		if (fetched->data)
 		{
 			char	   *cell = ms_verify_fetched_cell(col, ms_utf8_to_server(fetched->data,
-																		 fetched->len));
+																			 fetched->len));
 			char	   *utf8 = ms_server_to_utf8(cell);
 
 			ms_verify_digest(utf8, strlen(utf8), value);
@@ -231,21 +232,21 @@ ms_verify_source_scan(MsWire *wire, const MsVerifyTable *table,
 					 table->policy ? ")" : "", table->source_bucket);
 	if (table->fetches)
 		foreach(lc, table->columns)
-		{
-			MsVerifyColumn *col = lfirst(lc);
+	{
+		MsVerifyColumn *col = lfirst(lc);
 
-			if (!col->fetched)
-				continue;
-			appendStringInfo(&sql, ", %s", column_sql(col, MS_VERIFY_CELLS));
-			nfields++;
-		}
+		if (!col->fetched)
+			continue;
+		appendStringInfo(&sql, ", %s", column_sql(col, MS_VERIFY_CELLS));
+		nfields++;
+	}
 	first_cell = nfields;
 	if (cells != MS_VERIFY_NO_CELLS)
 		foreach(lc, table->columns)
-		{
-			appendStringInfo(&sql, ", %s", column_sql(lfirst(lc), cells));
-			nfields++;
-		}
+	{
+		appendStringInfo(&sql, ", %s", column_sql(lfirst(lc), cells));
+		nfields++;
+	}
 	appendStringInfo(&sql, " FROM %s WHERE %s", table->source, condition);
 	fields = palloc(sizeof(Field) * nfields);
 	source.cells = palloc0(sizeof(char *) * (list_length(table->columns) + 1));

@@ -35,6 +35,7 @@ describe_columns(MsVerifyTable *table, List *sources,
 	List	   *fetched = NIL;
 	StringInfoData policy;
 	ListCell   *lc;
+
 	/* tableoid and ctid come first */
 	AttrNumber	number = 2;
 
@@ -93,7 +94,7 @@ find_column(const MsVerifyTable *table, List *sources, const char *name)
 			continue;
 		foreach(lc2, table->columns)
 			if (strcmp(((MsVerifyColumn *) lfirst(lc2))->name, target) == 0)
-				return lfirst(lc2);
+			return lfirst(lc2);
 	}
 	return NULL;
 }

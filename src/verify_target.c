@@ -220,7 +220,7 @@ append_seconds(StringInfo buf, int64 usec)
 {
 	if (usec < 0)
 		appendStringInfoChar(buf, '-');
-	usec = Abs(usec);
+	usec = usec < 0 ? -usec : usec;
 	appendStringInfo(buf, INT64_FORMAT ".%06d", usec / USECS_PER_SEC,
 					 (int) (usec % USECS_PER_SEC));
 }
@@ -607,7 +607,7 @@ write_columns(TargetScan *scan, List *columns, TupleTableSlot *slot)
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
-	TargetScan	   *scan = (TargetScan *) self;
+	TargetScan *scan = (TargetScan *) self;
 	const MsVerifyTable *table = scan->table;
 	MemoryContext oldcxt = MemoryContextSwitchTo(scan->row_cxt);
 	MsVerifyRow row;
@@ -644,7 +644,7 @@ static void
 run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 		 MsVerifyRowFn row, void *arg, bool no_key)
 {
-	TargetScan		scan = {0};
+	TargetScan	scan = {0};
 	SPIExecuteOptions options = {0};
 	SPIPlanPtr	plan;
 	StringInfoData sql;

@@ -181,7 +181,7 @@ set_text(MsVerifyColumn *col, const MsSourceColumn *source,
 {
 	/* labels and numbers are in one charset or other, text in its own */
 	char	   *text = is_utf8(source) ? col->source :
-		psprintf("CONVERT(%s USING utf8mb4)", col->source);
+	psprintf("CONVERT(%s USING utf8mb4)", col->source);
 
 	col->free_text = true;
 	col->digest = is_large(source);

@@ -57,17 +57,20 @@ my $load = IPC::Run::start(
 	\(  join(
 			'',
 			map {
-				    "INSERT INTO load_here (n) VALUES ($_);"
+					"INSERT INTO load_here (n) VALUES ($_);"
 				  . "UPDATE numbered SET amount = amount + 1 WHERE id = 100 + $_ MOD 500;"
 				  . "UPDATE named SET value = '$_' WHERE part = 100 + $_ MOD 500;"
 				  . "INSERT INTO keyless VALUES (-$_, 'load');\n"
 			} (1 .. 20000))),
-	'>', '/dev/null', '2>', '/dev/null');
+	'>',
+	'/dev/null',
+	'2>',
+	'/dev/null');
 
 my $summary = q{SELECT source_table, missing, surplus, different, repaired
 	FROM mariadb_sync.verify('sub'%s) ORDER BY 1};
-my $clean = join("\n",
-	map { "shop.$_|0|0|0|0" } qw(keyless load_here named numbered));
+my $clean =
+  join("\n", map { "shop.$_|0|0|0|0" } qw(keyless load_here named numbered));
 
 foreach my $run (1 .. 2)
 {
@@ -83,26 +86,30 @@ FROM mariadb_sync.difference}),
 
 # One planted difference each.  The rows are not those that the load writes.
 my @planted = (
-	[ 1,  'name',      q{name = 'Näme 1 '},     'a trailing space' ],
-	[ 2,  'name',      q{name = 'näme 2'},      'case' ],
-	[ 3,  'amount',    q{amount = amount + 0.01}, 'a cent' ],
-	[ 4,  'rate',      q{rate = rate * (1 + 2.3e-16)}, q{a double's last digit} ],
-	[ 5,  'real_rate', q{real_rate = real_rate * 1.0000002}, q{a float's last digit} ],
-	[ 6,  'at',        q{at = at + interval '2 hours'}, 'a time zone' ],
-	[ 7,  'moment',    q{moment = moment + interval '1 ms'}, 'a millisecond' ],
-	[ 8,  'day',       q{day = day - 1},        'a day' ],
-	[ 9,  'span',      q{span = - span},        'a sign' ],
-	[ 10, 'raw',       q{raw = set_bit(raw, 3, 1 - get_bit(raw, 3))}, 'one bit' ],
-	[ 11, 'bits',      q{bits = bits # b'000000000001'}, 'another bit' ],
-	[ 12, 'kind',      q{kind = ''},            'an empty label' ],
-	[ 13, 'flags',     q{flags = flags || '{x}'}, 'a set' ],
-	[ 14, 'doc',       q{doc = '{"n":14}'},     'text of JSON' ],
-	[ 15, 'body',      q{body = NULL},          'NULL' ],
-	[ 16, 'big',       q{big = big - 1},        'an unsigned number' ],
-	[ 17, 'y',         q{y = y + 1},            'a year' ],
-	[ 30000, 'name',   q{name = ''},            'empty in place of NULL' ]);
+	[ 1, 'name',   q{name = 'Näme 1 '},            'a trailing space' ],
+	[ 2, 'name',   q{name = 'näme 2'},             'case' ],
+	[ 3, 'amount', q{amount = amount + 0.01},      'a cent' ],
+	[ 4, 'rate',   q{rate = rate * (1 + 2.3e-16)}, q{a double's last digit} ],
+	[
+		5,                                    'real_rate',
+		q{real_rate = real_rate * 1.0000002}, q{a float's last digit}
+	],
+	[ 6,  'at',     q{at = at + interval '2 hours'},      'a time zone' ],
+	[ 7,  'moment', q{moment = moment + interval '1 ms'}, 'a millisecond' ],
+	[ 8,  'day',    q{day = day - 1},                     'a day' ],
+	[ 9,  'span',   q{span = - span},                     'a sign' ],
+	[ 10, 'raw',   q{raw = set_bit(raw, 3, 1 - get_bit(raw, 3))}, 'one bit' ],
+	[ 11, 'bits',  q{bits = bits # b'000000000001'}, 'another bit' ],
+	[ 12, 'kind',  q{kind = ''},                     'an empty label' ],
+	[ 13, 'flags', q{flags = flags || '{x}'},        'a set' ],
+	[ 14, 'doc',   q{doc = '{"n":14}'},              'text of JSON' ],
+	[ 15, 'body',  q{body = NULL},                   'NULL' ],
+	[ 16, 'big',   q{big = big - 1},                 'an unsigned number' ],
+	[ 17, 'y',     q{y = y + 1},                     'a year' ],
+	[ 30000, 'name', q{name = ''}, 'empty in place of NULL' ]);
 my $sql = join('',
-	map { "UPDATE shop.numbered SET $_->[2] WHERE id = $_->[0];\n" } @planted);
+	map { "UPDATE shop.numbered SET $_->[2] WHERE id = $_->[0];\n" }
+	  @planted);
 $node->safe_psql(
 	'postgres', qq{
 SET session_replication_role = replica;
@@ -123,7 +130,8 @@ is( $node->safe_psql('postgres', sprintf($summary, '')),
 is( $node->safe_psql(
 		'postgres', q{
 SELECT key, columns[1], cardinality(columns) FROM mariadb_sync.difference
-WHERE source_table = 'shop.numbered' AND kind = 'different' ORDER BY key::int}),
+WHERE source_table = 'shop.numbered' AND kind = 'different' ORDER BY key::int}
+	),
 	join("\n", map { "$_->[0]|$_->[1]|1" } @planted),
 	'the differences name key and column');
 is( $node->safe_psql(

@@ -39,7 +39,8 @@ SELECT sum(missing + surplus + different) FROM mariadb_sync.verify('sub')}),
 $maria->sql('SET GLOBAL read_only = 1');
 my $gtid = $maria->gtid;
 is( $node->safe_psql(
-		'postgres', q{SELECT step, detail FROM mariadb_sync.promote('sub', '30 s')}),
+		'postgres',
+		q{SELECT step, detail FROM mariadb_sync.promote('sub', '30 s')}),
 	join("\n",
 		"drained|applied up to GTID position $gtid",
 		'source|the source is read-only',
@@ -58,7 +59,8 @@ INSERT INTO shop.customers (name) VALUES ('new') RETURNING id;
 INSERT INTO shop.empty DEFAULT VALUES RETURNING id;
 INSERT INTO shop.orders (customer_id) VALUES (101) RETURNING id;}),
 	$next =~ s/\\n/\n/gr,
-	'an application writes without a key collision, where the source would go on');
+	'an application writes without a key collision, where the source would go on'
+);
 my ($status, $stdout, $stderr) = $node->psql('postgres',
 	'INSERT INTO shop.orders (customer_id) VALUES (4711)');
 like($stderr, qr/violates foreign key constraint/, 'foreign keys hold');

@@ -44,8 +44,10 @@ SELECT source_table, source_rows, target_rows, missing, surplus, different
 FROM mariadb_sync.verify('sub') ORDER BY 1}),
 	"shop.no_key|4|4|0|0|0\nshop.types|4|4|0|0|0",
 	'no false alarm');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM mariadb_sync.difference'),
-	'0', 'and nothing is recorded');
+is( $node->safe_psql(
+		'postgres', 'SELECT count(*) FROM mariadb_sync.difference'),
+	'0',
+	'and nothing is recorded');
 
 $node->stop;
 $maria->stop;

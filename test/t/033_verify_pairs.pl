@@ -86,9 +86,11 @@ $node->safe_psql(
 	'postgres', q{
 SELECT mariadb_sync.add_table('sub', 's.pairs', 's.target',
 	'{"id": "The Key", "dt_zone": {"zone": "Europe/Berlin"}}');
-SELECT mariadb_sync.add_table('sub', 's.left_out', columns => '{"id": "key", "dropped": false}')});
+SELECT mariadb_sync.add_table('sub', 's.left_out', columns => '{"id": "key", "dropped": false}')}
+);
 wait_for_catchup($node, 'sub');
-my $summary = q{SELECT source_table, source_rows, target_rows, missing, surplus, different
+my $summary =
+  q{SELECT source_table, source_rows, target_rows, missing, surplus, different
 	FROM mariadb_sync.verify('sub'%s)
 	WHERE source_table <> 's.nothing' ORDER BY 1};
 my $clean = "s.left_out|2|2|0|0|0\ns.pairs|4|4|0|0|0";
@@ -152,13 +154,15 @@ my %other = (
 my @columns = sort keys %other;
 $node->safe_psql(
 	'postgres',
-	join('',
-		map { "UPDATE s.target SET $_ = $other{$_} WHERE \"The Key\" = 101;\n" }
-		  @columns)
+	join(
+		'',
+		map {
+			"UPDATE s.target SET $_ = $other{$_} WHERE \"The Key\" = 101;\n"
+		} @columns)
 	  . 'UPDATE s.target SET '
 	  . join(', ', map { "$_ = NULL" } @columns)
 	  . ' WHERE "The Key" = 2');
-is($node->safe_psql('postgres', sprintf($summary, '')),
+is( $node->safe_psql('postgres', sprintf($summary, '')),
 	"s.left_out|2|2|0|0|0\ns.pairs|4|4|0|0|2",
 	'another value, or NULL, is found');
 is( $node->safe_psql(
@@ -169,7 +173,8 @@ SELECT key, c FROM mariadb_sync.difference, unnest(columns) AS c ORDER BY key, c
 	'in each column');
 is( $node->safe_psql(
 		'postgres',
-		sprintf($summary =~ s/different/different, repaired/r,
+		sprintf(
+			$summary =~ s/different/different, repaired/r,
 			', repair => true')),
 	"s.left_out|2|2|0|0|0|0\ns.pairs|4|4|0|0|2|2",
 	'repair mends them');
@@ -184,7 +189,8 @@ WHERE source_table = 's.left_out'}),
 	"0|0|1\n2|{kept}|{\"kept\": \"3\"}|{\"kept\": \"7\"}",
 	'columns that are left out are, and the others have their names');
 $node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
-is( $node->safe_psql('postgres', 'SELECT count(*) FROM mariadb_sync.difference'),
+is( $node->safe_psql(
+		'postgres', 'SELECT count(*) FROM mariadb_sync.difference'),
 	'0',
 	'the differences go with the subscription');
 
@@ -222,8 +228,7 @@ my %changed = (
 foreach my $name (sort keys %options)
 {
 	create_subscription(
-		$node, $name,
-		'source',
+		$node, $name, 'source',
 		['p.nothing'],
 		{
 			%{ $options{$name} },
@@ -241,7 +246,8 @@ SELECT mariadb_sync.add_table('$name', 'p.$table',
 	is( $node->safe_psql(
 			'postgres', qq{
 SELECT source_table, source_rows, target_rows, missing, surplus, different
-FROM mariadb_sync.verify('$name') WHERE source_table <> 'p.nothing' ORDER BY 1}),
+FROM mariadb_sync.verify('$name') WHERE source_table <> 'p.nothing' ORDER BY 1}
+		),
 		"p.keyless|3|3|0|0|0\np.v|3|3|0|0|0",
 		"what policies of \"$name\" change is not different");
 	is( $node->safe_psql(

@@ -20,16 +20,29 @@ my $seconds = $ENV{VERIFY_SECONDS} || 10;
 # The classes of tables: columns of the key, their names, the key of row # in
 # MariaDB, and one that no row has in PostgreSQL
 my %class = (
-	t_int       => [ 'id int', 'id', '#', '-5' ],
-	t_big       => [ 'id bigint unsigned', 'id', '9223372036854770000 + #', '7' ],
-	t_composite => [ 'a int, b varchar(20)', 'a, b', q{# MOD 7, concat('k', #)}, q{3, 'K17'} ],
-	t_ci        => [ 'id varchar(30)', 'id', q{concat('Key ', #)}, q{'key 17'} ],
-	t_bin       => [ 'id varchar(30) COLLATE utf8mb4_bin', 'id', q{concat('Key ', #)}, q{'Key 17 '} ],
-	t_bytes     => [ 'id varbinary(20)', 'id', q{unhex(md5(#))}, q{'\x00'} ],
-	t_uuid      => [ 'id uuid', 'id', q{concat('00000000-0000-0000-0000-', lpad(#, 12, '0'))}, q{gen_random_uuid()} ],
-	t_parts     => [ 'id int', 'id', '#', '4999999' ],
-	t_jsonb     => [ 'id int', 'id', '#', '4999999' ],
-	t_none      => [ 'id int', undef, '#', '5' ]);
+	t_int => [ 'id int',             'id', '#',                       '-5' ],
+	t_big => [ 'id bigint unsigned', 'id', '9223372036854770000 + #', '7' ],
+	t_composite => [
+		'a int, b varchar(20)',
+		'a, b',
+		q{# MOD 7, concat('k', #)},
+		q{3, 'K17'}
+	],
+	t_ci  => [ 'id varchar(30)', 'id', q{concat('Key ', #)}, q{'key 17'} ],
+	t_bin => [
+		'id varchar(30) COLLATE utf8mb4_bin',
+		'id', q{concat('Key ', #)},
+		q{'Key 17 '}
+	],
+	t_bytes => [ 'id varbinary(20)', 'id', q{unhex(md5(#))}, q{'\x00'} ],
+	t_uuid  => [
+		'id uuid', 'id',
+		q{concat('00000000-0000-0000-0000-', lpad(#, 12, '0'))},
+		q{gen_random_uuid()}
+	],
+	t_parts => [ 'id int', 'id',  '#', '4999999' ],
+	t_jsonb => [ 'id int', 'id',  '#', '4999999' ],
+	t_none  => [ 'id int', undef, '#', '5' ]);
 my @tables = sort keys %class;
 my $rows   = 12000;
 
@@ -38,7 +51,8 @@ sub insert_rows
 	my ($table, $from, $to) = @_;
 
 	my $key = $class{$table}[2] =~ s/#/seq/gr;
-	return "INSERT INTO $table SELECT $key, seq, concat('Value ', seq), seq / 7e0, seq / 3e0,"
+	return
+	  "INSERT INTO $table SELECT $key, seq, concat('Value ', seq), seq / 7e0, seq / 3e0,"
 	  . " timestamp'2026-01-01 00:00:00' + INTERVAL seq SECOND, unhex(md5(seq)),"
 	  . " IF(seq MOD 2, NULL, ''), concat('{\"n\": ', seq, '}') FROM seq_${from}_to_$to";
 }
@@ -115,8 +129,8 @@ COMMIT';
 }
 my $load = start_load();
 
-my $runs = 0;
-my $end  = time() + $seconds;
+my $runs   = 0;
+my $end    = time() + $seconds;
 my $alarms = '';
 while ($runs < 2 || time() < $end)
 {
@@ -124,7 +138,8 @@ while ($runs < 2 || time() < $end)
 
 	next if $result eq counts('0|0|0', '0|0|0');
 	$alarms .= "run $runs:\n$result\n"
-	  . $node->safe_psql('postgres', 'SELECT * FROM mariadb_sync.difference LIMIT 20');
+	  . $node->safe_psql('postgres',
+		'SELECT * FROM mariadb_sync.difference LIMIT 20');
 	last;
 }
 is($alarms, '', 'no false alarm under load');
@@ -152,8 +167,9 @@ $node->safe_psql(
 DELETE FROM v.t_none WHERE ctid = (SELECT min(ctid) FROM v.t_none WHERE n = 111);
 INSERT INTO v.t_none SELECT * FROM v.t_none WHERE n = 112 LIMIT 1;
 });
-is(verify(workers => 3),
-	counts('1|1|8', '10|10|0'), 'exactly what was planted is found');
+is( verify(workers => 3),
+	counts('1|1|8', '10|10|0'),
+	'exactly what was planted is found');
 is( $node->safe_psql(
 		'postgres', q{
 SELECT string_agg(columns[1] || cardinality(columns), ',' ORDER BY columns), count(*)
@@ -166,11 +182,12 @@ SELECT source_value::json->>'v', count(*) FROM mariadb_sync.difference
 WHERE kind = 'missing' AND source_table <> 'v.t_none' GROUP BY 1}),
 	'Value 109|' . (@tables - 1),
 	'a missing row is shown');
-is(verify(repair => 'true', workers => 2),
+is( verify(repair => 'true', workers => 2),
 	counts('1|1|8|10', '10|10|0|20'),
 	'repair mends exactly those');
-is(verify(workers => 2),
-	counts('0|0|0', '0|0|0'), 'and the next run is clean');
+is( verify(workers => 2),
+	counts('0|0|0', '0|0|0'),
+	'and the next run is clean');
 is( $node->safe_psql(
 		'postgres', q{
 SELECT count(*) FROM mariadb_sync.history WHERE kind = 'repair' AND result = '10 differences repaired'}
@@ -184,8 +201,10 @@ my @pauses = sort { $a <=> $b } split(
 	/\n/,
 	$node->safe_psql(
 		'postgres', q{
-SELECT substring(result FROM '[0-9.]+') FROM mariadb_sync.history WHERE kind = 'verify'}));
-note "pauses of the stream in ms: median $pauses[$#pauses / 2], longest $pauses[-1]";
+SELECT substring(result FROM '[0-9.]+') FROM mariadb_sync.history WHERE kind = 'verify'}
+	));
+note
+  "pauses of the stream in ms: median $pauses[$#pauses / 2], longest $pauses[-1]";
 
 # Slowly, so that it can be watched
 sub start_verify
@@ -194,14 +213,17 @@ sub start_verify
 
 	return IPC::Run::start(
 		[
-			'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
+			'psql',
+			'-XAtq',
+			'-d',
+			$node->connstr('postgres'),
+			'-c',
 			"SELECT source_rows, target_rows, missing + surplus + different FROM mariadb_sync.verify('sub', 'v.t_int', $arguments)"
 		],
 		'>', $out, '2>', $err);
 }
-my $slow = 'workers => 2, max_rate => 2000';
-my $count =
-  $node->safe_psql('postgres', 'SELECT count(*) FROM v.t_int');
+my $slow  = 'workers => 2, max_rate => 2000';
+my $count = $node->safe_psql('postgres', 'SELECT count(*) FROM v.t_int');
 my ($out, $err);
 my $session = start_verify($slow, \$out, \$err);
 wait_until(
@@ -224,7 +246,8 @@ $node->safe_psql('postgres',
 $session->finish;
 my $took = time() - $begun;
 $maria->thaw;
-like($err, qr/canceling statement due to user request/, 'it can be cancelled');
+like($err, qr/canceling statement due to user request/,
+	'it can be cancelled');
 cmp_ok($took, '<', 5, 'at once, also when the source does not answer');
 note "cancelled after $took s";
 wait_until(
@@ -236,7 +259,8 @@ wait_until(
 	});
 is( $node->safe_psql(
 		'postgres', q{
-SELECT count(*) FROM mariadb_sync.pg_stat_progress_mariadb_sync WHERE phase = 'verifying'}),
+SELECT count(*) FROM mariadb_sync.pg_stat_progress_mariadb_sync WHERE phase = 'verifying'}
+	),
 	'0',
 	'and nothing of it stays');
 
@@ -244,7 +268,8 @@ SELECT count(*) FROM mariadb_sync.pg_stat_progress_mariadb_sync WHERE phase = 'v
 my $found = $node->safe_psql('postgres',
 	q{SELECT sum(rows) FROM mariadb_sync.verified_range});
 cmp_ok($found, '>=', 2000, 'ranges that were equal are known');
-$node->safe_psql('postgres', q{UPDATE v.t_int SET v = 'x' WHERE id = (SELECT max(id) FROM v.t_int)});
+$node->safe_psql('postgres',
+	q{UPDATE v.t_int SET v = 'x' WHERE id = (SELECT max(id) FROM v.t_int)});
 $begun = time();
 is( $node->safe_psql(
 		'postgres',
@@ -257,7 +282,8 @@ cmp_ok(
 	$took, '>',
 	($count - $found) / 2000 - 2,
 	'no faster than the rate allows');
-is( $node->safe_psql('postgres', 'SELECT count(*) FROM mariadb_sync.verified_range'),
+is( $node->safe_psql(
+		'postgres', 'SELECT count(*) FROM mariadb_sync.verified_range'),
 	'0',
 	'a run that has ended leaves nothing to resume');
 is( $node->safe_psql(
@@ -280,10 +306,12 @@ $node->safe_psql('postgres',
 	q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'mariadb\_sync verify%' LIMIT 1}
 );
 $session->finish;
-like($err, qr/a worker of verify\(\) has ended|terminating/,
+like(
+	$err,
+	qr/a worker of verify\(\) has ended|terminating/,
 	'a killed worker is an error');
 foreach my $case (
-	[ 'workers => 0', 'invalid value for argument "workers": 0' ],
+	[ 'workers => 0',   'invalid value for argument "workers": 0' ],
 	[ 'max_rate => -1', 'invalid value for argument "max_rate": -1' ])
 {
 	my ($status, $stdout, $stderr) = $node->psql('postgres',

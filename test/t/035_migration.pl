@@ -84,7 +84,8 @@ COMMIT";
 wait_for_catchup($node, 'shop_sub');
 is( $node->safe_psql(
 		'postgres', q{
-SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('shop_sub')}),
+SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('shop_sub')}
+	),
 	'5|0',
 	'both sides are equal while the shop is open');
 
@@ -114,7 +115,8 @@ wait_for_catchup($node, 'shop_sub');
 $node->safe_psql('postgres',
 	q{UPDATE shop.products SET stock = stock + 1 WHERE id = 7});
 ($status, $stdout, $stderr) = $node->psql('postgres',
-	q{SELECT * FROM mariadb_sync.promote('shop_sub', '1 min', verify => true)});
+	q{SELECT * FROM mariadb_sync.promote('shop_sub', '1 min', verify => true)}
+);
 like(
 	$stderr,
 	qr/has 1 rows that differ from the source's/,
@@ -135,10 +137,12 @@ like($steps, qr/^drained\|applied up to GTID position [0-9,-]+$/m, 'drained');
 like($steps, qr/^source\|the source is read-only$/m, 'the source is quiet');
 like($steps, qr/^verified\|\d+ rows of 5 tables are equal$/m, 'verified');
 like($steps, qr/^constraints\|1 constraints made$/m, 'the check is made');
-like($steps, qr/^not made\|.*strange.*regexp/m,
+like(
+	$steps,
+	qr/^not made\|.*strange.*regexp/m,
 	'one that PostgreSQL does not understand is named');
 like($steps, qr/^sequences\|3 sequences moved$/m, 'sequences are moved');
-like($steps, qr/^promoted\|/m, 'promoted');
+like($steps, qr/^promoted\|/m,                    'promoted');
 wait_for_state($node, 'shop_sub', 'promoted');
 
 # 6: the application comes to PostgreSQL
@@ -169,7 +173,8 @@ INSERT INTO shop.customers (name, email, since)
 ($status, $stdout, $stderr) = $node->psql('postgres',
 	q{INSERT INTO shop.products (name, price, stock, tags) VALUES ('x', -1, 1, '{}')}
 );
-like($stderr, qr/violates check constraint "price_is_positive"/, 'checks hold');
+like($stderr, qr/violates check constraint "price_is_positive"/,
+	'checks hold');
 ($status, $stdout, $stderr) = $node->psql('postgres',
 	q{INSERT INTO shop.order_lines VALUES (1, 9, 4711, 1)});
 like($stderr, qr/violates foreign key constraint/, 'foreign keys hold');
