@@ -96,6 +96,16 @@ CREATE TABLE mariadb_sync.gtid_position (
 	binlog_pos	bigint
 ) WITH (fillfactor = 50);
 
+-- SEQUENCE objects of the source and their targets.
+CREATE TABLE mariadb_sync.subscription_sequence (
+	subid		integer NOT NULL,
+	source_db	text NOT NULL,
+	source_name	text NOT NULL,
+	relid		regclass NOT NULL,
+	created		boolean NOT NULL,
+	PRIMARY KEY (subid, source_db, source_name)
+);
+
 -- What is held back of XA transactions that are prepared on the source until
 -- they are committed there.  xid is as XA COMMIT takes it; events are whole
 -- binlog events, in order, NULL when the transaction has no rows of ours.
@@ -210,6 +220,7 @@ SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_subid_seq'
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_table', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.gtid_position', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.prepared_transaction', '');
+SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_sequence', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.subscription_stat', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.quarantine', '');
 SELECT pg_catalog.pg_extension_config_dump('mariadb_sync.quarantine_id_seq', '');

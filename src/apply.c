@@ -42,6 +42,7 @@
 #include "ddl_scan.h"
 #include "encoding.h"
 #include "mariadb_sync.h"
+#include "sequence.h"
 #include "snapshot.h"
 
 /* counters reach the catalog at most this often, in milliseconds */
@@ -652,6 +653,10 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 	switch (statement.kind)
 	{
 		case MS_STMT_OTHER:
+			if (apply->options->ddl != MS_DDL_IGNORE &&
+				ms_sequence_is_statement(query->sql, query->sql_len))
+				apply->rescan = true;
+			break;
 		case MS_STMT_COMMIT:
 			break;
 		case MS_STMT_SAVEPOINT:

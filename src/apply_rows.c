@@ -7,11 +7,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "datatype/timestamp.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "apply_internal.h"
 #include "cascade.h"
+#include "sequence.h"
 #include "snapshot.h"
 
 static void
@@ -300,39 +302,91 @@ find_row_chunks(TablePlan *plan, const MsChunkKey *key,
 							  &values);
 }
 
-/*
- * Apply one row of a table whose chunks have been copied at different
- * positions, or not yet.  A row that an update moves from one chunk to
- * another leaves the one and enters the other, each as its copy says.
- */
-static const uint8 *
-apply_by_chunk(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
-			   const MsRowsEvent *rows, const uint8 *p)
+/* Which of a row's images concern the target. */
+typedef struct RowParts
 {
-	RowChunks	chunks;
 	bool		old;
 	bool		new;
+	const uint8 *after;			/* an update's second image */
+	const uint8 *end;
+} RowParts;
+
+static void
+apply_parts(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
+			const uint8 *p, const RowParts *parts)
+{
+	MemoryContextSwitchTo(apply->row_cxt);
+	if (parts->old && parts->new)
+		apply_update(apply, plan, rows, p);
+	else if (parts->old)
+		apply_delete(apply, plan, rows, p);
+	else if (parts->new)
+	{
+		if (parts->after && !is_full(rows, rows->present_after))
+			incomplete_image(apply, plan,
+							 "An update moved the row between two chunks of the copy, or out of the history, and the image has not all of it.");
+		apply_insert(apply, plan, rows, parts->after ? parts->after : p);
+	}
+}
+
+/*
+ * A row of a table whose chunks have been copied at different positions, or
+ * not yet.  A row that an update moves from one chunk to another leaves the
+ * one and enters the other, each as its copy says.
+ */
+static void
+find_chunk_parts(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
+				 const MsRowsEvent *rows, const uint8 *p, RowParts *parts)
+{
+	RowChunks	chunks;
 
 	find_row_chunks(plan, key, rows, p, &chunks);
-	old = chunks.old >= 0 &&
+	parts->old = chunks.old >= 0 &&
 		ms_snapshot_chunk_wanted(plan, chunks.old, apply->current_file,
 								 apply->start_pos);
-	new = chunks.new >= 0 &&
+	parts->new = chunks.new >= 0 &&
 		ms_snapshot_chunk_wanted(plan, chunks.new, apply->current_file,
 								 apply->start_pos);
-	MemoryContextSwitchTo(apply->row_cxt);
-	if (old && new)
-		apply_update(apply, plan, rows, p);
-	else if (old)
-		apply_delete(apply, plan, rows, p);
-	else if (new)
-	{
-		if (chunks.after && !is_full(rows, rows->present_after))
-			incomplete_image(apply, plan,
-							 "An update moved the row between two chunks of the copy, and the image has not all of it.");
-		apply_insert(apply, plan, rows, chunks.after ? chunks.after : p);
-	}
-	return chunks.end;
+	parts->after = chunks.after;
+	parts->end = chunks.end;
+}
+
+/*
+ * Is the row of a system-versioned table a current one?  Its period ends at
+ * the end of time then: where TIMESTAMP ends, which is later from 11.5 on.
+ */
+static bool
+is_current(const MsValue *row_end)
+{
+	return row_end->i / USECS_PER_SEC == PG_INT32_MAX ||
+		row_end->i / USECS_PER_SEC == PG_UINT32_MAX;
+}
+
+/*
+ * A system-versioned table has its history in rows of its own.  A row becomes
+ * history by an update of its period, or by being written as such.
+ */
+static void
+find_current_parts(TablePlan *plan, const MsRowsEvent *rows, const uint8 *p,
+				   RowParts *parts)
+{
+	MsChunkKey	key = {.ncolumns = 1, .columns = {plan->row_end}};
+	MsChunkValues values;
+	bool		current;
+
+	memset(values.present, 0, sizeof(values.present));
+	parts->after = NULL;
+	parts->end = ms_chunk_read_image(&key, &plan->format, p, rows->end,
+									 rows->present, &values);
+	current = !values.present[0] || is_current(&values.values[0]);
+	parts->old = current && rows->op != MS_ROW_INSERT;
+	parts->new = current && rows->op == MS_ROW_INSERT;
+	if (rows->op != MS_ROW_UPDATE)
+		return;
+	parts->after = parts->end;
+	parts->end = ms_chunk_read_image(&key, &plan->format, parts->after,
+									 rows->end, rows->present_after, &values);
+	parts->new = !values.present[0] || is_current(&values.values[0]);
 }
 
 /*
@@ -378,8 +432,24 @@ static const uint8 *
 apply_row(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
 		  const MsRowsEvent *rows, const uint8 *p)
 {
-	if (key)
-		return apply_by_chunk(apply, plan, key, rows, p);
+	if (unlikely(key || plan->row_end >= 0))
+	{
+		RowParts	parts;
+
+		if (key)
+			find_chunk_parts(apply, plan, key, rows, p, &parts);
+		if (plan->row_end >= 0)
+		{
+			RowParts	current;
+
+			find_current_parts(plan, rows, p, &current);
+			current.old &= !key || parts.old;
+			current.new &= !key || parts.new;
+			parts = current;
+		}
+		apply_parts(apply, plan, rows, p, &parts);
+		return parts.end;
+	}
 	if (rows->op == MS_ROW_INSERT)
 		return apply_insert(apply, plan, rows, p);
 	if (rows->op == MS_ROW_UPDATE)
@@ -434,6 +504,14 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	entry = ms_relmap_find(apply->relmap, rows->table_id);
 	plan = entry->plan;
 	cascade = plan ? plan->cascade : entry->watched;
+	if (entry->sequence)
+	{
+		MsTableMapEvent map = ms_relmap_table_map_of(entry);
+
+		apply->wrote = true;
+		ms_sequence_apply(entry->sequence, &map, rows);
+		return;
+	}
 	if (plan == NULL)
 	{
 		/* its rows are in the copy that it will get when it joins */

@@ -415,6 +415,7 @@ ms_catalog_delete_subscription(int32 subid)
 		"DELETE FROM mariadb_sync.subscription_stat WHERE subid = $1",
 		"DELETE FROM mariadb_sync.quarantine WHERE subid = $1",
 		"DELETE FROM mariadb_sync.prepared_transaction WHERE subid = $1",
+		"DELETE FROM mariadb_sync.subscription_sequence WHERE subid = $1",
 	};
 
 	for (int i = 0; i < (int) lengthof(statements); i++)

@@ -54,6 +54,15 @@ typedef struct MsSubTable
 	int32		since_version;	/* tables_version it came with */
 } MsSubTable;
 
+/* A row of mariadb_sync.subscription_sequence. */
+typedef struct MsSequence
+{
+	char	   *db;
+	char	   *name;
+	Oid			relid;
+	bool		created;		/* by us */
+} MsSequence;
+
 typedef struct MsPosition
 {
 	char	   *gtid;			/* NULL = never connected */
@@ -155,6 +164,13 @@ extern void ms_catalog_insert_chunk(const MsSubTable *table,
 									const MsChunk *chunk);
 extern void ms_catalog_set_chunk_done(const MsSubTable *table,
 									  const MsChunk *chunk);
+
+/* Sequences, catalog_sequence.c. */
+extern List *ms_catalog_get_sequences(int32 subid); /* of MsSequence * */
+extern void ms_catalog_insert_sequence(int32 subid,
+									   const MsSequence *sequence);
+extern void ms_catalog_delete_sequence(int32 subid,
+									   const MsSequence *sequence);
 
 /* XA transactions between their two phases, catalog_xa.c. */
 extern void ms_catalog_insert_prepared(const MsSubscription *sub,

@@ -28,6 +28,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 
 #include "commands.h"
 #include "crash_guard.h"
@@ -35,6 +36,7 @@
 #include "mariadb_sync.h"
 #include "preflight.h"
 #include "remote_schema.h"
+#include "sequence.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_create_subscription);
@@ -487,7 +489,6 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 	position = choose_start_position(wire, &options);
 	tables = find_source_tables(wire, &server, patterns);
 	sub.server_id = choose_server_id(wire, &server);
-	ms_wire_close(wire);
 
 	sub.name = name;
 	sub.owner = GetUserId();
@@ -497,6 +498,8 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 	sub.options = options_to_keep(json);
 	sub.subid = ms_catalog_insert_subscription(&sub);
 	record_tables(sub.subid, ms_mapping_make(tables, &options), &options);
+	(void) ms_sequence_map(sub.subid, tables, &options, wire);
+	ms_wire_close(wire);
 	ms_catalog_insert_position(sub.subid, position);
 	replorigin_create(psprintf(MS_ORIGIN_FORMAT, MyDatabaseId, sub.subid));
 
@@ -544,6 +547,66 @@ ms_start(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/*
+ * What is stopped may be written to next: identity columns go on behind what
+ * was replicated.  No reason for stop() to fail, or to wait for long.
+ */
+static void
+move_identities(const MsSubscription *sub)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	List	   *tables = ms_catalog_get_tables(sub->subid);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	PG_TRY();
+	{
+		int			nestlevel = NewGUCNestLevel();
+		Oid			userid;
+		int			sec_context;
+		ListCell   *lc;
+
+		(void) set_config_option("lock_timeout", "1s", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		GetUserIdAndSecContext(&userid, &sec_context);
+		SetUserIdAndSecContext(sub->owner,
+							   sec_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+		foreach(lc, tables)
+		{
+			const MsSubTable *table = lfirst(lc);
+
+			if (table->state == MS_TABLE_READY)
+				(void) ms_sequence_move_identities(table->relid, true);
+		}
+		SetUserIdAndSecContext(userid, sec_context);
+		AtEOXact_GUC(true, nestlevel);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcxt);
+		CurrentResourceOwner = oldowner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(oldcxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcxt);
+		CurrentResourceOwner = oldowner;
+		CHECK_FOR_INTERRUPTS();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		ereport(WARNING,
+				(errmsg("identity columns of subscription \"%s\" were not moved on: %s",
+						sub->name, error->message),
+				 errhint("mariadb_sync.promote() moves them, too.")));
+	}
+	PG_END_TRY();
+}
+
 Datum
 ms_stop(PG_FUNCTION_ARGS)
 {
@@ -552,6 +615,8 @@ ms_stop(PG_FUNCTION_ARGS)
 
 	ms_check_may_write("stop()");
 	sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock, false);
+	if (sub->enabled)
+		move_identities(sub);
 	sub->enabled = false;
 	ms_catalog_update_subscription(sub);
 	add_pending(sub->subid, PENDING_STOP);

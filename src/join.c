@@ -15,15 +15,16 @@
 #include "join.h"
 #include "mapping.h"
 #include "remote_schema.h"
+#include "sequence.h"
 
 /* What the source has and the subscription has not. */
 static List *
-find_new_tables(const MsSubscription *sub, MsWire *wire)
+find_new_tables(const MsSubscription *sub, List *tables)
 {
 	List	   *result = NIL;
 	ListCell   *lc;
 
-	foreach(lc, ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL))
+	foreach(lc, tables)
 	{
 		MsSourceTable *table = lfirst(lc);
 
@@ -34,8 +35,8 @@ find_new_tables(const MsSubscription *sub, MsWire *wire)
 }
 
 /*
- * Let new tables join.  Returns whether there were any: the caller has to
- * read the subscription's tables again.  Needs no open transaction.
+ * Let new tables join, and sequences be as they are on the source.  Returns
+ * whether the list has changed: the caller has to read it again.  Needs no open transaction.
  */
 bool
 ms_join_new_tables(const MsSubscription *sub,
@@ -43,7 +44,9 @@ ms_join_new_tables(const MsSubscription *sub,
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	MsSubscriptionOptions with_copy = *options;
+	List	   *tables = ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL);
 	List	   *mappings;
+	bool		changed;
 	ListCell   *lc;
 
 	StartTransactionCommand();
@@ -51,7 +54,9 @@ ms_join_new_tables(const MsSubscription *sub,
 	if (options->run_as_owner)
 		SetUserIdAndSecContext(sub->owner, SECURITY_LOCAL_USERID_CHANGE);
 	with_copy.copy_data = true;
-	mappings = ms_mapping_make(find_new_tables(sub, wire), &with_copy);
+	mappings = ms_mapping_make(find_new_tables(sub, tables), &with_copy);
+	changed = mappings != NIL;
+	changed |= ms_sequence_refresh(sub, tables, options, wire);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
 
 	foreach(lc, mappings)
@@ -67,5 +72,5 @@ ms_join_new_tables(const MsSubscription *sub,
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(oldcxt);
-	return mappings != NIL;
+	return changed;
 }

@@ -728,11 +728,29 @@ check_engines(Preflight *pf)
 							 first));
 }
 
+/* Is its history told by transaction ids, and not by time? */
+static bool
+has_period_of_transactions(const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		if (ms_source_column_is_row_end(col) &&
+			strcmp(col->data_type, "bigint") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_table_types(Preflight *pf)
 {
 	List	   *sequences = NIL;
 	List	   *versioned = NIL;
+	List	   *by_transaction = NIL;
 	ListCell   *lc;
 
 	foreach(lc, pf->tables)
@@ -741,24 +759,29 @@ check_table_types(Preflight *pf)
 
 		if (strcmp(table->table_type, "SEQUENCE") == 0)
 			sequences = lappend(sequences, table_name(table));
+		else if (has_period_of_transactions(table))
+			by_transaction = lappend(by_transaction, table_name(table));
 		else if (strcmp(table->table_type, "BASE TABLE") != 0)
 			versioned = lappend(versioned, table_name(table));
 	}
 	if (sequences)
-		add_finding(pf, "sequences", MS_SEVERITY_WARNING, 0,
-					psprintf("sequences that are not replicated: %d",
-							 list_length(sequences)),
-					psprintf("Replication of sequences is not supported yet: %s.",
-							 enumerate(sequences)),
-					exclude_hint(sequences));
+		add_ok(pf, "sequences", psprintf("sequences: %d",
+										 list_length(sequences)));
+	if (by_transaction)
+		add_finding(pf, "system_versioned_by_transaction",
+					MS_SEVERITY_ERROR, ERRCODE_FEATURE_NOT_SUPPORTED,
+					psprintf("tables whose history is told by transaction ids: %d",
+							 list_length(by_transaction)),
+					psprintf("MariaDB logs changes of such tables as statements, whatever binlog_format is: %s.",
+							 enumerate(by_transaction)),
+					exclude_hint(by_transaction));
 	if (versioned)
-		add_finding(pf, "system_versioned", MS_SEVERITY_ERROR,
-					ERRCODE_FEATURE_NOT_SUPPORTED,
+		add_finding(pf, "system_versioned", MS_SEVERITY_NOTICE, 0,
 					psprintf("tables that are system-versioned: %d",
 							 list_length(versioned)),
-					psprintf("Replication of system-versioned tables is not supported yet: %s.",
+					psprintf("Their current rows are replicated, their history is not: %s.",
 							 enumerate(versioned)),
-					exclude_hint(versioned));
+					NULL);
 }
 
 /* What hinders the column, NULL if nothing does. */

@@ -112,29 +112,6 @@ wait_for_constraints(const MsSubscription *sub)
 	}
 }
 
-/*
- * Run a query that makes statements, then the statements.  Returns how many
- * there were.
- */
-static int
-run_generated(const char *sql)
-{
-	SPITupleTable *table;
-	uint64		n;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute failed");
-	table = SPI_tuptable;
-	n = SPI_processed;
-	for (uint64 i = 0; i < n; i++)
-		if (SPI_execute(SPI_getvalue(table->vals[i], table->tupdesc, 1), false, 0) < 0)
-			elog(ERROR, "SPI_execute failed");
-	SPI_finish();
-	return (int) n;
-}
-
 /* Nothing may differ. */
 static char *
 verify(const MsSubscription *sub)
@@ -284,7 +261,7 @@ make_constraints(ReturnSetInfo *rsinfo, const MsSubscription *sub,
 static int
 validate_constraints(Oid relid)
 {
-	return run_generated(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
+	return ms_sql_ms_sql_run_generated(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
 								  " conrelid::pg_catalog.regclass, conname)"
 								  " FROM pg_catalog.pg_constraint"
 								  " WHERE conrelid = %u AND contype IN ('c', 'f') AND NOT convalidated",
@@ -332,7 +309,7 @@ make_sequences(const MsSubTable *table)
 
 		if (!col->auto_increment || name == NULL || !table->created)
 			continue;
-		(void) run_generated(psprintf("SELECT s FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c, pg_catalog.pg_namespace n,"
+		(void) ms_sql_run_generated(psprintf("SELECT s FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c, pg_catalog.pg_namespace n,"
 									  " pg_catalog.left(relname || '_' || attname || '_seq', 63) AS seq,"
 									  " pg_catalog.unnest(ARRAY["
 									  " pg_catalog.format('CREATE SEQUENCE %%I.%%I OWNED BY %%I.%%I.%%I', nspname, seq, nspname, relname, attname),"
@@ -348,7 +325,7 @@ make_sequences(const MsSubTable *table)
 static int
 move_sequences(Oid relid, const char *last)
 {
-	return run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, greatest(pg_catalog.max(%%I), %s)::pg_catalog.int8)"
+	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, greatest(pg_catalog.max(%%I), %s)::pg_catalog.int8)"
 								  " FROM %%s HAVING greatest(pg_catalog.max(%%I), %s) > 0',"
 								  " s, attname, attrelid::pg_catalog.regclass, attname)"
 								  " FROM pg_catalog.pg_attribute,"

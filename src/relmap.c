@@ -44,6 +44,7 @@ struct MsRelmap
 	Oid			apply_as;
 	List	   *plans;
 	List	   *opened;			/* plans with an open target */
+	List	   *sequences;		/* of MsSequence * */
 	MemoryContext links_cxt;	/* what cascade.c has made of foreign keys */
 	bool		linked;			/* and it is of these plans */
 	HTAB	   *by_name;		/* "db.table" to TablePlan */
@@ -360,6 +361,45 @@ ms_relmap_forget_ids(MsRelmap *map)
 		((TablePlan *) lfirst(lc))->bound_map = NULL;
 }
 
+/* sequences must outlive the map. */
+void
+ms_relmap_add_sequences(MsRelmap *map, List *sequences)
+{
+	map->sequences = sequences;
+}
+
+static const MsSequence *
+find_sequence(const MsRelmap *map, const char *db, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, map->sequences)
+	{
+		const MsSequence *sequence = lfirst(lc);
+
+		if (strcmp(sequence->name, name) == 0 &&
+			strcmp(sequence->db, db) == 0)
+			return sequence;
+	}
+	return NULL;
+}
+
+/* The table map as it came. */
+MsTableMapEvent
+ms_relmap_table_map_of(const MapEntry *entry)
+{
+	MsTableMapEvent event;
+
+	event.table_id = entry->table_id;
+	event.raw = entry->raw;
+	event.raw_len = entry->raw_len;
+	event.db = (const char *) entry->raw + 1;
+	event.db_len = entry->raw[0];
+	event.table = (const char *) entry->raw + event.db_len + 3;
+	event.table_len = entry->raw[event.db_len + 2];
+	return event;
+}
+
 /*
  * A table map has arrived.
  */
@@ -389,7 +429,9 @@ ms_relmap_table_map(MsRelmap *map, const MsTableMapEvent *event)
 	db = ms_utf8_to_server(event->db, event->db_len);
 	table = ms_utf8_to_server(event->table, event->table_len);
 	entry->plan = ms_relmap_find_name(map, db, table);
-	entry->matches = entry->plan == NULL && ms_relmap_matches(map, db, table);
+	entry->sequence = find_sequence(map, db, table);
+	entry->matches = entry->plan == NULL && entry->sequence == NULL &&
+		ms_relmap_matches(map, db, table);
 	entry->watched = entry->plan == NULL ?
 		ms_relmap_find_watched(map, db, table) : NULL;
 }
@@ -544,15 +586,11 @@ check_column(const TablePlan *plan, const MsColumn *col,
 static void
 bind_table_map(TablePlan *plan, const MapEntry *entry)
 {
-	MsTableMapEvent event;
+	MsTableMapEvent event = ms_relmap_table_map_of(entry);
 	MsTableMap	map;
 	MsRowFormat *format = &plan->format;
 	int			nrecorded = format->ncolumns;
 
-	event.raw = entry->raw;
-	event.raw_len = entry->raw_len;
-	event.db_len = entry->raw[0];
-	event.table_len = entry->raw[event.db_len + 2];
 	ms_event_read_table_map(&event, &map);
 
 	/* columns that an earlier map had hidden are counted anew */
@@ -617,6 +655,7 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 	plan->format.columns = palloc0(sizeof(MsColumn) *
 								   Max(1, plan->format.ncolumns));
 	plan->format.current = -1;
+	plan->row_end = -1;
 	if (plan->changes_logged == NULL)
 	{
 		plan->nchanges_logged = plan->format.ncolumns;
@@ -631,6 +670,8 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 
 		ms_typemap_init_column(col, source);
 		ms_value_bind_protocol(col);
+		if (ms_source_column_is_row_end(source))
+			plan->row_end = n - 1;
 		if (n <= plan->nchanges_logged)
 			col->changes_seen = plan->changes_logged[n - 1];
 		col->attidx = -1;

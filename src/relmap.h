@@ -29,6 +29,7 @@ typedef struct TablePlan
 	bool		valid;			/* the fields below are set */
 	uint32		generation;		/* changes when they are made anew; from 1 */
 	MsRowFormat format;
+	int			row_end;		/* the period's end in format, -1 = no period */
 	MsTarget   *target;
 	const uint8 *bound_map;		/* table map the readers are bound to */
 	bool		opened;			/* target is open in this transaction */
@@ -70,6 +71,7 @@ typedef struct MapEntry
 {
 	uint64		table_id;		/* hash key */
 	TablePlan  *plan;			/* NULL = not in the subscription */
+	const MsSequence *sequence; /* NULL = it is none of ours */
 	bool		matches;		/* not mapped, but the patterns choose it */
 	struct MsCascade *watched;	/* not mapped, but mapped tables hang on it */
 	uint8	   *raw;			/* the table map as it came */
@@ -83,6 +85,8 @@ extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
 								  Oid apply_as);
 extern void ms_relmap_destroy(MsRelmap *map);
 extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
+extern void ms_relmap_add_sequences(MsRelmap *map, List *sequences);
+extern MsTableMapEvent ms_relmap_table_map_of(const MapEntry *entry);
 extern void ms_relmap_forget_ids(MsRelmap *map);
 extern void ms_relmap_set_schema(MsRelmap *map, TablePlan *plan,
 								 Jsonb *schema);

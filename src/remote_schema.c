@@ -365,6 +365,93 @@ fetch_columns(const Request *request, TableSet *set)
 	}
 }
 
+/* The period of a system-versioned table. */
+bool
+ms_source_column_is_row_start(const MsSourceColumn *col)
+{
+	return col->generation && pg_strcasecmp(col->generation, "ROW START") == 0;
+}
+
+bool
+ms_source_column_is_row_end(const MsSourceColumn *col)
+{
+	return col->generation && pg_strcasecmp(col->generation, "ROW END") == 0;
+}
+
+static MsSourceColumn *
+find_row_end(const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		if (ms_source_column_is_row_end(lfirst(lc)))
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* A period column that information_schema does not show. */
+static MsSourceColumn *
+implicit_period_column(const char *name, const char *generation)
+{
+	MsSourceColumn *col = palloc0(sizeof(MsSourceColumn));
+
+	col->name = pstrdup(name);
+	col->data_type = pstrdup("timestamp");
+	col->column_type = pstrdup("timestamp(6)");
+	col->fsp = 6;
+	col->invisible = true;
+	col->generated = true;
+	col->generation = pstrdup(generation);
+	return col;
+}
+
+/* The binlog has the period's columns also where nobody has declared them. */
+static void
+add_implicit_periods(TableSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		MsSourceTable *table = set->tables[i];
+
+		if (strcmp(table->table_type, "SYSTEM VERSIONED") != 0 ||
+			table->columns == NIL || find_row_end(table))
+			continue;
+		table->columns = lappend(table->columns,
+								 implicit_period_column("row_start", "ROW START"));
+		table->columns = lappend(table->columns,
+								 implicit_period_column("row_end", "ROW END"));
+	}
+}
+
+/*
+ * Keys of a system-versioned table end with the period's end, so that they
+ * have room for the history.  For current rows they are unique without it.
+ */
+static void
+strip_row_ends(TableSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		MsSourceTable *table = set->tables[i];
+		MsSourceColumn *row_end = find_row_end(table);
+		ListCell   *lc;
+
+		if (row_end == NULL)
+			continue;
+		foreach(lc, table->indexes)
+		{
+			MsSourceIndex *index = lfirst(lc);
+
+			if (index->unique && list_length(index->columns) > 1 &&
+				pg_strcasecmp(llast(index->columns), row_end->name) == 0)
+				index->columns = list_truncate(index->columns,
+											   list_length(index->columns) - 1);
+		}
+	}
+}
+
 /* Does the character set have more than the Basic Multilingual Plane? */
 static bool
 has_supplementary_characters(const char *charset)
@@ -639,9 +726,11 @@ ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 	if (set.count == 0)
 		return NIL;
 	fetch_columns(&request, &set);
+	add_implicit_periods(&set);
 	fetch_all_labels(&request, &set);
 	fetch_checks(&request, &set);
 	fetch_indexes(&request, &set);
+	strip_row_ends(&set);
 	fetch_foreign_key_columns(&request, &set);
 	fetch_foreign_key_rules(&request, &set);
 	drop_hidden_foreign_keys(&set);

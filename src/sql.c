@@ -40,3 +40,26 @@ ms_sql_has_rows(const char *sql)
 {
 	return run(sql, true, 1) > 0;
 }
+
+/*
+ * Run a query that makes statements, then the statements.  Returns how many
+ * there were.
+ */
+int
+ms_sql_run_generated(const char *sql)
+{
+	SPITupleTable *table;
+	uint64		n;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	table = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+		if (SPI_execute(SPI_getvalue(table->vals[i], table->tupdesc, 1), false, 0) < 0)
+			elog(ERROR, "SPI_execute failed");
+	SPI_finish();
+	return (int) n;
+}

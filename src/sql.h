@@ -5,6 +5,7 @@
 #define MS_SQL_H
 
 extern uint64 ms_sql_run(const char *sql);
+extern int	ms_sql_run_generated(const char *sql);
 extern bool ms_sql_has_rows(const char *sql);
 
 #endif							/* MS_SQL_H */

@@ -712,11 +712,15 @@ ms_typemap_column_options(const MsSourceColumn *source,
 const char *
 ms_typemap_target_name(const MsSourceColumn *source)
 {
-	if (source->options == NULL)
-		return source->name;
-	if (source->options->omitted)
+	if (source->options && source->options->omitted)
 		return NULL;
-	return source->options->name ? source->options->name : source->name;
+	if (source->options && source->options->name)
+		return source->options->name;
+	/* a period that SELECT * does not show */
+	if (source->invisible && (ms_source_column_is_row_start(source) ||
+							  ms_source_column_is_row_end(source)))
+		return NULL;
+	return source->name;
 }
 
 /*

@@ -71,6 +71,7 @@ static struct
 	MsServerOptions server;
 	MsWire	   *control;		/* for queries */
 	MsWire	   *stream;
+	List	   *sequences;		/* of MsSequence * */
 	MsRelmap   *relmap;
 	MsApply    *apply;
 	uint64		counters[MS_NUM_COUNTERS];
@@ -388,6 +389,7 @@ load_subscription(MsPosition *position, List **tables)
 	if (!ms_catalog_get_position(worker.subid, position))
 		position->gtid = NULL;
 	*tables = ms_catalog_get_tables(worker.subid);
+	worker.sequences = ms_catalog_get_sequences(worker.subid);
 	ms_catalog_load_counters(worker.subid, worker.counters);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(worker.cxt);
@@ -681,6 +683,7 @@ run_worker(void)
 									 worker.sub->owner);
 	foreach(lc, tables)
 		ms_relmap_add(worker.relmap, lfirst(lc));
+	ms_relmap_add_sequences(worker.relmap, worker.sequences);
 	worker.apply = ms_apply_create(worker.sub, &worker.options, worker.relmap,
 								   position.gtid, worker.counters);
 	connect_source(&position);
