@@ -275,7 +275,8 @@ is( pg(q{
 INSERT INTO ident.a (v) VALUES (0) RETURNING id;
 INSERT INTO ident.b (k) VALUES ('new') RETURNING n;
 INSERT INTO ident.empty (v) VALUES (0) RETURNING id}),
-	"13\n4\n1", 'after stop() an insert collides with no row');
+	$maria->value('SELECT max(id) + 1 FROM ident.a') . "\n4\n1",
+	'after stop() an insert collides with no row');
 pg(q{DELETE FROM ident.a WHERE v = 0; DELETE FROM ident.b WHERE k = 'new'; TRUNCATE ident.empty});
 pg(q{SELECT mariadb_sync.start('ident')});
 $maria->sql(q{INSERT INTO a (v) SELECT seq FROM seq_13_to_50}, 'ident');
