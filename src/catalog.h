@@ -179,7 +179,8 @@ extern void ms_catalog_insert_prepared(const MsSubscription *sub,
 									   size_t len);
 extern const uint8 *ms_catalog_get_prepared(int32 subid, const char *xid,
 											int32 piece, size_t *len);
-extern List *ms_catalog_prepared_xids(int32 subid, int32 since_version);
+extern List *ms_catalog_prepared_xids(int32 subid, bool with_rows,
+									  int32 since_version);
 extern bool ms_catalog_delete_prepared(int32 subid, const char *xid);
 
 /* For promote(), of char *: statements. */

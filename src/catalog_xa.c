@@ -147,17 +147,20 @@ xid_row(HeapTuple tuple, TupleDesc desc)
 
 /*
  * The names of the transactions that were prepared when the stream knew the
- * tables of since_version, in the order of their GTIDs' arrival.
+ * tables of since_version, in the order of their GTIDs' arrival; only those
+ * that have rows of ours, or all.
  */
 List *
-ms_catalog_prepared_xids(int32 subid, int32 since_version)
+ms_catalog_prepared_xids(int32 subid, bool with_rows, int32 since_version)
 {
 	Args		args = {0};
 
 	add_int4(&args, subid);
 	add_int4(&args, since_version);
+	add_arg(&args, BOOLOID, BoolGetDatum(with_rows), false);
 	return execute("SELECT xid FROM mariadb_sync.prepared_transaction"
 				   " WHERE subid = $1 AND piece = 0 AND tables_version >= $2"
+				   " AND (events IS NOT NULL OR NOT $3)"
 				   " ORDER BY prepared_at", &args, xid_row, NULL);
 }
 

@@ -86,6 +86,21 @@ check_quiet(const MsSubscription *sub, const char *gtid)
 		"the source is quiet, but not read-only" : "the source is read-only";
 }
 
+/* XA transactions without an outcome would never get one. */
+static void
+check_prepared(const MsSubscription *sub)
+{
+	List	   *xids = ms_catalog_prepared_xids(sub->subid, true, 0);
+
+	if (xids != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("subscription \"%s\" holds back %d XA transactions that are prepared on the source",
+						sub->name, list_length(xids)),
+				 errdetail("The first is %s.", (char *) linitial(xids)),
+				 errhint("Run XA COMMIT or XA ROLLBACK for each of them on the source; mariadb_sync.prepared_transaction lists them.")));
+}
+
 /* Foreign keys that were held back during the copy are made by the worker. */
 static void
 wait_for_constraints(const MsSubscription *sub)
@@ -386,6 +401,7 @@ ms_promote(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of subscription \"%s\"", sub->name)));
 
+	check_prepared(sub);
 	gtid = drain(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_ARGISNULL(1));
 	report(rsinfo, "drained", psprintf("applied up to GTID position %s", gtid));
 	quiet = check_quiet(sub, gtid);

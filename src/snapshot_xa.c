@@ -106,7 +106,8 @@ still_missing(MsWire *wire, const MsSubTable *table, List *xids)
 	ListCell   *lc;
 
 	StartTransactionCommand();
-	held = ms_catalog_prepared_xids(table->subid, table->since_version);
+	held = ms_catalog_prepared_xids(table->subid, false,
+									table->since_version);
 	foreach(lc, xids)
 	{
 		if (contains(prepared, lfirst(lc)) && !contains(held, lfirst(lc)))

@@ -170,6 +170,17 @@ finish('ROLLBACK', q{'after'});
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
 
+# What has no outcome yet would never get one.
+prepare(q{'undecided'}, q{DELETE FROM t WHERE id = 1});
+wait_for_catchup($node, 'sub');
+my ($status, $stdout, $stderr) =
+  $node->psql('postgres', q{SELECT * FROM mariadb_sync.promote('sub', '30 s')});
+like(
+	$stderr,
+	qr/holds back 1 XA transactions.*The first is X'756e64656369646564',X'',1/s,
+	'promote() refuses while a transaction is prepared');
+finish('ROLLBACK', q{'undecided'});
+
 # Killed while XA COMMIT is applied, before the commit.
 prepare(q{'killed'},
 	q{INSERT INTO t SELECT seq, seq, 'killed' FROM seq_1000_to_3000});
