@@ -82,6 +82,8 @@ CREATE TABLE mariadb_sync.snapshot_chunk (
 	before_file			text,
 	before_pos			bigint,
 	prepared			text[],
+	end_file			text,
+	end_pos				bigint,
 	rows				bigint NOT NULL DEFAULT 0,
 	bytes				bigint NOT NULL DEFAULT 0,
 	copied_at			timestamptz,

@@ -16,9 +16,29 @@
 #include "sequence.h"
 #include "snapshot.h"
 
+/*
+ * A table whose engine knows no read views is copied as it is from moment to
+ * moment: what the stream brings until the copy is passed may be in it.
+ */
+static bool
+may_be_copied(const TablePlan *plan)
+{
+	return plan->no_read_views && plan->sub->state != MS_TABLE_READY;
+}
+
+/* What becomes of a row that is, or is not, there already. */
+static int
+on_conflict(const MsApply *apply, const TablePlan *plan)
+{
+	return may_be_copied(plan) ? MS_ON_CONFLICT_APPLY :
+		apply->options->on_conflict;
+}
+
 static void
 count_conflict(MsApply *apply, TablePlan *plan, MsCounter counter)
 {
+	if (may_be_copied(plan))
+		return;
 	apply->counters[counter]++;
 	plan->conflicts++;
 	plan->dirty = true;
@@ -30,7 +50,7 @@ row_missing(MsApply *apply, TablePlan *plan, MsCounter counter,
 			const char *operation)
 {
 	count_conflict(apply, plan, counter);
-	if (apply->options->on_conflict == MS_ON_CONFLICT_ERROR)
+	if (on_conflict(apply, plan) == MS_ON_CONFLICT_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("row to %s was not found in the target of \"%s\"",
@@ -134,7 +154,7 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 			 const uint8 *p)
 {
 	MsTarget   *target = plan->target;
-	bool		look_first = apply->options->on_conflict != MS_ON_CONFLICT_ERROR;
+	bool		look_first = on_conflict(apply, plan) != MS_ON_CONFLICT_ERROR;
 	uint64		changes = ms_value_changes.count;
 	MsRow		row;
 	const uint8 *end;
@@ -156,7 +176,7 @@ apply_insert(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 		ms_target_cancel_insert(target);
 		ms_value_changes.count = changes;
 		count_conflict(apply, plan, MS_CNT_CONFL_INSERT_EXISTS);
-		if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+		if (on_conflict(apply, plan) == MS_ON_CONFLICT_APPLY)
 		{
 			MsRow		new;
 
@@ -198,7 +218,7 @@ apply_update(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 	}
 	ms_value_changes.count = changes;
 	row_missing(apply, plan, MS_CNT_CONFL_UPDATE_MISSING, "update");
-	if (apply->options->on_conflict == MS_ON_CONFLICT_APPLY)
+	if (on_conflict(apply, plan) == MS_ON_CONFLICT_APPLY)
 	{
 		if (!is_full(rows, rows->present_after))
 			incomplete_image(apply, plan,

@@ -17,7 +17,7 @@
 #define CHUNK_COLUMNS \
 	"chunk, key_columns, lower_key, lower_bound, upper_bound, state," \
 	" snapshot_file, snapshot_pos, snapshot_server_id, rows, bytes," \
-	" before_file, before_pos, prepared"
+	" before_file, before_pos, prepared, end_file, end_pos"
 
 static void *
 chunk_row(HeapTuple tuple, TupleDesc desc)
@@ -51,6 +51,8 @@ chunk_row(HeapTuple tuple, TupleDesc desc)
 	chunk->before_file = get_string(tuple, desc, 12);
 	chunk->before_pos = (uint64) get_int8(tuple, desc, 13);
 	chunk->prepared = get_text_list(tuple, desc, 14);
+	chunk->end_file = get_string(tuple, desc, 15);
+	chunk->end_pos = (uint64) get_int8(tuple, desc, 16);
 	return chunk;
 }
 
@@ -137,10 +139,13 @@ ms_catalog_set_chunk_done(const MsSubTable *table, const MsChunk *chunk)
 	add_text(&args, chunk->before_file);
 	add_int8(&args, (int64) chunk->before_pos);
 	add_text_array(&args, chunk->prepared);
+	add_text(&args, chunk->end_file);
+	add_int8(&args, (int64) chunk->end_pos);
 	execute("UPDATE mariadb_sync.snapshot_chunk SET state = 'done',"
 			" snapshot_file = $5, snapshot_pos = $6, snapshot_server_id = $7,"
 			" rows = $8, bytes = $9,"
 			" before_file = $10, before_pos = $11, prepared = $12,"
+			" end_file = $13, end_pos = $14,"
 			" copied_at = clock_timestamp()"
 			" WHERE " TABLE_KEY " AND chunk = $4 AND state = 'pending'",
 			&args, NULL, &processed);

@@ -694,9 +694,6 @@ check_cascades(Preflight *pf)
 static void
 check_engines(Preflight *pf)
 {
-	static const char *const transactional[] = {
-		"InnoDB", "ROCKSDB", "TokuDB"
-	};
 	List	   *names = NIL;
 	char	   *first = NULL;
 	ListCell   *lc;
@@ -706,10 +703,7 @@ check_engines(Preflight *pf)
 		MsSourceTable *table = lfirst(lc);
 		bool		good = strcmp(table->table_type, "SEQUENCE") == 0;
 
-		for (int i = 0; i < (int) lengthof(transactional); i++)
-			good |= table->engine &&
-				pg_strcasecmp(table->engine, transactional[i]) == 0;
-		if (good)
+		if (good || ms_source_has_read_views(table))
 			continue;
 		names = lappend(names, psprintf("%s (%s)", table_name(table),
 										table->engine ? table->engine : "?"));

@@ -656,6 +656,7 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 								   Max(1, plan->format.ncolumns));
 	plan->format.current = -1;
 	plan->row_end = -1;
+	plan->no_read_views = !ms_source_has_read_views(ms_source_table_from_jsonb(plan->sub->source_schema));
 	if (plan->changes_logged == NULL)
 	{
 		plan->nchanges_logged = plan->format.ncolumns;

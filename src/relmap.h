@@ -29,6 +29,7 @@ typedef struct TablePlan
 	bool		valid;			/* the fields below are set */
 	uint32		generation;		/* changes when they are made anew; from 1 */
 	MsRowFormat format;
+	bool		no_read_views;	/* the source's engine has none */
 	int			row_end;		/* the period's end in format, -1 = no period */
 	MsTarget   *target;
 	const uint8 *bound_map;		/* table map the readers are bound to */

@@ -365,6 +365,20 @@ fetch_columns(const Request *request, TableSet *set)
 	}
 }
 
+/* Does a consistent snapshot of the source cover the table? */
+bool
+ms_source_has_read_views(const MsSourceTable *table)
+{
+	static const char *const engines[] = {
+		"InnoDB", "ROCKSDB", "TokuDB"
+	};
+
+	for (int i = 0; i < (int) lengthof(engines); i++)
+		if (table->engine && pg_strcasecmp(table->engine, engines[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The period of a system-versioned table. */
 bool
 ms_source_column_is_row_start(const MsSourceColumn *col)

@@ -83,6 +83,7 @@ typedef struct MsSourceTable
 										 * be seen */
 } MsSourceTable;
 
+extern bool ms_source_has_read_views(const MsSourceTable *table);
 extern bool ms_source_column_is_row_start(const MsSourceColumn *col);
 extern bool ms_source_column_is_row_end(const MsSourceColumn *col);
 extern bool ms_pattern_list_matches(List *patterns, const char *db,

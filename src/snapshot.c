@@ -618,8 +618,10 @@ complete_table(TablePlan *plan)
 										  last->snapshot_pos) > 0)
 			last = chunk;
 	}
-	plan->sub->snapshot_file = last->snapshot_file;
-	plan->sub->snapshot_pos = last->snapshot_pos;
+	plan->sub->snapshot_file = last->end_file ? last->end_file :
+		last->snapshot_file;
+	plan->sub->snapshot_pos = last->end_file ? last->end_pos :
+		last->snapshot_pos;
 	plan->sub->snapshot_server_id = last->snapshot_server_id;
 	ms_catalog_set_table_progress(plan->sub, rows, bytes);
 	set_plan_state(plan, MS_TABLE_COPIED);

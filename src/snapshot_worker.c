@@ -363,6 +363,9 @@ copy_chunk(MsCopy *copy)
 	load_rows(copy, plan);
 	ms_relmap_close_all(relmap);
 	ms_wire_exec(copy->wire, "COMMIT");
+	if (plan->no_read_views)
+		copy->chunk->end_file = ms_snapshot_source_position(copy->wire,
+															&copy->chunk->end_pos);
 	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
 	keep_rate(copy);
 	ms_copy_set_superuser();
