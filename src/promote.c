@@ -276,7 +276,7 @@ make_constraints(ReturnSetInfo *rsinfo, const MsSubscription *sub,
 static int
 validate_constraints(Oid relid)
 {
-	return ms_sql_ms_sql_run_generated(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
+	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
 								  " conrelid::pg_catalog.regclass, conname)"
 								  " FROM pg_catalog.pg_constraint"
 								  " WHERE conrelid = %u AND contype IN ('c', 'f') AND NOT convalidated",
