@@ -542,7 +542,9 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		if (cascade == NULL)
 			return;
 	}
-	if (plan && plan->sub->state == MS_TABLE_DISABLED && cascade == NULL)
+	/* one that is held back may end when the table is there again */
+	if (plan && plan->sub->state == MS_TABLE_DISABLED && cascade == NULL &&
+		!apply->xa_prepared)
 		return;
 	apply->plan = plan;
 	ms_savepoints_take(apply->savepoints);
