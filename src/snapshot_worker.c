@@ -107,6 +107,11 @@ check_structure(MsCopy *copy)
 		foreach(lc2, columns)
 			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, col->name) == 0)
 				found = lfirst(lc2);
+		/* a period that nobody has declared is not among them */
+		if (found == NULL && col->invisible &&
+			(ms_source_column_is_row_start(col) ||
+			 ms_source_column_is_row_end(col)))
+			continue;
 		if (found == NULL)
 			structure_differs(copy, psprintf("Column \"%s\" is no longer there.",
 											 col->name));
