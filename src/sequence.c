@@ -449,8 +449,10 @@ ms_sequence_is_statement(const char *sql, size_t len)
 int
 ms_sequence_move_identities(Oid relid, bool by_index)
 {
-	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, LEAST(pg_catalog.max(%%I), 9223372036854775807)::pg_catalog.int8) FROM %%s HAVING pg_catalog.max(%%I) > 0',"
-										 " s, attname, attrelid::pg_catalog.regclass, attname)"
+	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%1$L, GREATEST(LEAST(pg_catalog.max(%%2$I), 9223372036854775807)::pg_catalog.int8,"
+										 " pg_catalog.pg_sequence_last_value(%%1$L::pg_catalog.regclass)))"
+										 " FROM %%3$s HAVING pg_catalog.max(%%2$I) > 0',"
+										 " s, attname, attrelid::pg_catalog.regclass)"
 										 " FROM pg_catalog.pg_attribute,"
 										 " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
 										 " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL%s",

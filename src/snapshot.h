@@ -39,6 +39,7 @@ extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
 										  const char *file2, uint64 pos2);
 
 extern char *ms_snapshot_source_position(MsWire *wire, uint64 *pos);
+extern char *ms_snapshot_view_position(MsWire *wire, uint64 *pos);
 
 extern List *ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
 							 const MsSubTable *table, int chunk_rows);

@@ -7,6 +7,9 @@
 #include "snapshot.h"
 #include "wire.h"
 
+/* by how many an answer must be ahead of all others to be believed */
+#define VIEW_POSITION_LEAD	5
+
 /*
  * Compare two positions of one server: "base.000123" orders by its number,
  * which grows longer.
@@ -48,4 +51,41 @@ ms_snapshot_source_position(MsWire *wire, uint64 *pos)
 			*pos = strtou64(value, NULL, 10);
 	}
 	return file && file[0] != '\0' ? file : NULL;
+}
+
+/*
+ * Where in the binary log is the read view that this session has open?  NULL
+ * without binlog files; pos is set otherwise.
+ *
+ * SHOW STATUS is not to be trusted with this: the server puts the position
+ * into a global variable before it reads it from there, so that now and then
+ * it tells that of another session which asks at the same time, be it an
+ * older read view or the end of the log.  A copy at a wrong position would
+ * lose changes.  A read view's position does not change, so it is asked until
+ * one answer is well ahead of all others.
+ */
+char *
+ms_snapshot_view_position(MsWire *wire, uint64 *pos)
+{
+	char	   *file = NULL;
+	int			lead = 0;
+
+	while (lead < VIEW_POSITION_LEAD)
+	{
+		uint64		other_pos = 0;
+		char	   *other = ms_snapshot_source_position(wire, &other_pos);
+
+		if (other == NULL)
+			return NULL;
+		if (lead == 0)
+		{
+			file = other;
+			*pos = other_pos;
+		}
+		if (*pos == other_pos && strcmp(file, other) == 0)
+			lead++;
+		else
+			lead--;
+	}
+	return file;
 }

@@ -91,8 +91,8 @@ static void
 open_view(MsCopy *copy)
 {
 	ms_wire_exec(copy->wire, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
-	copy->chunk->snapshot_file = ms_snapshot_source_position(copy->wire,
-															 &copy->chunk->snapshot_pos);
+	copy->chunk->snapshot_file = ms_snapshot_view_position(copy->wire,
+														   &copy->chunk->snapshot_pos);
 	if (copy->chunk->snapshot_file == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

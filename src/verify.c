@@ -31,6 +31,7 @@
 #include "fence.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
+#include "snapshot.h"
 #include "verify_run.h"
 
 PG_FUNCTION_INFO_V1(ms_verify);
@@ -51,24 +52,15 @@ PG_FUNCTION_INFO_V1(ms_verify);
 static char *
 view_position(MsWire *wire)
 {
-	MsResult   *status = ms_wire_query(wire, "SHOW STATUS WHERE Variable_name IN"
-									   " ('Binlog_snapshot_file', 'Binlog_snapshot_position')");
-	char	   *file = NULL;
-	char	   *pos = NULL;
+	uint64		pos = 0;
+	char	   *file = ms_snapshot_view_position(wire, &pos);
 
-	for (int i = 0; i < status->nrows; i++)
-	{
-		if (pg_strcasecmp(ms_result_cell(status, i, 0), "Binlog_snapshot_file") == 0)
-			file = ms_result_cell(status, i, 1);
-		else
-			pos = ms_result_cell(status, i, 1);
-	}
-	if (file == NULL || pos == NULL || file[0] == '\0')
+	if (file == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the source gives no binlog position for a consistent snapshot"),
 				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
-	return psprintf("%s, %s", ms_wire_quote_literal(file), pos);
+	return psprintf("%s, " UINT64_FORMAT, ms_wire_quote_literal(file), pos);
 }
 
 /*

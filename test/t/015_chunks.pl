@@ -84,6 +84,20 @@ COMMIT;";
 		},
 		'chunks');
 }
+
+# The source mixes up sessions that ask for the position of their read views at
+# the same time.
+sub watcher
+{
+	return $maria->start_writer(
+		sub {
+			return "
+START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;
+" . "SHOW STATUS LIKE 'binlog_snapshot_position';\n" x 4000 . "COMMIT;";
+		},
+		'chunks');
+}
+
 $maria->sql(join('', map { "CREATE INDEX i ON $_ (id);\n" } @tables),
 	'chunks');
 
@@ -93,6 +107,7 @@ foreach my $workers (1, 3)
 {
 	note "snapshot_workers = $workers";
 	my @writers = map { writer($_) } 1 .. 2;
+	my @watchers = map { watcher() } 1 .. 2;
 	create_subscription($node, 'sub', 'source', ['chunks.*'],
 		{ snapshot_workers => $workers, snapshot_chunk_rows => 500 });
 	$node->poll_query_until(
@@ -101,6 +116,7 @@ SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
 	) or die 'the tables do not become ready while the source is busy';
 	my $written = 0;
 	$written += $_->stop foreach @writers;
+	$_->stop foreach @watchers;
 	cmp_ok($written, '>', 3, "the source was busy ($written rounds)");
 	wait_for_catchup($node, 'sub');
 	compare_tables($maria, $node, [ map { "chunks.$_" } @tables ]);

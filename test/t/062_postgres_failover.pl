@@ -53,6 +53,11 @@ hot_standby = on
 hot_standby_feedback = on
 mariadb_sync.retry_min_delay = '100ms'
 mariadb_sync.retry_max_delay = '500ms'});
+
+# The primary is stopped while it archives: what has a segment's name is whole.
+my $archive = $primary->archive_dir;
+$primary->append_conf('postgresql.conf',
+	qq{archive_command = 'cp "%p" "$archive/%f.part" && mv "$archive/%f.part" "$archive/%f"'});
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION mariadb_sync');
 add_source($primary, $maria);
@@ -99,9 +104,10 @@ is( $standby->safe_psql(
 # A moment to come back to, see below
 $primary->safe_psql('postgres', q{SELECT pg_create_restore_point('earlier')});
 goes_on($primary, 50);
-$primary->safe_psql('postgres', 'SELECT pg_switch_wal()');
+my $segment =
+  $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
 $primary->poll_query_until('postgres',
-	'SELECT last_archived_wal IS NOT NULL FROM pg_stat_archiver')
+	"SELECT last_archived_wal >= '$segment' FROM pg_stat_archiver")
   or die 'nothing is archived';
 
 $primary->stop('immediate');
