@@ -801,9 +801,9 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		default:
 			if ((event->flags & MS_EVENT_FLAG_IGNORABLE) == 0)
 				ms_apply_not_supported(apply, psprintf("binlog event type %d (%s)",
-											  event->type,
-											  ms_event_type_name(event->type)),
-							  NULL);
+													   event->type,
+													   ms_event_type_name(event->type)),
+									   NULL);
 			break;
 	}
 }

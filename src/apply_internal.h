@@ -20,7 +20,7 @@ struct MsApply
 
 	/* the stream */
 	MsStreamPosition position;
-	char		current_file[MS_FILE_NAME_MAX];	/* from ROTATE */
+	char		current_file[MS_FILE_NAME_MAX]; /* from ROTATE */
 
 	/* the source transaction being received */
 	bool		in_transaction;

@@ -390,7 +390,7 @@ static void
 find_current_parts(TablePlan *plan, const MsRowsEvent *rows, const uint8 *p,
 				   RowParts *parts)
 {
-	MsChunkKey	key = {.ncolumns = 1, .columns = {plan->row_end}};
+	MsChunkKey	key = {.ncolumns = 1,.columns = {plan->row_end}};
 	MsChunkValues values;
 	bool		current;
 

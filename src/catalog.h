@@ -47,7 +47,7 @@ typedef struct MsSubTable
 	char	   *snapshot_file;	/* copied: the copy's position; else NULL */
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
-	Jsonb	   *source_schema; /* the recorded schema */
+	Jsonb	   *source_schema;	/* the recorded schema */
 	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */

@@ -247,7 +247,7 @@ ms_check_may_write(const char *function)
 }
 
 /* The patterns as a list of strings; an error if one is malformed. */
-List	   *
+List *
 ms_patterns_from_array(ArrayType *array)
 {
 	List	   *patterns = NIL;
@@ -627,7 +627,7 @@ static void
 set_snapshot_paused(const char *name, bool paused)
 {
 	MsSubscription *sub = ms_lock_own_subscription(name, ShareUpdateExclusiveLock,
-												false);
+												   false);
 
 	sub->snapshot_paused = paused;
 	ms_catalog_update_subscription(sub);

@@ -54,7 +54,7 @@ add_statement(Diff *diff, char *statement)
 }
 
 static void
-add_action(StringInfo actions, const char *fmt,...) pg_attribute_printf(2, 3);
+			add_action(StringInfo actions, const char *fmt,...) pg_attribute_printf(2, 3);
 
 static void
 add_action(StringInfo actions, const char *fmt,...)

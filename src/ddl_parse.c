@@ -923,7 +923,7 @@ ms_ddl_parse(const char *sql, size_t len, const char *default_db,
 	{
 		bool		unique = ms_token_accept(s, "UNIQUE");
 		const char *type = ms_token_accept(s, "FULLTEXT") ? "FULLTEXT" :
-			ms_token_accept(s, "SPATIAL") ? "SPATIAL" : "BTREE";
+		ms_token_accept(s, "SPATIAL") ? "SPATIAL" : "BTREE";
 
 		(void) ms_token_accept(s, "INDEX");
 		parse_create_index(&parser, unique, type);

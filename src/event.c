@@ -20,8 +20,8 @@
 #define CHECKSUM_NONE			0
 #define CHECKSUM_CRC32			1
 #define CHECKSUM_UNDEFINED		255
-#define FDE_FIXED_LEN			57	/* version, server version, created, header
-									 * length */
+#define FDE_FIXED_LEN			57	/* version, server version, created,
+									 * header length */
 #define QUERY_POST_HEADER_LEN	13
 #define MAX_INFLATED			((uint32) 0x3FFFFFFF)
 #define UNKNOWN_TYPE			0xFF

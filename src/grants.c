@@ -121,7 +121,7 @@ parse_grant(const char *line)
 }
 
 /* What is in force in this session, a list of MsGrant. */
-List	   *
+List *
 ms_grants_fetch(MsWire *wire)
 {
 	MsResult   *result = ms_wire_query(wire, "SHOW GRANTS");
@@ -175,7 +175,7 @@ ms_grants_global(List *grants, const char *privilege)
 static bool
 like_matches(const char *pattern, const char *text)
 {
-	for (; *pattern; pattern++, text ++)
+	for (; *pattern; pattern++, text++)
 	{
 		if (*pattern == '%')
 		{
@@ -183,7 +183,7 @@ like_matches(const char *pattern, const char *text)
 			{
 				if (like_matches(pattern + 1, text))
 					return true;
-			} while (*text ++);
+			} while (*text++);
 			return false;
 		}
 		if (*pattern == '\\' && pattern[1])
@@ -268,7 +268,7 @@ ms_grants_partial_select(List *grants, const char *db, const char *table)
 }
 
 /* The privileges that replication has no use for, a list of char *. */
-List	   *
+List *
 ms_grant_surplus(const MsGrant *grant)
 {
 	List	   *surplus = NIL;
@@ -303,7 +303,7 @@ ms_grant_is_all_powerful(const MsGrant *grant)
 }
 
 /* A statement that takes the surplus away. */
-char	   *
+char *
 ms_grant_revoke_statement(const MsGrant *grant)
 {
 	StringInfoData buf;

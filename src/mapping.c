@@ -272,9 +272,9 @@ create_target(MsMapping *mapping, const MsSubscriptionOptions *options)
 
 	if (!OidIsValid(get_namespace_oid(mapping->schema, true)))
 		ms_sql_run(psprintf("CREATE SCHEMA %s",
-						 quote_identifier(mapping->schema)));
+							quote_identifier(mapping->schema)));
 	ms_sql_run(ms_typemap_create_table(mapping->source, mapping->schema,
-									options));
+									   options));
 	mapping->relid = find_relation(mapping);
 	if (!OidIsValid(mapping->relid))
 		elog(ERROR, "table \"%s\" was not created", mapping->source->name);

@@ -74,8 +74,8 @@ typedef struct MsSubscriptionOptions
 	int			snapshot_workers;
 	int			snapshot_chunk_rows;
 	int			snapshot_max_age;	/* of a read view, ms; 0 = no limit */
-	int			snapshot_max_rate;	/* rows per second; negative: kilobytes;
-									 * 0 = no limit */
+	int			snapshot_max_rate;	/* rows per second; negative: kilobytes; 0
+									 * = no limit */
 	bool		synchronous_commit;
 	int			commit_max_transactions;
 	int			commit_max_rows;

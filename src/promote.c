@@ -277,10 +277,10 @@ static int
 validate_constraints(Oid relid)
 {
 	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('ALTER TABLE %%s VALIDATE CONSTRAINT %%I',"
-								  " conrelid::pg_catalog.regclass, conname)"
-								  " FROM pg_catalog.pg_constraint"
-								  " WHERE conrelid = %u AND contype IN ('c', 'f') AND NOT convalidated",
-								  relid));
+										 " conrelid::pg_catalog.regclass, conname)"
+										 " FROM pg_catalog.pg_constraint"
+										 " WHERE conrelid = %u AND contype IN ('c', 'f') AND NOT convalidated",
+										 relid));
 }
 
 /* ------------------------------------------------------------------------
@@ -325,14 +325,14 @@ make_sequences(const MsSubTable *table)
 		if (!col->auto_increment || name == NULL || !table->created)
 			continue;
 		(void) ms_sql_run_generated(psprintf("SELECT s FROM pg_catalog.pg_attribute a, pg_catalog.pg_class c, pg_catalog.pg_namespace n,"
-									  " pg_catalog.left(relname || '_' || attname || '_seq', 63) AS seq,"
-									  " pg_catalog.unnest(ARRAY["
-									  " pg_catalog.format('CREATE SEQUENCE %%I.%%I OWNED BY %%I.%%I.%%I', nspname, seq, nspname, relname, attname),"
-									  " pg_catalog.format('ALTER TABLE %%I.%%I ALTER %%I SET DEFAULT pg_catalog.nextval(%%L::pg_catalog.regclass)',"
-									  " nspname, relname, attname, pg_catalog.format('%%I.%%I', nspname, seq))]) AS s"
-									  " WHERE c.oid = %u AND a.attrelid = c.oid AND n.oid = c.relnamespace"
-									  " AND a.attname = %s AND a.attidentity = '' AND NOT a.atthasdef",
-									  table->relid, quote_literal_cstr(name)));
+											 " pg_catalog.left(relname || '_' || attname || '_seq', 63) AS seq,"
+											 " pg_catalog.unnest(ARRAY["
+											 " pg_catalog.format('CREATE SEQUENCE %%I.%%I OWNED BY %%I.%%I.%%I', nspname, seq, nspname, relname, attname),"
+											 " pg_catalog.format('ALTER TABLE %%I.%%I ALTER %%I SET DEFAULT pg_catalog.nextval(%%L::pg_catalog.regclass)',"
+											 " nspname, relname, attname, pg_catalog.format('%%I.%%I', nspname, seq))]) AS s"
+											 " WHERE c.oid = %u AND a.attrelid = c.oid AND n.oid = c.relnamespace"
+											 " AND a.attname = %s AND a.attidentity = '' AND NOT a.atthasdef",
+											 table->relid, quote_literal_cstr(name)));
 	}
 }
 
@@ -341,12 +341,12 @@ static int
 move_sequences(Oid relid, const char *last)
 {
 	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%L, greatest(pg_catalog.max(%%I), %s)::pg_catalog.int8)"
-								  " FROM %%s HAVING greatest(pg_catalog.max(%%I), %s) > 0',"
-								  " s, attname, attrelid::pg_catalog.regclass, attname)"
-								  " FROM pg_catalog.pg_attribute,"
-								  " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
-								  " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL",
-								  last, last, relid));
+										 " FROM %%s HAVING greatest(pg_catalog.max(%%I), %s) > 0',"
+										 " s, attname, attrelid::pg_catalog.regclass, attname)"
+										 " FROM pg_catalog.pg_attribute,"
+										 " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
+										 " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL",
+										 last, last, relid));
 }
 
 /* As the owner: what an application that writes needs. */

@@ -42,12 +42,12 @@ wildcard_matches(const char *pattern, const char *end, const char *text)
 		else if (pattern < end && *pattern == '?')
 		{
 			pattern++;
-			text	  +=pg_mblen(text);
+			text += pg_mblen(text);
 		}
 		else if (pattern < end && *pattern == *text)
 		{
 			pattern++;
-			text	  ++;
+			text++;
 		}
 		else if (star)
 		{
@@ -728,7 +728,7 @@ fetch_foreign_key_rules(const Request *request, TableSet *set)
  * one of that name, whatever the patterns.  Views and the server's own
  * databases are never among them.  Results live in the current context.
  */
-List	   *
+List *
 ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 					   const char *table)
 {

@@ -713,7 +713,11 @@ ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
 	if (ok)
 	{
 		my_slot = slot;
-		/* after the replication origin is let go, or a successor finds it busy */
+
+		/*
+		 * after the replication origin is let go, or a successor finds it
+		 * busy
+		 */
 		on_shmem_exit(detach_worker, 0);
 	}
 	return ok;

@@ -926,8 +926,8 @@ ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
 	{
 		const MsChunk *chunk = plan->chunks[i];
 		bool		before = chunk->state == MS_CHUNK_DONE &&
-			ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
-										  chunk->snapshot_pos) >= 0;
+		ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+									  chunk->snapshot_pos) >= 0;
 
 		if (before != wholly)
 			return before;

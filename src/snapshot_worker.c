@@ -106,7 +106,7 @@ check_structure(MsCopy *copy)
 
 		foreach(lc2, columns)
 			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, col->name) == 0)
-				found = lfirst(lc2);
+			found = lfirst(lc2);
 		/* a period that nobody has declared is not among them */
 		if (found == NULL && col->invisible &&
 			(ms_source_column_is_row_start(col) ||
@@ -212,7 +212,7 @@ keep_rate(const MsCopy *copy)
 {
 	double		rate = rate_limit(copy);
 	int64		amount = copy->options.snapshot_max_rate < 0 ? copy->bytes :
-		copy->rows;
+	copy->rows;
 
 	while (rate > 0)
 	{
@@ -320,7 +320,7 @@ empty_target(const MsSubTable *table)
 {
 	Relation	rel = table_open(table->relid, AccessShareLock);
 	bool		empty = rel->rd_rel->relkind == RELKIND_RELATION &&
-		RelationGetNumberOfBlocks(rel) == 0;
+	RelationGetNumberOfBlocks(rel) == 0;
 
 	table_close(rel, NoLock);
 	if (!empty)

@@ -34,7 +34,7 @@ static bool
 wait_for_other(MsTarget *target)
 {
 	TransactionId xid = TransactionIdIsValid(target->dirty.xmin) ?
-		target->dirty.xmin : target->dirty.xmax;
+	target->dirty.xmin : target->dirty.xmax;
 
 	if (!TransactionIdIsValid(xid))
 		return false;

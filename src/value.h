@@ -241,8 +241,8 @@ typedef struct MsValueChanges
 {
 	uint64		count;			/* values */
 	bool		first;			/* a column has its first of a kind */
-	bool		ignore;			/* values at hand will not be stored: they find
-								 * a row, or are shown */
+	bool		ignore;			/* values at hand will not be stored: they
+								 * find a row, or are shown */
 } MsValueChanges;
 
 extern MsValueChanges ms_value_changes;

@@ -337,7 +337,7 @@ push_text(JsonbParseState **state, const char *key, const char *text)
 	JsonbValue	value;
 
 	value.type = jbvNull;
-	if (text &&text[0] != '\0')
+	if (text && text[0] != '\0')
 	{
 		value.type = jbvString;
 		value.val.string.val = (char *) text;

@@ -366,7 +366,7 @@ set_options(MsWire *wire, const MsServerOptions *options)
 {
 	/* or "localhost" would be the library's own socket */
 	unsigned int protocol = options->unix_socket ? MYSQL_PROTOCOL_SOCKET :
-		MYSQL_PROTOCOL_TCP;
+	MYSQL_PROTOCOL_TCP;
 	my_bool		off = 0;
 	unsigned int infile = 0;
 	unsigned int connect_timeout = options->connect_timeout;

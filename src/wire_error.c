@@ -92,6 +92,7 @@ static const struct
 	const char *fragment;
 	const char *hint;
 }			binlog_errors[] = {
+
 	{"diverged",
 		"This server has transactions that the subscription's source did not have, and lacks some that are applied here: the histories have diverged. "
 		"Let option \"host\" of the server lead to a server with the same history; "

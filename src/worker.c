@@ -87,6 +87,7 @@ static struct
 
 /* set by the relcache callback */
 static bool subscription_changed = false;
+
 /* set by the syscache callback */
 static bool server_changed = false;
 
@@ -743,7 +744,7 @@ contain_error(const MsSubTable *table, bool careful, const char *gtid,
 {
 	/* rows of another structure than the recorded one are never applied */
 	bool		structure = worker.options.ddl == MS_DDL_APPLY &&
-		ms_relmap_structure_differed();
+	ms_relmap_structure_differed();
 
 	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || structure) &&
 		table && table->state != MS_TABLE_DISABLED)
@@ -772,7 +773,7 @@ describe_error(const ErrorData *edata, bool retries, const char *gtid)
 {
 	char	   *text = ms_worker_error_text(edata);
 	const char *name = worker.sub ?
-		quote_literal_cstr(worker.sub->name) : "...";
+	quote_literal_cstr(worker.sub->name) : "...";
 
 	if (retries)
 		return psprintf("%s\nNEXT: It is tried again by itself.", text);
@@ -791,8 +792,8 @@ end_with_error(ErrorData *edata)
 {
 	char		gtid[MS_GTID_TEXT_LEN] = "";
 	bool		transient = ms_worker_is_transient(edata->sqlerrcode) ||
-		(is_damage(edata->sqlerrcode) &&
-		 ms_shmem_failures() < MAX_DAMAGED_IN_A_ROW);
+	(is_damage(edata->sqlerrcode) &&
+	 ms_shmem_failures() < MAX_DAMAGED_IN_A_ROW);
 	bool		predecessors = false;
 	bool		careful = false;
 	bool		retries;

@@ -28,7 +28,7 @@ typedef struct Packet
 	const uint8 *data;
 	size_t		len;
 	uint8		flags;
-} Packet;
+}			Packet;
 
 static void
 put_u32(uint8 *p, uint32 n)
@@ -62,8 +62,8 @@ use_table_map(const MsTableMapEvent *event)
 		{
 			uint32		len;
 			const char *label = ms_event_next_label(&labels,
-													 map.columns[i].labels_end,
-													 &len);
+													map.columns[i].labels_end,
+													&len);
 
 			stub_touch(label, len);
 		}

@@ -66,7 +66,7 @@ typedef struct DefaultType
 {
 	const char *name;
 	Oid			typid;
-} DefaultType;
+}			DefaultType;
 
 static const DefaultType default_types[] = {
 	{"boolean", BOOLOID},
@@ -98,16 +98,16 @@ typedef struct Input
 {
 	const uint8 *p;
 	const uint8 *end;
-} Input;
+}			Input;
 
 static unsigned
-next_u8(Input *in)
+next_u8(Input * in)
 {
 	return in->p < in->end ? *in->p++ : 0;
 }
 
 static unsigned
-next_u16(Input *in)
+next_u16(Input * in)
 {
 	unsigned	low = next_u8(in);
 
@@ -116,7 +116,7 @@ next_u16(Input *in)
 
 /* A text of up to len bytes. */
 static char *
-next_text(Input *in, size_t len)
+next_text(Input * in, size_t len)
 {
 	char	   *result;
 
@@ -209,7 +209,7 @@ check_labels(const MsSourceColumn *source)
  * Returns whether the table map agrees.
  */
 static bool
-bind_column(Input *in, MsColumn *col, int attidx,
+bind_column(Input * in, MsColumn *col, int attidx,
 			const MsSubscriptionOptions *options, bool protocol)
 {
 	MsSourceColumn *source = palloc0(sizeof(MsSourceColumn));

@@ -36,7 +36,7 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 use PostgreSQL::Test::Cluster ();
-use Time::HiRes qw(time usleep);
+use Time::HiRes               qw(time usleep);
 
 my @proxies;
 
@@ -65,7 +65,8 @@ sub new
 	close($read);
 	close($listen);
 	$write->autoflush(1);
-	my $self = bless { pid => $pid, port => $port, control => $write, owner => $$ },
+	my $self =
+	  bless { pid => $pid, port => $port, control => $write, owner => $$ },
 	  $class;
 	push @proxies, $self;
 	return $self;
@@ -184,7 +185,7 @@ sub _corrupt
 			substr($$data, $i, 1) ^= chr(1 << int(rand(8)));
 			$kind = 'pass';
 		}
-		$at += $here;
+		$at           += $here;
 		$conn->{left} -= $here;
 		$conn->{body} += $here;
 	}
@@ -196,7 +197,8 @@ sub _forward
 {
 	my ($conn, $from) = @_;
 
-	my $n = sysread($from, my $data, $kind eq 'trickle' ? $argument || 1 : 65536);
+	my $n =
+	  sysread($from, my $data, $kind eq 'trickle' ? $argument || 1 : 65536);
 	if (!$n)
 	{
 		_close_pair($conn);
@@ -250,7 +252,8 @@ sub _serve
 				my ($new, $new_argument) = ($1, $2);
 				if ($new eq 'cut')
 				{
-					_close_pair($_) foreach values %{ { map { $_ => $_ } values %pair } };
+					_close_pair($_)
+					  foreach values %{ { map { $_ => $_ } values %pair } };
 					next;
 				}
 				($kind, $argument) = ($new, $new_argument);

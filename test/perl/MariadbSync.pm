@@ -380,34 +380,34 @@ are asked by their own client; the types are worked out here, not by our code.
 =cut
 
 my %plain_types = (
-	tinyint    => [ 'smallint', 'smallint' ],
-	smallint   => [ 'smallint', 'integer' ],
-	mediumint  => [ 'integer',  'integer' ],
-	int        => [ 'integer',  'bigint' ],
-	bigint     => [ 'bigint',   'numeric(20,0)' ],
-	float      => ['real'],
-	double     => ['double precision'],
-	date       => ['date'],
-	time       => ['interval'],
-	year       => ['smallint'],
-	enum       => ['text'],
-	set        => ['text[]'],
-	uuid       => ['uuid'],
-	inet4      => ['inet'],
-	inet6      => ['inet'],
+	tinyint   => [ 'smallint', 'smallint' ],
+	smallint  => [ 'smallint', 'integer' ],
+	mediumint => [ 'integer',  'integer' ],
+	int       => [ 'integer',  'bigint' ],
+	bigint    => [ 'bigint',   'numeric(20,0)' ],
+	float     => ['real'],
+	double    => ['double precision'],
+	date      => ['date'],
+	time      => ['interval'],
+	year      => ['smallint'],
+	enum      => ['text'],
+	set       => ['text[]'],
+	uuid      => ['uuid'],
+	inet4     => ['inet'],
+	inet6     => ['inet'],
 	(map { $_ => ['text'] } qw(tinytext text mediumtext longtext)),
-	(map { $_ => ['bytea'] }
+	(   map { $_ => ['bytea'] }
 		  qw(binary varbinary tinyblob blob mediumblob longblob)));
 
 sub _target_type
 {
 	my ($type, $column_type, $length, $precision, $scale, $fsp) = @_;
 
-	$fsp = 0 if !defined $fsp || $fsp eq '\N';
-	return "numeric($precision,$scale)"         if $type eq 'decimal';
-	return "bit($precision)"                    if $type eq 'bit';
-	return "timestamp($fsp) without time zone"  if $type eq 'datetime';
-	return "timestamp($fsp) with time zone"     if $type eq 'timestamp';
+	$fsp = 0                            if !defined $fsp || $fsp eq '\N';
+	return "numeric($precision,$scale)" if $type eq 'decimal';
+	return "bit($precision)"            if $type eq 'bit';
+	return "timestamp($fsp) without time zone" if $type eq 'datetime';
+	return "timestamp($fsp) with time zone"    if $type eq 'timestamp';
 	return 'character varying(' . ($length || 1) . ')' if $type =~ /char$/;
 	my @types = @{ $plain_types{$type} || [$type] };
 	return $types[ $column_type =~ /unsigned/ && @types > 1 ? 1 : 0 ];
@@ -422,8 +422,11 @@ sub compare_structure
 	foreach my $table (@$tables)
 	{
 		my ($db, $name) = split(/\./, $table, 2);
-		my $where = 'table_schema = ' . _literal($db)
-		  . ' AND table_name = ' . _literal($name);
+		my $where =
+			'table_schema = '
+		  . _literal($db)
+		  . ' AND table_name = '
+		  . _literal($name);
 		my %key;
 		push @{ $key{ $_->[0] } }, $_->[1]
 		  foreach $maria->query_rows(
@@ -435,26 +438,30 @@ sub compare_structure
 			$maria->query_rows(
 				'SELECT column_name, data_type, column_type, character_maximum_length,'
 				  . ' numeric_precision, numeric_scale, datetime_precision, is_nullable'
-				  . " FROM information_schema.columns WHERE $where ORDER BY column_name"))
+				  . " FROM information_schema.columns WHERE $where ORDER BY column_name"
+			))
 		{
 			my ($column, $type, $column_type, $length, $precision, $scale,
-				$fsp, $nullable) = @$row;
+				$fsp, $nullable)
+			  = @$row;
 			# zero dates may become NULL
 			$nullable = 'YES'
 			  if $type =~ /^(date|datetime|timestamp)$/
 			  && !grep { $_ eq $column } @{ $key{PRIMARY} || [] };
 			push @source,
-			  join(' ',
-				$column,
-				_target_type($type, $column_type, $length, $precision, $scale, $fsp),
+			  join(
+				' ', $column,
+				_target_type(
+					$type, $column_type, $length, $precision, $scale, $fsp),
 				$nullable eq 'YES' ? () : 'NOT NULL');
 		}
 		push @source, 'key ' . join(',', @{ $key{PRIMARY} }) if $key{PRIMARY};
 		push @source, sort map { 'unique ' . join(',', @{ $key{$_} }) }
 		  grep { $_ ne 'PRIMARY' } keys %key;
 
-		my $oid = _literal(_quote_name($table, '"')) . '::regclass';
-		my $target = $node->safe_psql($database || 'postgres', qq{
+		my $oid    = _literal(_quote_name($table, '"')) . '::regclass';
+		my $target = $node->safe_psql(
+			$database || 'postgres', qq{
 SELECT attname || ' ' || format_type(atttypid, atttypmod)
 	|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
 FROM pg_attribute WHERE attrelid = $oid AND attnum > 0 AND NOT attisdropped
@@ -464,7 +471,8 @@ SELECT CASE WHEN indisprimary THEN 'key ' ELSE 'unique ' END
 FROM pg_index, unnest(indkey) WITH ORDINALITY k (attnum, n), pg_attribute a
 WHERE indrelid = $oid AND indisunique AND a.attrelid = indrelid AND a.attnum = k.attnum
 GROUP BY indexrelid, indisprimary ORDER BY 1;});
-		is(join("\n", sort @source), join("\n", sort split(/\n/, $target)),
+		is( join("\n", sort @source),
+			join("\n", sort split(/\n/, $target)),
 			"$table has the same structure on both sides");
 	}
 	return;
@@ -603,7 +611,8 @@ sub _dump_target
 
 	# A function has at most 100 arguments.
 	my @groups;
-	push @groups, "concat_ws(E'\\t', " . join(', ', splice(@texts, 0, 90)) . ')'
+	push @groups,
+	  "concat_ws(E'\\t', " . join(', ', splice(@texts, 0, 90)) . ')'
 	  while @texts;
 	my $query =
 	  "SELECT concat_ws(E'\\t', " . join(', ', @groups) . ") FROM $table";

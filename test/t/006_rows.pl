@@ -242,8 +242,7 @@ UPDATE totals SET n = n + 1;
 check('and after FLUSH TABLES');
 
 is(view_value($node, 'sub', 'apply_error_count, confl_update_missing'),
-	'0|0',
-	'without an error');
+	'0|0', 'without an error');
 $node->stop;
 $maria->stop;
 done_testing();

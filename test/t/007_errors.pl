@@ -482,12 +482,12 @@ end_case('row_image');
 
 # Statements
 my %statements = (
-	'INSERT INTO t (id, v) VALUES (100, 1)'  => 'INSERT',
-	'INSERT INTO t (v) VALUES (1), (2)'      => 'INSERT',
-	'UPDATE t SET v = RAND() * 1000'         => 'UPDATE',
-	"SET \@x = 'x'; UPDATE t SET s = \@x"    => 'UPDATE',
-	'DELETE FROM t WHERE v > 2'              => 'DELETE',
-	"REPLACE INTO t VALUES (1, 2, 'x')"      => 'REPLACE');
+	'INSERT INTO t (id, v) VALUES (100, 1)' => 'INSERT',
+	'INSERT INTO t (v) VALUES (1), (2)'     => 'INSERT',
+	'UPDATE t SET v = RAND() * 1000'        => 'UPDATE',
+	"SET \@x = 'x'; UPDATE t SET s = \@x"   => 'UPDATE',
+	'DELETE FROM t WHERE v > 2'             => 'DELETE',
+	"REPLACE INTO t VALUES (1, 2, 'x')"     => 'REPLACE');
 my $case = 0;
 foreach my $sql (sort keys %statements)
 {
@@ -499,10 +499,10 @@ foreach my $sql (sort keys %statements)
 	has_failed(
 		$db,
 		sqlstate => '0A000',
-		message =>
+		message  =>
 		  "statement-format $verb of source table \"$db.t\" at GTID @{[$maria->gtid]}",
-		hint     => 'binlog_format = ROW on the source, for all sessions',
-		gtid     => $maria->gtid);
+		hint => 'binlog_format = ROW on the source, for all sessions',
+		gtid => $maria->gtid);
 	begins_anew($db) if $case == 1;
 	end_case($db);
 }

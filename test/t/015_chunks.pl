@@ -12,19 +12,32 @@ use Test::More;
 my $rows = 6000;
 
 my $maria = MariaDBServer->new('source');
-my %keys = (
-	by_int      => [ 'k int',                 'CAST(seq AS SIGNED) * 3 - 9000' ],
-	by_bigint   => [ 'k bigint unsigned',     '18446744073709551615 - seq * 1000000007' ],
-	by_negative => [ 'k smallint',            'CAST(seq AS SIGNED) - 3000' ],
-	by_date     => [ 'k date',                q{'1970-01-01' + INTERVAL seq DAY} ],
-	by_datetime => [ 'k datetime(6)',         q{'1969-12-30' + INTERVAL seq * 1234567 MICROSECOND} ],
-	by_stamp    => [ 'k timestamp(3) NOT NULL DEFAULT 0', q{'1999-12-30' + INTERVAL seq * 1234567 MICROSECOND} ],
-	by_decimal  => [ 'k decimal(12,4)',       '(CAST(seq AS SIGNED) - 3000) * 1.0371' ],
-	by_binary   => [ 'k binary(16)',          'unhex(md5(seq))' ],
-	by_varbin   => [ 'k varbinary(16)',       'left(unhex(sha1(seq)), 3 + seq MOD 10)' ],
-	by_text     => [ 'k varchar(40)',         'md5(seq)' ],
-	by_uuid     => [ 'k uuid',                q{insert(md5(seq), 13, 1, substr('0123456789abcdef', 1 + seq MOD 8, 1))} ]);
+my %keys  = (
+	by_int    => [ 'k int', 'CAST(seq AS SIGNED) * 3 - 9000' ],
+	by_bigint =>
+	  [ 'k bigint unsigned', '18446744073709551615 - seq * 1000000007' ],
+	by_negative => [ 'k smallint', 'CAST(seq AS SIGNED) - 3000' ],
+	by_date     => [ 'k date',     q{'1970-01-01' + INTERVAL seq DAY} ],
+	by_datetime => [
+		'k datetime(6)',
+		q{'1969-12-30' + INTERVAL seq * 1234567 MICROSECOND}
+	],
+	by_stamp => [
+		'k timestamp(3) NOT NULL DEFAULT 0',
+		q{'1999-12-30' + INTERVAL seq * 1234567 MICROSECOND}
+	],
+	by_decimal =>
+	  [ 'k decimal(12,4)', '(CAST(seq AS SIGNED) - 3000) * 1.0371' ],
+	by_binary => [ 'k binary(16)', 'unhex(md5(seq))' ],
+	by_varbin =>
+	  [ 'k varbinary(16)', 'left(unhex(sha1(seq)), 3 + seq MOD 10)' ],
+	by_text => [ 'k varchar(40)', 'md5(seq)' ],
+	by_uuid => [
+		'k uuid',
+		q{insert(md5(seq), 13, 1, substr('0123456789abcdef', 1 + seq MOD 8, 1))}
+	]);
 my $setup = "CREATE DATABASE chunks;\nUSE chunks;\n";
+
 foreach my $table (sort keys %keys)
 {
 	my ($column, $expression) = @{ $keys{$table} };
@@ -56,7 +69,8 @@ my %moves = (
 	by_binary   => 'k = unhex(md5(concat(hex(k), v)))',
 	by_varbin   => 'k = left(unhex(sha1(concat(hex(k), v))), 11)',
 	by_text     => 'k = md5(concat(k, v))',
-	by_uuid     => q{k = insert(md5(concat(k, v)), 13, 1, substr('0123456789abcdef', 1 + v MOD 8, 1))},
+	by_uuid     =>
+	  q{k = insert(md5(concat(k, v)), 13, 1, substr('0123456789abcdef', 1 + v MOD 8, 1))},
 	by_two      => 'a = a + 1 - 5 * (a > 2), b = b + 10000',
 	by_prefix   => 'a = 39 - a',
 	with_unique => 'k = k + 20000, u = u + 20000');
@@ -106,7 +120,7 @@ add_source($node, $maria);
 foreach my $workers (1, 3)
 {
 	note "snapshot_workers = $workers";
-	my @writers = map { writer($_) } 1 .. 2;
+	my @writers  = map { writer($_) } 1 .. 2;
 	my @watchers = map { watcher() } 1 .. 2;
 	create_subscription($node, 'sub', 'source', ['chunks.*'],
 		{ snapshot_workers => $workers, snapshot_chunk_rows => 500 });

@@ -61,7 +61,8 @@ FROM mariadb_sync.snapshot_chunk WHERE state = 'done'},
 				stdout => \$out);
 			return $status == 0 && split(/\n/, $out) >= $minimum;
 		});
-	my %now = map { /^(\w+\|\d+)\|(.*)$/ ? ($1 => $2) : () } split(/\n/, $out);
+	my %now =
+	  map { /^(\w+\|\d+)\|(.*)$/ ? ($1 => $2) : () } split(/\n/, $out);
 	my @again =
 	  grep { !defined $now{$_} || $now{$_} ne $done{$_} } sort keys %done;
 	is("@again", '', 'of ' . keys(%done) . ' chunks none was copied again');
@@ -89,7 +90,8 @@ foreach my $who ('snapshot', 'apply')
 			return $node->psql(
 				'postgres',
 				"SELECT count(*) FROM pg_stat_activity WHERE pid = $pid",
-				stdout => \$out) == 0 && $out eq '0';
+				stdout => \$out) == 0
+			  && $out eq '0';
 		});
 	chunks_done(keys(%done) + 2);
 }
@@ -145,8 +147,7 @@ is( $node->safe_psql(
 	'all chunks are done');
 compare_tables($maria, $node, \@tables);
 is( view_value(
-		$node,
-		'sub',
+		$node, 'sub',
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
 	'0|0|0',
 	'there were no conflicts');

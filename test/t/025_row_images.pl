@@ -42,17 +42,23 @@ sub both_equal
 
 	wait_for_catchup($node, 'sub');
 	compare_tables($maria, $node, [qw(img.keyed img.nokey)]);
-	is( $node->safe_psql('postgres',
-			q{SELECT string_agg(concat_ws(',', id, s, u, j), ' ' ORDER BY id) FROM img.sides}),
+	is( $node->safe_psql(
+			'postgres',
+			q{SELECT string_agg(concat_ws(',', id, s, u, j), ' ' ORDER BY id) FROM img.sides}
+		),
 		$maria->value(
 			q{SET SESSION group_concat_max_len = 10000000;
-SELECT group_concat(concat_ws(',', id, s, u, j) ORDER BY id SEPARATOR ' ') FROM img.sides}),
+SELECT group_concat(concat_ws(',', id, s, u, j) ORDER BY id SEPARATOR ' ') FROM img.sides}
+		),
 		"img.sides is equal after $what");
-	is( $node->safe_psql('postgres',
-			q{SELECT md5(string_agg(concat_ws(',', u, a, upper(encode(t, 'hex'))), ' ' ORDER BY a, u)) FROM img.uniq}),
+	is( $node->safe_psql(
+			'postgres',
+			q{SELECT md5(string_agg(concat_ws(',', u, a, upper(encode(t, 'hex'))), ' ' ORDER BY a, u)) FROM img.uniq}
+		),
 		$maria->value(
 			q{SET SESSION group_concat_max_len = 10000000;
-SELECT md5(group_concat(concat_ws(',', u, a, hex(t)) ORDER BY a, u SEPARATOR ' ')) FROM img.uniq}),
+SELECT md5(group_concat(concat_ws(',', u, a, hex(t)) ORDER BY a, u SEPARATOR ' ')) FROM img.uniq}
+		),
 		"img.uniq is equal after $what");
 	return;
 }
@@ -60,12 +66,14 @@ SELECT md5(group_concat(concat_ws(',', u, a, hex(t)) ORDER BY a, u SEPARATOR ' '
 # Updates and deletes by key, touching some columns only; a key that changes;
 # a table without a key, whose images are full whatever the setting.
 my $step = 0;
+
 sub changes
 {
 	my ($setting) = @_;
 	my $n = 10 * ++$step;
 
-	$maria->sql("SET SESSION binlog_row_image = $setting;" . qq{
+	$maria->sql(
+		"SET SESSION binlog_row_image = $setting;" . qq{
 USE img;
 UPDATE keyed SET a = a + 1000 WHERE id BETWEEN $n AND $n + 3;
 UPDATE keyed SET t = 'short' WHERE id = $n + 4;
@@ -87,9 +95,8 @@ INSERT INTO sides (id, s, u, j) VALUES (20000 + $n, 1, 2, 3);
 }
 
 # FULL_NODUP is new in MariaDB 11.4.
-my @images = grep {
-	!$maria->try_sql("SET SESSION binlog_row_image = $_")
-} qw(MINIMAL NOBLOB FULL_NODUP FULL);
+my @images = grep { !$maria->try_sql("SET SESSION binlog_row_image = $_") }
+  qw(MINIMAL NOBLOB FULL_NODUP FULL);
 for my $image (@images)
 {
 	changes($image);
@@ -112,9 +119,12 @@ for my $metadata (qw(NO_LOG MINIMAL FULL))
 }
 
 # What cannot be known stops it, by name.
-$maria->sql(q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (5)})
-  if $maria->value('SELECT count(*) FROM img.keyed WHERE id = 5') == 0;
-$maria->sql(q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (77777)});
+$maria->sql(
+	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (5)}
+) if $maria->value('SELECT count(*) FROM img.keyed WHERE id = 5') == 0;
+$maria->sql(
+	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (77777)}
+);
 my $gtid = $maria->gtid;
 wait_for_state($node, 'sub', 'error');
 like(

@@ -205,7 +205,8 @@ $node->poll_query_until('postgres',
   or die 'timed out waiting for the table to be disabled';
 like(
 	$node->safe_psql(
-		'postgres', "SELECT last_error FROM $view WHERE source_table = 'd.one'"),
+		'postgres',
+		"SELECT last_error FROM $view WHERE source_table = 'd.one'"),
 	qr/Label 1 of column "e" is "b" in the binlog and "a" in the recorded schema/,
 	'a relabelled table is disabled');
 $node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM d.two')

@@ -111,7 +111,9 @@ WHERE table_schema = 'test' AND table_name = '$table' AND data_type IN ('year', 
 			if ($type eq 'year')
 			{
 				# as a number it would be two digits
-				$columns{$name} = [ 'IF(YEAR(%1$s) = 1900, 0, YEAR(%1$s))', '%s' ] if $full eq 'year(2)';
+				$columns{$name} =
+				  [ 'IF(YEAR(%1$s) = 1900, 0, YEAR(%1$s))', '%s' ]
+				  if $full eq 'year(2)';
 				next;
 			}
 			my ($ours, $theirs) = @{ $dates{$type} };

@@ -13,7 +13,8 @@ my $node  = sync_node('replica');
 add_source($node, $maria);
 
 $maria->sql('CREATE DATABASE shop');
-$maria->sql(q{
+$maria->sql(
+	q{
 CREATE TABLE t (
 	id int PRIMARY KEY,
 	a int,
@@ -44,71 +45,102 @@ sub history
 # Each: statement, row statement after it, expected result
 my $next_id = 100;
 my @clauses = (
-	[ 'ADD COLUMN n1 int',                              qr/^applied$/ ],
-	[ 'ADD COLUMN n2 int NOT NULL',                     qr/^applied$/ ],
-	[ 'ADD COLUMN n3 int NOT NULL DEFAULT 7 FIRST',     qr/^applied$/ ],
+	[ 'ADD COLUMN n1 int',                                 qr/^applied$/ ],
+	[ 'ADD COLUMN n2 int NOT NULL',                        qr/^applied$/ ],
+	[ 'ADD COLUMN n3 int NOT NULL DEFAULT 7 FIRST',        qr/^applied$/ ],
 	[ q{ADD n4 varchar(30) DEFAULT 'it''s \"q\"' AFTER a}, qr/^applied$/ ],
-	[ q{ADD COLUMN (n5 date, n6 bigint unsigned DEFAULT 18446744073709551615)}, qr/^applied$/ ],
-	[ q{ADD COLUMN n7 datetime NOT NULL DEFAULT '2020-02-03 04:05:06'}, qr/^applied$/ ],
-	[ q{ADD COLUMN n8 timestamp NULL DEFAULT CURRENT_TIMESTAMP}, qr/^resync/ ],
-	[ q{ADD COLUMN n9 decimal(8,3) NOT NULL DEFAULT 1.5, ADD COLUMN n10 enum('u','v') NOT NULL}, qr/^applied$/ ],
-	[ q{ADD COLUMN n11 set('a','b','c') DEFAULT 'c,a', ADD n12 bit(4) DEFAULT b'101'}, qr/^applied$/ ],
-	[ q{ADD COLUMN IF NOT EXISTS n1 int},               qr/^applied$/ ],
-	[ 'ADD COLUMN v1 int AS (a + 1) VIRTUAL',           qr/^resync/ ],
+	[
+		q{ADD COLUMN (n5 date, n6 bigint unsigned DEFAULT 18446744073709551615)},
+		qr/^applied$/
+	],
+	[
+		q{ADD COLUMN n7 datetime NOT NULL DEFAULT '2020-02-03 04:05:06'},
+		qr/^applied$/
+	],
+	[
+		q{ADD COLUMN n8 timestamp NULL DEFAULT CURRENT_TIMESTAMP},
+		qr/^resync/
+	],
+	[
+		q{ADD COLUMN n9 decimal(8,3) NOT NULL DEFAULT 1.5, ADD COLUMN n10 enum('u','v') NOT NULL},
+		qr/^applied$/
+	],
+	[
+		q{ADD COLUMN n11 set('a','b','c') DEFAULT 'c,a', ADD n12 bit(4) DEFAULT b'101'},
+		qr/^applied$/
+	],
+	[ q{ADD COLUMN IF NOT EXISTS n1 int},                     qr/^applied$/ ],
+	[ 'ADD COLUMN v1 int AS (a + 1) VIRTUAL',                 qr/^resync/ ],
 	[ 'ADD COLUMN v2 int GENERATED ALWAYS AS (a * 2) STORED', qr/^resync/ ],
-	[ 'DROP COLUMN v1',                                 qr/^applied$/ ],
-	[ 'DROP COLUMN IF EXISTS nothere, DROP COLUMN n5',  qr/^applied$/ ],
-	[ 'MODIFY a bigint',                                qr/^applied$/ ],
-	[ 'MODIFY COLUMN b varchar(200) NOT NULL AFTER g',  qr/^applied$/ ],
-	[ 'MODIFY b varchar(150) NOT NULL',                 qr/^resync/ ],
-	[ 'MODIFY b varchar(150)',                          qr/^applied$/ ],
-	[ 'CHANGE a a2 bigint, CHANGE n1 a int',            qr/^applied$/ ],
-	[ 'RENAME COLUMN a TO a2, RENAME COLUMN a2 TO a',   qr/^applied$/ ],
-	[ 'RENAME COLUMN c TO cc',                          qr/^applied$/ ],
-	[ q{MODIFY e enum('x','y','z') DEFAULT 'y'},        qr/^applied$/ ],
-	[ q{MODIFY e enum('z','y','x') DEFAULT 'y'},        qr/^applied$/ ],
-	[ q{MODIFY f set('p','q','r')},                     qr/^applied$/ ],
-	[ q{MODIFY f set('r','q','p')},                     qr/^resync/ ],
-	[ 'MODIFY cc decimal(12,3)',                        qr/^applied$/ ],
-	[ 'MODIFY cc decimal(12,1)',                        qr/^resync/ ],
-	[ 'MODIFY cc varchar(30)',                          qr/^resync/ ],
-	[ 'MODIFY d datetime(6)',                           qr/^applied$/ ],
-	[ 'MODIFY d date',                                  qr/^resync/ ],
-	[ 'ALTER COLUMN n3 SET DEFAULT 9, ALTER n2 SET DEFAULT 3', qr/^applied$/ ],
-	[ 'ALTER n3 DROP DEFAULT',  qr/^applied$/ ],
+	[ 'DROP COLUMN v1',                                       qr/^applied$/ ],
+	[ 'DROP COLUMN IF EXISTS nothere, DROP COLUMN n5',        qr/^applied$/ ],
+	[ 'MODIFY a bigint',                                      qr/^applied$/ ],
+	[ 'MODIFY COLUMN b varchar(200) NOT NULL AFTER g',        qr/^applied$/ ],
+	[ 'MODIFY b varchar(150) NOT NULL',                       qr/^resync/ ],
+	[ 'MODIFY b varchar(150)',                                qr/^applied$/ ],
+	[ 'CHANGE a a2 bigint, CHANGE n1 a int',                  qr/^applied$/ ],
+	[ 'RENAME COLUMN a TO a2, RENAME COLUMN a2 TO a',         qr/^applied$/ ],
+	[ 'RENAME COLUMN c TO cc',                                qr/^applied$/ ],
+	[ q{MODIFY e enum('x','y','z') DEFAULT 'y'},              qr/^applied$/ ],
+	[ q{MODIFY e enum('z','y','x') DEFAULT 'y'},              qr/^applied$/ ],
+	[ q{MODIFY f set('p','q','r')},                           qr/^applied$/ ],
+	[ q{MODIFY f set('r','q','p')},                           qr/^resync/ ],
+	[ 'MODIFY cc decimal(12,3)',                              qr/^applied$/ ],
+	[ 'MODIFY cc decimal(12,1)',                              qr/^resync/ ],
+	[ 'MODIFY cc varchar(30)',                                qr/^resync/ ],
+	[ 'MODIFY d datetime(6)',                                 qr/^applied$/ ],
+	[ 'MODIFY d date',                                        qr/^resync/ ],
+	[
+		'ALTER COLUMN n3 SET DEFAULT 9, ALTER n2 SET DEFAULT 3',
+		qr/^applied$/
+	],
+	[ 'ALTER n3 DROP DEFAULT',                             qr/^applied$/ ],
 	[ 'ADD INDEX i1 (n2, n3), ADD UNIQUE KEY u1 (id, n2)', qr/^applied$/ ],
-	[ 'ADD FULLTEXT KEY ft (g)',                        qr/^applied; index "ft"/ ],
-	[ 'DROP INDEX i1, RENAME INDEX u1 TO u2',           qr/^applied$/ ],
-	[ 'DROP KEY ka',                                    qr/^applied$/ ],
-	[ 'DROP PRIMARY KEY, ADD PRIMARY KEY (id, n2)',     qr/^applied$/ ],
-	[ 'DROP PRIMARY KEY',                               qr/^applied$/ ],
-	[ 'ADD PRIMARY KEY (id), DROP KEY u2',              qr/^applied$/ ],
-	[ 'MODIFY id int AUTO_INCREMENT',                   qr/^applied$/ ],
-	[ 'MODIFY id int unsigned AUTO_INCREMENT',          qr/^resync/ ],
-	[ 'ADD CONSTRAINT chk CHECK (n2 < 1000000)',        qr/^applied; check/ ],
-	[ 'DROP CONSTRAINT chk',                            qr/^applied$/ ],
-	[ 'CONVERT TO CHARACTER SET latin1',                qr/^resync/ ],
-	[ 'CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci', qr/^applied$/ ],
-	[ q{COMMENT = 'the ''table''', ENGINE = InnoDB, ROW_FORMAT = DYNAMIC}, qr/^applied$/ ],
-	[ q{MODIFY g text CHARACTER SET utf8mb3 COMMENT 'a comment'}, qr/^(applied|resync)/ ],
-	[ 'FORCE, ALGORITHM = COPY, LOCK = SHARED',         qr/^applied$/ ],
-	[ '/*! ADD COLUMN x1 int */ /* not this */',        qr/^applied$/ ],
-	[ 'ADD COLUMN x2 int, ADD COLUMN x3 varchar(10) CHARACTER SET latin1 NOT NULL DEFAULT \'x\'', qr/^applied$/ ],
-);
+	[ 'ADD FULLTEXT KEY ft (g)',              qr/^applied; index "ft"/ ],
+	[ 'DROP INDEX i1, RENAME INDEX u1 TO u2', qr/^applied$/ ],
+	[ 'DROP KEY ka',                          qr/^applied$/ ],
+	[ 'DROP PRIMARY KEY, ADD PRIMARY KEY (id, n2)', qr/^applied$/ ],
+	[ 'DROP PRIMARY KEY',                           qr/^applied$/ ],
+	[ 'ADD PRIMARY KEY (id), DROP KEY u2',          qr/^applied$/ ],
+	[ 'MODIFY id int AUTO_INCREMENT',               qr/^applied$/ ],
+	[ 'MODIFY id int unsigned AUTO_INCREMENT',      qr/^resync/ ],
+	[ 'ADD CONSTRAINT chk CHECK (n2 < 1000000)',    qr/^applied; check/ ],
+	[ 'DROP CONSTRAINT chk',                        qr/^applied$/ ],
+	[ 'CONVERT TO CHARACTER SET latin1',            qr/^resync/ ],
+	[
+		'CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci',
+		qr/^applied$/
+	],
+	[
+		q{COMMENT = 'the ''table''', ENGINE = InnoDB, ROW_FORMAT = DYNAMIC},
+		qr/^applied$/
+	],
+	[
+		q{MODIFY g text CHARACTER SET utf8mb3 COMMENT 'a comment'},
+		qr/^(applied|resync)/
+	],
+	[ 'FORCE, ALGORITHM = COPY, LOCK = SHARED',  qr/^applied$/ ],
+	[ '/*! ADD COLUMN x1 int */ /* not this */', qr/^applied$/ ],
+	[
+		'ADD COLUMN x2 int, ADD COLUMN x3 varchar(10) CHARACTER SET latin1 NOT NULL DEFAULT \'x\'',
+		qr/^applied$/
+	],);
 foreach my $clause (@clauses)
 {
 	my ($text, $expected) = @$clause;
 	$next_id++;
-	$maria->sql("INSERT IGNORE INTO t (id, b) VALUES ($next_id, 'before'); ALTER TABLE t $text;"
+	$maria->sql(
+		"INSERT IGNORE INTO t (id, b) VALUES ($next_id, 'before'); ALTER TABLE t $text;"
 		  . " INSERT IGNORE INTO t (id, b) VALUES (${next_id}000, 'after');"
-		  . " UPDATE t SET b = concat(b, '+') WHERE id = $next_id", 'shop');
+		  . " UPDATE t SET b = concat(b, '+') WHERE id = $next_id",
+		'shop');
 	wait_for_catchup($node, 'sub');
 	like(history(), $expected, $text);
 	my ($same, $why) = has_same_rows($maria, $node, { source => 'shop.t' });
 	ok($same, "rows after $text") or diag($why);
 	compare_structure($maria, $node, ['shop.t']);
 }
-is(view_value($node, 'sub', 'state'), 'streaming', 'still streaming');
-is(view_value($node, 'sub', 'last_error'), '', 'no error');
+is(view_value($node, 'sub', 'state'),      'streaming', 'still streaming');
+is(view_value($node, 'sub', 'last_error'), '',          'no error');
 
 done_testing();

@@ -12,8 +12,10 @@ my $maria = MariaDBServer->new('source');
 my $node  = sync_node('replica');
 add_source($node, $maria);
 
-$maria->sql('CREATE DATABASE shop; CREATE DATABASE crm; CREATE DATABASE other');
-$maria->sql(q{
+$maria->sql(
+	'CREATE DATABASE shop; CREATE DATABASE crm; CREATE DATABASE other');
+$maria->sql(
+	q{
 CREATE TABLE a (id int PRIMARY KEY, v varchar(10));
 CREATE TABLE b (id int PRIMARY KEY, v varchar(10), w int);
 CREATE TABLE mine (id int PRIMARY KEY, v varchar(10));
@@ -24,8 +26,10 @@ CREATE TABLE other.outside (id int PRIMARY KEY, v varchar(10), z int);
 INSERT INTO other.outside VALUES (7, 'outside', 7);
 }, 'shop');
 $node->safe_psql('postgres',
-	'CREATE SCHEMA shop; CREATE TABLE shop.mine (id bigint PRIMARY KEY, v text, own int)');
-create_subscription($node, 'sub', 'source', [ 'shop.*', 'crm.*', '!shop.skip_*' ]);
+	'CREATE SCHEMA shop; CREATE TABLE shop.mine (id bigint PRIMARY KEY, v text, own int)'
+);
+create_subscription($node, 'sub', 'source',
+	[ 'shop.*', 'crm.*', '!shop.skip_*' ]);
 wait_for_catchup($node, 'sub');
 my $gtid_of_worker = view_value($node, 'sub', 'pid');
 
@@ -36,9 +40,11 @@ sub pg
 
 sub last_results
 {
-	return pg(qq{
+	return pg(
+		qq{
 SELECT string_agg(source_table || ': ' || result, E'\n' ORDER BY id) FROM mariadb_sync.history
-WHERE kind = 'ddl' AND gtid = (SELECT gtid FROM mariadb_sync.history WHERE kind = 'ddl' ORDER BY id DESC LIMIT 1)});
+WHERE kind = 'ddl' AND gtid = (SELECT gtid FROM mariadb_sync.history WHERE kind = 'ddl' ORDER BY id DESC LIMIT 1)}
+	);
 }
 
 sub run
@@ -60,63 +66,95 @@ sub same
 run(q{CREATE TABLE c (id bigint unsigned NOT NULL AUTO_INCREMENT, name varchar(40) NOT NULL DEFAULT '-',
 	at timestamp(3) NULL DEFAULT CURRENT_TIMESTAMP(3), price decimal(9,2) DEFAULT 0.00, flag tinyint(1),
 	PRIMARY KEY (id), UNIQUE KEY name_key (name), KEY (price)) ENGINE=InnoDB DEFAULT CHARSET=latin1 COMMENT='c';
-INSERT INTO c (name) VALUES ('x'), ('y'); UPDATE c SET price = 1.25 WHERE name = 'y'});
-like(last_results(), qr/^shop.c: applied: joined, table created$/, 'a table joined');
+INSERT INTO c (name) VALUES ('x'), ('y'); UPDATE c SET price = 1.25 WHERE name = 'y'}
+);
+like(
+	last_results(),
+	qr/^shop.c: applied: joined, table created$/,
+	'a table joined');
 same('shop.c');
-is(pg("SELECT copy_started_at IS NULL FROM mariadb_sync.subscription_table WHERE source_table = 'c'"),
-	't', 'without a copy');
-is(view_value($node, 'sub', 'pid'), $gtid_of_worker, 'and without a new start of the worker');
+is( pg( "SELECT copy_started_at IS NULL FROM mariadb_sync.subscription_table WHERE source_table = 'c'"
+	),
+	't',
+	'without a copy');
+is(view_value($node, 'sub', 'pid'),
+	$gtid_of_worker, 'and without a new start of the worker');
 
-run(q{CREATE TABLE IF NOT EXISTS c (id int); CREATE TABLE IF NOT EXISTS a (x int)});
+run(q{CREATE TABLE IF NOT EXISTS c (id int); CREATE TABLE IF NOT EXISTS a (x int)}
+);
 same('shop.c', 'shop.a');
 
 run(q{CREATE TABLE d LIKE b; INSERT INTO d SELECT id + 10, v, w FROM b});
 same('shop.d');
-run(q{CREATE TABLE e (PRIMARY KEY (id)) AS SELECT id, v, w + 0.5 AS half FROM b; INSERT INTO e VALUES (99, 'later', 9)});
+run(q{CREATE TABLE e (PRIMARY KEY (id)) AS SELECT id, v, w + 0.5 AS half FROM b; INSERT INTO e VALUES (99, 'later', 9)}
+);
 same('shop.e');
-run(q{CREATE OR REPLACE TABLE e (id int PRIMARY KEY, t text); INSERT INTO e VALUES (1, 'new')});
+run(q{CREATE OR REPLACE TABLE e (id int PRIMARY KEY, t text); INSERT INTO e VALUES (1, 'new')}
+);
 same('shop.e');
 run(q{CREATE TABLE f LIKE other.outside; INSERT INTO f VALUES (1, 'f', 1)});
 same('shop.f');
-run(q{CREATE TABLE other.unseen (id int); CREATE TEMPORARY TABLE tmp (id int); DROP TEMPORARY TABLE tmp; CREATE TABLE skip_me (id int)});
-is(pg("SELECT count(*) FROM mariadb_sync.subscription_table WHERE source_table IN ('unseen', 'tmp', 'skip_me')"),
-	'0', 'tables that the patterns do not choose stay out');
+run(q{CREATE TABLE other.unseen (id int); CREATE TEMPORARY TABLE tmp (id int); DROP TEMPORARY TABLE tmp; CREATE TABLE skip_me (id int)}
+);
+is( pg( "SELECT count(*) FROM mariadb_sync.subscription_table WHERE source_table IN ('unseen', 'tmp', 'skip_me')"
+	),
+	'0',
+	'tables that the patterns do not choose stay out');
 run(q{CREATE TABLE fkt (id int PRIMARY KEY, a_id int, CONSTRAINT to_a FOREIGN KEY (a_id) REFERENCES a (id) ON DELETE CASCADE);
 INSERT INTO fkt VALUES (1, 1), (2, 2); DELETE FROM a WHERE id = 2});
 same('shop.fkt', 'shop.a');
-is(pg("SELECT confdeltype FROM pg_constraint WHERE conrelid = 'shop.fkt'::regclass AND contype = 'f'"),
-	'c', 'a foreign key with its action');
+is( pg( "SELECT confdeltype FROM pg_constraint WHERE conrelid = 'shop.fkt'::regclass AND contype = 'f'"
+	),
+	'c',
+	'a foreign key with its action');
 run('ALTER TABLE fkt DROP FOREIGN KEY to_a');
-is(pg("SELECT count(*) FROM pg_constraint WHERE conrelid = 'shop.fkt'::regclass AND contype = 'f'"),
-	'0', 'and without it');
+is( pg( "SELECT count(*) FROM pg_constraint WHERE conrelid = 'shop.fkt'::regclass AND contype = 'f'"
+	),
+	'0',
+	'and without it');
 
 # RENAME
 run(q{RENAME TABLE a TO a2; INSERT INTO a2 VALUES (3, 'renamed')});
 same('shop.a2');
-run(q{ALTER TABLE a2 RENAME TO a, ADD COLUMN extra int; INSERT INTO a VALUES (4, 'again', 4)});
+run(q{ALTER TABLE a2 RENAME TO a, ADD COLUMN extra int; INSERT INTO a VALUES (4, 'again', 4)}
+);
 same('shop.a');
-run(q{RENAME TABLE a TO tmp, b TO a, tmp TO b; INSERT INTO a VALUES (50, 'was b', 1); INSERT INTO b VALUES (50, 'was a', 1)});
+run(q{RENAME TABLE a TO tmp, b TO a, tmp TO b; INSERT INTO a VALUES (50, 'was b', 1); INSERT INTO b VALUES (50, 'was a', 1)}
+);
 same('shop.a', 'shop.b');
 run(q{RENAME TABLE a TO crm.a; INSERT INTO crm.a VALUES (51, 'in crm', 1)});
 same('crm.a');
 run(q{RENAME TABLE b TO skip_b});
-like(last_results(), qr/left the subscription as "shop.skip_b"/, 'a table leaves');
+like(
+	last_results(),
+	qr/left the subscription as "shop.skip_b"/,
+	'a table leaves');
 is(pg("SELECT count(*) FROM shop.b"), '4', 'its target stays');
-is(pg("SELECT count(*) FROM mariadb_sync.subscription_table WHERE source_table IN ('b', 'skip_b')"), '0', 'unmapped');
+is( pg( "SELECT count(*) FROM mariadb_sync.subscription_table WHERE source_table IN ('b', 'skip_b')"
+	),
+	'0',
+	'unmapped');
 run(q{INSERT INTO skip_b VALUES (60, 'not seen', 1)});
-run(q{RENAME TABLE other.outside TO outside; INSERT INTO outside VALUES (8, 'inside', 8)});
+run(q{RENAME TABLE other.outside TO outside; INSERT INTO outside VALUES (8, 'inside', 8)}
+);
 same('shop.outside');
-run(q{RENAME TABLE mine TO mine2; ALTER TABLE mine2 ADD COLUMN n int DEFAULT 5; INSERT INTO mine2 VALUES (2, 'two', 2)});
-compare_tables($maria, $node, [ { source => 'shop.mine2', target => 'shop.mine' } ]);
+run(q{RENAME TABLE mine TO mine2; ALTER TABLE mine2 ADD COLUMN n int DEFAULT 5; INSERT INTO mine2 VALUES (2, 'two', 2)}
+);
+compare_tables($maria, $node,
+	[ { source => 'shop.mine2', target => 'shop.mine' } ]);
 
 # DROP
 run('DROP TABLE e, f');
-is(pg("SELECT count(*) FROM pg_class WHERE oid IN (to_regclass('shop.e'), to_regclass('shop.f'))"), '0', 'targets we made are dropped');
+is( pg( "SELECT count(*) FROM pg_class WHERE oid IN (to_regclass('shop.e'), to_regclass('shop.f'))"
+	),
+	'0',
+	'targets we made are dropped');
 run('DROP TABLE mine2');
 is(pg('SELECT count(*) FROM shop.mine'), '2', 'one that was there stays');
 like(last_results(), qr/was there before/, 'and the history says so');
 run(q{DROP DATABASE crm});
-is(pg("SELECT to_regclass('crm.a') IS NULL"), 't', 'DROP DATABASE drops the targets');
+is(pg("SELECT to_regclass('crm.a') IS NULL"),
+	't', 'DROP DATABASE drops the targets');
 
 # Anything else passes by
 my $ddl = view_value($node, 'sub', 'ddl');
@@ -138,32 +176,55 @@ same('shop.c');
 is(view_value($node, 'sub', 'ddl'), $ddl, 'none of it counts as ours');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
 unlike($log, qr/topsecret/, 'no password in the log');
-is(pg("SELECT count(*) FROM mariadb_sync.history WHERE history::text LIKE '%topsecret%'"), '0', 'nor in the history');
+is( pg( "SELECT count(*) FROM mariadb_sync.history WHERE history::text LIKE '%topsecret%'"
+	),
+	'0',
+	'nor in the history');
 
 # Ways of writing it
-run(q{SET STATEMENT max_statement_time = 100 FOR ALTER TABLE c ADD COLUMN w1 int; INSERT INTO c (name) VALUES ('w1')});
-run(q{SET sql_mode = 'ANSI_QUOTES'; ALTER TABLE "c" ADD COLUMN "odd ""name" int DEFAULT 3; INSERT INTO c (name) VALUES ('w2')});
+run(q{SET STATEMENT max_statement_time = 100 FOR ALTER TABLE c ADD COLUMN w1 int; INSERT INTO c (name) VALUES ('w1')}
+);
+run(q{SET sql_mode = 'ANSI_QUOTES'; ALTER TABLE "c" ADD COLUMN "odd ""name" int DEFAULT 3; INSERT INTO c (name) VALUES ('w2')}
+);
 run(q{alter /* comment */ table -- line
 	shop . `c` /*!50000 add */ column /*M!100100 w3 */ int # end
 	; INSERT INTO c (name) VALUES ('w3')});
-run(q{SET NAMES latin1; ALTER TABLE c ADD COLUMN `gr}."\xF6\xDF".q{e` varchar(5) DEFAULT '}."\xE4".q{'; INSERT INTO c (name) VALUES ('w4')});
-run(q{ALTER TABLE IF EXISTS c ADD COLUMN IF NOT EXISTS w1 int; ALTER TABLE IF EXISTS gone ADD COLUMN x int});
-run(q{SET SESSION binlog_alter_two_phase = 1; ALTER TABLE c ADD COLUMN w5 int NOT NULL DEFAULT 5; INSERT INTO c (name) VALUES ('w5')});
-run(q{CREATE INDEX IF NOT EXISTS ci ON c (w1); DROP INDEX ci ON c; CREATE UNIQUE INDEX cu ON c (id, w5)});
+run(    q{SET NAMES latin1; ALTER TABLE c ADD COLUMN `gr}
+	  . "\xF6\xDF"
+	  . q{e` varchar(5) DEFAULT '} . "\xE4"
+	  . q{'; INSERT INTO c (name) VALUES ('w4')});
+run(q{ALTER TABLE IF EXISTS c ADD COLUMN IF NOT EXISTS w1 int; ALTER TABLE IF EXISTS gone ADD COLUMN x int}
+);
+run(q{SET SESSION binlog_alter_two_phase = 1; ALTER TABLE c ADD COLUMN w5 int NOT NULL DEFAULT 5; INSERT INTO c (name) VALUES ('w5')}
+);
+run(q{CREATE INDEX IF NOT EXISTS ci ON c (w1); DROP INDEX ci ON c; CREATE UNIQUE INDEX cu ON c (id, w5)}
+);
 same('shop.c');
 
 # An option of its own
-is(view_value($node, 'sub', 'state'), 'streaming', 'still streaming');
-is(view_value($node, 'sub', 'last_error'), '', 'no error');
+is(view_value($node, 'sub', 'state'),      'streaming', 'still streaming');
+is(view_value($node, 'sub', 'last_error'), '',          'no error');
 
 # A target that cannot follow is disabled, with the statement; others go on
 pg(q{CREATE VIEW public.on_d AS SELECT w FROM shop.d});
-$maria->sql(q{ALTER TABLE d MODIFY w varchar(20); INSERT INTO d VALUES (77, 'x', 'y'); INSERT INTO c (name) VALUES ('others')}, 'shop');
-wait_until('disabled', sub { pg("SELECT state FROM mariadb_sync.subscription_table WHERE source_table = 'd'") eq 'disabled' });
-like(pg("SELECT last_error FROM mariadb_sync.subscription_table WHERE source_table = 'd'"),
-	qr/used by a view.*ALTER TABLE d MODIFY w.*resync_table/s, 'the error names the statement');
-wait_until('others', sub { pg("SELECT count(*) FROM shop.c WHERE name = 'others'") eq '1' });
-pg(q{DROP VIEW public.on_d; ALTER TABLE shop.d ALTER w TYPE varchar(20); SELECT mariadb_sync.resync_table('sub', 'shop.d')});
+$maria->sql(
+	q{ALTER TABLE d MODIFY w varchar(20); INSERT INTO d VALUES (77, 'x', 'y'); INSERT INTO c (name) VALUES ('others')},
+	'shop');
+wait_until(
+	'disabled',
+	sub {
+		pg( "SELECT state FROM mariadb_sync.subscription_table WHERE source_table = 'd'"
+		) eq 'disabled';
+	});
+like(
+	pg( "SELECT last_error FROM mariadb_sync.subscription_table WHERE source_table = 'd'"
+	),
+	qr/used by a view.*ALTER TABLE d MODIFY w.*resync_table/s,
+	'the error names the statement');
+wait_until('others',
+	sub { pg("SELECT count(*) FROM shop.c WHERE name = 'others'") eq '1' });
+pg( q{DROP VIEW public.on_d; ALTER TABLE shop.d ALTER w TYPE varchar(20); SELECT mariadb_sync.resync_table('sub', 'shop.d')}
+);
 wait_for_catchup($node, 'sub');
 same('shop.d', 'shop.c');
 

@@ -15,7 +15,8 @@ foreach my $metadata ('FULL', 'NO_LOG')
 	my $node = sync_node("replica_$metadata");
 	add_source($node, $maria, 'source');
 	$maria->sql('CREATE DATABASE shop');
-	$maria->sql(q{
+	$maria->sql(
+		q{
 CREATE TABLE t (id int PRIMARY KEY, a int, b varchar(20), c int);
 CREATE TABLE u (id int PRIMARY KEY, v varchar(20)) CHARSET latin1;
 INSERT INTO t VALUES (1, 11, 'one', 111), (2, 22, 'two', 222);
@@ -57,30 +58,40 @@ INSERT INTO u VALUES (1, 'one');
 	wait_for_catchup($node, 'sub');
 	compare_tables($maria, $node, [ 'shop.t', 'shop.u', 'shop.w2' ]);
 	compare_structure($maria, $node, [ 'shop.t', 'shop.u', 'shop.w2' ]);
-	is($node->safe_psql('postgres',
-			"SELECT count(*) FROM mariadb_sync.history WHERE kind = 'ddl' AND result !~ '^applied'"),
-		'0', "$metadata: nothing was copied again");
+	is( $node->safe_psql(
+			'postgres',
+			"SELECT count(*) FROM mariadb_sync.history WHERE kind = 'ddl' AND result !~ '^applied'"
+		),
+		'0',
+		"$metadata: nothing was copied again");
 	is(view_value($node, 'sub', 'last_error'), '', "$metadata: no error");
 
 	# In the backlog: what needs the rows again, and then goes on changing
 	$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 	wait_for_state($node, 'sub', 'stopped');
-	$maria->sql('SET sql_mode = \'\';' . join(';', 
-		'ALTER TABLE u MODIFY b varchar(5) CHARACTER SET latin1',
-		q{INSERT IGNORE INTO u (e, a, id, b, c) VALUES ('x', 900, 10, 'ten', 1)},
-		'ALTER TABLE u ADD COLUMN y int DEFAULT 3 FIRST',
-		'ALTER TABLE u DROP COLUMN a',
-		q{INSERT INTO u (e, id, b, c) VALUES ('x', 11, 'elf', 1)},
-		'RENAME TABLE u TO u2',
-		q{INSERT INTO u2 (e, id, b, c) VALUES ('x', 12, 'zwolf', 1)},
-		'ALTER TABLE t MODIFY v int',
-		'DROP TABLE t'), 'shop');
+	$maria->sql(
+		'SET sql_mode = \'\';'
+		  . join(';',
+			'ALTER TABLE u MODIFY b varchar(5) CHARACTER SET latin1',
+			q{INSERT IGNORE INTO u (e, a, id, b, c) VALUES ('x', 900, 10, 'ten', 1)},
+			'ALTER TABLE u ADD COLUMN y int DEFAULT 3 FIRST',
+			'ALTER TABLE u DROP COLUMN a',
+			q{INSERT INTO u (e, id, b, c) VALUES ('x', 11, 'elf', 1)},
+			'RENAME TABLE u TO u2',
+			q{INSERT INTO u2 (e, id, b, c) VALUES ('x', 12, 'zwolf', 1)},
+			'ALTER TABLE t MODIFY v int',
+			'DROP TABLE t'),
+		'shop');
 	$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
 	wait_for_catchup($node, 'sub');
 	compare_tables($maria, $node, [ 'shop.u2', 'shop.w2' ]);
 	compare_structure($maria, $node, [ 'shop.u2', 'shop.w2' ]);
-	is($node->safe_psql('postgres', 'SELECT string_agg(source_table, \',\' ORDER BY source_table) FROM mariadb_sync.subscription_table'),
-		'u2,w2', "$metadata: dropped tables are gone");
+	is( $node->safe_psql(
+			'postgres',
+			'SELECT string_agg(source_table, \',\' ORDER BY source_table) FROM mariadb_sync.subscription_table'
+		),
+		'u2,w2',
+		"$metadata: dropped tables are gone");
 	$node->stop;
 	$maria->stop;
 }

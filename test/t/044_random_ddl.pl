@@ -35,18 +35,37 @@ my %values = (
 	'decimal(10,2)'     => sub { sprintf('%.2f', rand(10000)) },
 	'decimal(14,4)'     => sub { sprintf('%.4f', rand(10000)) },
 	'double'            => sub { int(rand(1000)) / 8 },
-	'varchar(10)'       => sub { "'" . substr('abcdefghij', 0, int(rand(10))) . "'" },
-	'varchar(40)'       => sub { "'" . ('long ' x int(rand(7))) . "'" },
-	'char(8)'           => sub { "'c" . int(rand(1000)) . "'" },
-	'varchar(20) CHARACTER SET latin1' => sub { "'l" . int(rand(1000)) . "'" },
-	'text'              => sub { "'" . ('text ' x int(rand(20))) . "'" },
-	'date'              => sub { sprintf("'20%02d-%02d-%02d'", rand(30), 1 + rand(12), 1 + rand(28)) },
-	'datetime'          => sub { sprintf("'20%02d-%02d-%02d 0%d:12:13'", rand(30), 1 + rand(12), 1 + rand(28), rand(9)) },
-	'datetime(3)'       => sub { sprintf("'20%02d-%02d-%02d 0%d:12:13.125'", rand(30), 1 + rand(12), 1 + rand(28), rand(9)) },
+	'varchar(10)'       =>
+	  sub { "'" . substr('abcdefghij', 0, int(rand(10))) . "'" },
+	'varchar(40)' => sub { "'" . ('long ' x int(rand(7))) . "'" },
+	'char(8)'     => sub { "'c" . int(rand(1000)) . "'" },
+	'varchar(20) CHARACTER SET latin1' =>
+	  sub { "'l" . int(rand(1000)) . "'" },
+	'text' => sub { "'" . ('text ' x int(rand(20))) . "'" },
+	'date' => sub {
+		sprintf("'20%02d-%02d-%02d'", rand(30), 1 + rand(12), 1 + rand(28));
+	},
+	'datetime' => sub {
+		sprintf(
+			"'20%02d-%02d-%02d 0%d:12:13'",
+			rand(30),
+			1 + rand(12),
+			1 + rand(28),
+			rand(9));
+	},
+	'datetime(3)' => sub {
+		sprintf(
+			"'20%02d-%02d-%02d 0%d:12:13.125'",
+			rand(30),
+			1 + rand(12),
+			1 + rand(28),
+			rand(9));
+	},
 	"enum('a','b')"     => sub { (q{'a'}, q{'b'})[ rand(2) ] },
 	"enum('a','b','c')" => sub { (q{'a'}, q{'b'}, q{'c'})[ rand(3) ] },
-	"set('x','y')"      => sub { (q{''}, q{'x'}, q{'x,y'})[ rand(3) ] },
-	'varbinary(10)'     => sub { "x'61" . sprintf('%02x', 0x61 + rand(26)) . "'" });
+	"set('x','y')"      => sub { (q{''},  q{'x'}, q{'x,y'})[ rand(3) ] },
+	'varbinary(10)' => sub { "x'61" . sprintf('%02x', 0x61 + rand(26)) . "'" }
+);
 my @types = sort keys %values;
 
 sub pick { return $_[ rand(@_) ]; }
@@ -75,7 +94,7 @@ sub column_definition
 sub place
 {
 	my ($table) = @_;
-	return '' if rand() < 0.6;
+	return ''       if rand() < 0.6;
 	return ' FIRST' if rand() < 0.3;
 	return ' AFTER ' . pick('id', sort keys %{ $tables{$table} });
 }
@@ -83,10 +102,16 @@ sub place
 sub create
 {
 	my ($or_replace, $name) = @_;
-	my %columns = map { 'c' . $next_column++ => pick(@types) } 1 .. 1 + rand(4);
+	my %columns =
+	  map { 'c' . $next_column++ => pick(@types) } 1 .. 1 + rand(4);
 	$name ||= 't' . $next_name++;
-	my $sql = 'CREATE ' . ($or_replace ? 'OR REPLACE ' : '') . "TABLE $name (id int PRIMARY KEY, "
-	  . join(', ', map { "$_ " . column_definition($columns{$_}) } sort keys %columns) . ')';
+	my $sql =
+		'CREATE '
+	  . ($or_replace ? 'OR REPLACE ' : '')
+	  . "TABLE $name (id int PRIMARY KEY, "
+	  . join(', ',
+		map { "$_ " . column_definition($columns{$_}) } sort keys %columns)
+	  . ')';
 	$tables{$name} = \%columns if try_sql($sql);
 	return;
 }
@@ -99,15 +124,28 @@ sub rows
 		my $do = rand();
 		if ($do < 0.6)
 		{
-			my @c = sort keys %{ $tables{$t} };
+			my @c  = sort keys %{ $tables{$t} };
 			my $id = $next_id++;
-			try_sql("INSERT IGNORE INTO $t (" . join(', ', 'id', @c) . ") VALUES ("
-				  . join(', ', $id, map { rand() < 0.15 ? 'DEFAULT' : $values{ $tables{$t}{$_} }->() } @c) . ')');
+			try_sql(
+					"INSERT IGNORE INTO $t ("
+				  . join(', ', 'id', @c)
+				  . ") VALUES ("
+				  . join(
+					', ', $id,
+					map {
+						rand() < 0.15
+						  ? 'DEFAULT'
+						  : $values{ $tables{$t}{$_} }->()
+					} @c)
+				  . ')');
 		}
 		elsif ($do < 0.85)
 		{
 			my $c = some_column($t);
-			try_sql("UPDATE IGNORE $t SET $c = " . $values{ $tables{$t}{$c} }->() . ' WHERE id % 3 = ' . int(rand(3)))
+			try_sql("UPDATE IGNORE $t SET $c = "
+				  . $values{ $tables{$t}{$c} }->()
+				  . ' WHERE id % 3 = '
+				  . int(rand(3)))
 			  if $c;
 		}
 		else
@@ -124,65 +162,85 @@ my @changes = (
 		my $c    = 'c' . $next_column++;
 		my $type = pick(@types);
 		$tables{$t}{$c} = $type
-		  if try_sql("ALTER TABLE $t ADD COLUMN $c " . column_definition($type) . place($t));
-	}, sub {    # drop
+		  if try_sql("ALTER TABLE $t ADD COLUMN $c "
+			  . column_definition($type)
+			  . place($t));
+	},
+	sub {    # drop
 		my $t = some_table();
 		my $c = some_column($t);
 		delete $tables{$t}{$c}
-		  if keys %{ $tables{$t} } > 1 && try_sql("ALTER TABLE $t DROP COLUMN $c");
-	}, sub {    # modify
+		  if keys %{ $tables{$t} } > 1
+		  && try_sql("ALTER TABLE $t DROP COLUMN $c");
+	},
+	sub {    # modify
 		my $t    = some_table();
 		my $c    = some_column($t);
 		my $type = pick(@types);
 		$tables{$t}{$c} = $type
-		  if try_sql("ALTER IGNORE TABLE $t MODIFY $c " . column_definition($type) . place($t));
-	}, sub {    # modify, as it is
+		  if try_sql("ALTER IGNORE TABLE $t MODIFY $c "
+			  . column_definition($type)
+			  . place($t));
+	},
+	sub {    # modify, as it is
 		my $t = some_table();
 		my $c = some_column($t);
 		try_sql("ALTER TABLE $t MODIFY $c $tables{$t}{$c}" . place($t));
-	}, sub {    # rename a column, or exchange two
+	},
+	sub {    # rename a column, or exchange two
 		my $t = some_table();
 		my ($c, $d) = (some_column($t), some_column($t));
 		if ($c ne $d)
 		{
 			@{ $tables{$t} }{ $c, $d } = @{ $tables{$t} }{ $d, $c }
-			  if try_sql("ALTER TABLE $t RENAME COLUMN $c TO $d, RENAME COLUMN $d TO $c");
+			  if try_sql(
+				"ALTER TABLE $t RENAME COLUMN $c TO $d, RENAME COLUMN $d TO $c"
+			  );
 		}
 		else
 		{
 			my $new = 'c' . $next_column++;
 			$tables{$t}{$new} = delete $tables{$t}{$c}
-			  if try_sql("ALTER TABLE $t CHANGE $c $new $tables{$t}{$c}" . place($t));
+			  if try_sql(
+				"ALTER TABLE $t CHANGE $c $new $tables{$t}{$c}" . place($t));
 		}
-	}, sub {    # several at once
+	},
+	sub {    # several at once
 		my $t = some_table();
 		my $c = some_column($t);
 		my $n = 'c' . $next_column++;
 		if (keys %{ $tables{$t} } > 1
-			&& try_sql("ALTER TABLE $t DROP COLUMN $c, ADD COLUMN $n int DEFAULT 12, COMMENT 'x'"))
+			&& try_sql(
+				"ALTER TABLE $t DROP COLUMN $c, ADD COLUMN $n int DEFAULT 12, COMMENT 'x'"
+			))
 		{
 			delete $tables{$t}{$c};
 			$tables{$t}{$n} = 'int';
 		}
-	}, sub {    # indexes
+	},
+	sub {    # indexes
 		my $t = some_table();
 		my $c = some_column($t);
 		return if $tables{$t}{$c} eq 'text';
 		try_sql("CREATE INDEX IF NOT EXISTS i_$c ON $t ($c, id)");
 		try_sql("DROP INDEX IF EXISTS i_$c ON $t") if rand() < 0.3;
-	}, sub {    # rename a table, or exchange two
+	},
+	sub {    # rename a table, or exchange two
 		my ($t, $u) = (some_table(), some_table());
 		if ($t ne $u)
 		{
 			@tables{ $t, $u } = @tables{ $u, $t }
-			  if try_sql("RENAME TABLE $t TO between, $u TO $t, between TO $u");
+			  if try_sql(
+				"RENAME TABLE $t TO between, $u TO $t, between TO $u");
 		}
 		else
 		{
 			my $new = 't' . $next_name++;
-			$tables{$new} = delete $tables{$t} if try_sql("ALTER TABLE $t RENAME $new");
+			$tables{$new} = delete $tables{$t}
+			  if try_sql("ALTER TABLE $t RENAME $new");
 		}
-	}, sub {    # another table in its place
+	},
+	sub {    # another table in its place
 		my $t = some_table();
 		if (rand() < 0.5)
 		{
@@ -193,29 +251,38 @@ my @changes = (
 			delete $tables{$t};
 			create(0);
 		}
-	}, sub {    # a copy of one
-		my $t = some_table();
+	},
+	sub {    # a copy of one
+		my $t   = some_table();
 		my $new = 't' . $next_name++;
-		my $u = some_table();
+		my $u   = some_table();
 		return if $t eq $u;
 		$tables{$new} = { %{ $tables{$t} } }
-		  if try_sql("CREATE TABLE $new LIKE $t; INSERT INTO $new SELECT * FROM $t");
+		  if try_sql(
+			"CREATE TABLE $new LIKE $t; INSERT INTO $new SELECT * FROM $t");
 		delete $tables{$u} if try_sql("DROP TABLE $u");
-	}, sub {
+	},
+	sub {
 		my $t = some_table();
-		try_sql("ALTER TABLE $t CONVERT TO CHARACTER SET " . pick('utf8mb4', 'latin1'));
+		try_sql("ALTER TABLE $t CONVERT TO CHARACTER SET "
+			  . pick('utf8mb4', 'latin1'));
 		$tables{$t}{$_} =~ s/ CHARACTER SET.*// foreach keys %{ $tables{$t} };
-		$tables{$t}{$_} = 'varchar(40)' foreach grep { $tables{$t}{$_} eq 'varchar(20)' } keys %{ $tables{$t} };
-	}, sub {
+		$tables{$t}{$_} = 'varchar(40)'
+		  foreach grep { $tables{$t}{$_} eq 'varchar(20)' }
+		  keys %{ $tables{$t} };
+	},
+	sub {
 		try_sql('TRUNCATE TABLE ' . some_table());
-	}, sub {
+	},
+	sub {
 		my $t = some_table();
 		try_sql("ALTER TABLE $t DROP PRIMARY KEY, ADD PRIMARY KEY (id)");
 	});
 
 create(0) foreach 1 .. 6;
 rows() foreach 1 .. 10;
-create_subscription($node, 'sub', 'source', ['r.*'], { snapshot_workers => 2 });
+create_subscription($node, 'sub', 'source', ['r.*'],
+	{ snapshot_workers => 2 });
 wait_for_catchup($node, 'sub');
 $node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 wait_for_state($node, 'sub', 'stopped');
@@ -226,7 +293,10 @@ foreach my $n (1 .. $count)
 	($changes[ rand() < 0.6 ? rand(6) : rand(@changes) ])->();
 	rows();
 }
-note($maria->query_rows('SELECT count(*) FROM information_schema.tables WHERE table_schema = \'r\''));
+note(
+	$maria->query_rows(
+		'SELECT count(*) FROM information_schema.tables WHERE table_schema = \'r\''
+	));
 $node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
 
 # ... and while it works through that
@@ -243,9 +313,11 @@ foreach my $name (@names)
 {
 	my ($db, $table) = split(/\./, $name);
 	my %columns;
-	foreach my $row ($maria->query_rows(
-		"SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = '$db'"
-		  . " AND table_name = '$table' AND data_type IN ('date', 'datetime')"))
+	foreach my $row (
+		$maria->query_rows(
+			"SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = '$db'"
+			  . " AND table_name = '$table' AND data_type IN ('date', 'datetime')"
+		))
 	{
 		my ($column, $type) = @$row;
 		my ($of_source, $of_target) =
@@ -257,15 +329,21 @@ foreach my $name (@names)
 			"to_char(%s, '$of_target')"
 		];
 	}
-	compare_tables($maria, $node, [ { source => $name, columns => \%columns } ]);
+	compare_tables($maria, $node,
+		[ { source => $name, columns => \%columns } ]);
 }
 compare_structure($maria, $node, \@names);
-is( $node->safe_psql('postgres',
-		q{SELECT string_agg('r.' || source_table, ' ' ORDER BY source_table COLLATE "C") FROM mariadb_sync.subscription_table}),
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT string_agg('r.' || source_table, ' ' ORDER BY source_table COLLATE "C") FROM mariadb_sync.subscription_table}
+	),
 	join(' ', @names),
 	'the tables are those of the source');
 is(view_value($node, 'sub', 'last_error'), '', 'no error');
-note($node->safe_psql('postgres', q{
-SELECT split_part(result, ':', 1), count(*) FROM mariadb_sync.history WHERE kind = 'ddl' GROUP BY 1 ORDER BY 1}));
+note(
+	$node->safe_psql(
+		'postgres', q{
+SELECT split_part(result, ':', 1), count(*) FROM mariadb_sync.history WHERE kind = 'ddl' GROUP BY 1 ORDER BY 1}
+	));
 
 done_testing();

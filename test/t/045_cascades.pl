@@ -340,8 +340,7 @@ sub random_statement
 	my $n     = sub { return 1 + int(rand(60)); };
 	my $maybe = sub { return rand() < 0.3 ? 'NULL' : $n->(); };
 	my $text  = sub {
-		return
-		  rand() < 0.2
+		return rand() < 0.2
 		  ? 'NULL'
 		  : q{'} . pick(qw(w W v V)) . $n->() . pick('', '', ' ') . q{'};
 	};

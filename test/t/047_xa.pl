@@ -39,8 +39,12 @@ sub prepare
 	my @settings = grep { /^SET/ } @statements;
 	@statements = grep { !/^SET/ } @statements;
 	$maria->sql(
-		join(";\n", @settings,
-			"XA START $xid", @statements, "XA END $xid", "XA PREPARE $xid"),
+		join(";\n",
+			@settings,
+			"XA START $xid",
+			@statements,
+			"XA END $xid",
+			"XA PREPARE $xid"),
 		'x');
 	return;
 }
@@ -82,9 +86,8 @@ $maria->sql(q{INSERT INTO t VALUES (20, 20, 'between')}, 'x');
 wait_for_catchup($node, 'sub');
 is(pg('SELECT array_agg(id ORDER BY id) FROM x.t'),
 	'{1,2,3,20}', 'what is prepared is not there yet');
-is( pg(q{SELECT DISTINCT xid FROM mariadb_sync.prepared_transaction}),
-	q{X'6f6e65',X'',1},
-	'it is held back under its name');
+is(pg(q{SELECT DISTINCT xid FROM mariadb_sync.prepared_transaction}),
+	q{X'6f6e65',X'',1}, 'it is held back under its name');
 finish('COMMIT', q{'one'});
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
@@ -101,7 +104,11 @@ is(held(), '0', 'a rollback leaves nothing');
 # Names: two parts, other formats, bytes that are not text.  Several at a
 # time, ended in another order, in two domains.
 my @xids = (
-	q{'a'}, q{'a','b'}, q{'ab','c'}, q{'a','bc'}, q{X'00ff27',X'5c00',2147483647},
+	q{'a'},
+	q{'a','b'},
+	q{'ab','c'},
+	q{'a','bc'},
+	q{X'00ff27',X'5c00',2147483647},
 	q{'0123456789012345678901234567890123456789012345678901234567890123','0123456789012345678901234567890123456789012345678901234567890123'}
 );
 for my $i (0 .. $#xids)
@@ -174,7 +181,8 @@ compare_tables($maria, $node, \@tables);
 prepare(q{'undecided'}, q{DELETE FROM t WHERE id = 1});
 wait_for_catchup($node, 'sub');
 my ($status, $stdout, $stderr) =
-  $node->psql('postgres', q{SELECT * FROM mariadb_sync.promote('sub', '30 s')});
+  $node->psql('postgres',
+	q{SELECT * FROM mariadb_sync.promote('sub', '30 s')});
 like(
 	$stderr,
 	qr/holds back 1 XA transactions.*The first is X'756e64656369646564',X'',1/s,
@@ -192,8 +200,8 @@ finish('COMMIT', q{'killed'});
 $node->poll_query_until(
 	'postgres', q{
 SELECT count(*) = 1 FROM pg_stat_activity
-WHERE backend_type LIKE 'mariadb_sync%' AND wait_event_type = 'Lock'})
-  or die 'the worker does not wait';
+WHERE backend_type LIKE 'mariadb_sync%' AND wait_event_type = 'Lock'}
+) or die 'the worker does not wait';
 kill 'KILL', view_value($node, 'sub', 'pid');
 eval { $blocker->quit };
 $node->poll_query_until('postgres', 'SELECT 1', '1')
@@ -211,8 +219,8 @@ sub wait_for_table_error
 	$node->poll_query_until(
 		'postgres', qq{
 SELECT coalesce(last_error, '') LIKE \$\$%$what%\$\$
-FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = '$table'})
-	  or die "no \"$what\" for $table";
+FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = '$table'}
+	) or die "no \"$what\" for $table";
 	return;
 }
 my $rows = 20_000;
@@ -233,16 +241,20 @@ INSERT INTO c SELECT concat('a', seq), seq FROM seq_1_to_100;
 });
 my @late = map { "late.$_" } qw(a b c d);
 
-prepare(q{'before'}, q{UPDATE late.a SET v = 100 WHERE id = 1},
+prepare(
+	q{'before'},
+	q{UPDATE late.a SET v = 100 WHERE id = 1},
 	q{INSERT INTO late.a VALUES (3, 3)});
 create_subscription($node, 'late', 'source', ['late.a']);
 wait_for_table_error('late.a', "XA COMMIT X'6265666f7265',X'',1");
 finish('COMMIT', q{'before'});
 wait_for_catchup($node, 'late');
 compare_tables($maria, $node, ['late.a']);
-is( pg(q{
+is( pg( q{
 SELECT last_error IS NULL FROM mariadb_sync.pg_stat_mariadb_sync_tables
-WHERE source_table = 'late.a'}), 't', 'the table no longer waits');
+WHERE source_table = 'late.a'}),
+	't',
+	'the table no longer waits');
 
 # A table that is added is one whose rows nobody holds, too, while what was
 # prepared for the others does not matter.
@@ -282,7 +294,8 @@ SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 XA START $xid;
 UPDATE late.b SET v = v + 1 WHERE id BETWEEN $any AND $any + 3;
 INSERT INTO late.b VALUES (" . ($number * 1_000_000 + $i) . ", $i);
-UPDATE IGNORE late.b SET id = id + $rows * $number WHERE id = " . int(rand($rows)) . ";
+UPDATE IGNORE late.b SET id = id + $rows * $number WHERE id = "
+			  . int(rand($rows)) . ";
 REPLACE INTO late.c VALUES ('k$any', -$i), ('n$number.$i', $i);
 DELETE FROM late.c WHERE k = 'k" . int(rand($rows)) . "';
 INSERT INTO late.d VALUES ($few, $i);
@@ -295,24 +308,33 @@ UPDATE late.b SET v = v + 1 WHERE id = $any + 5"
 		});
 }
 my @writers = map { xa_writer($_) } 1 .. 2;
-create_subscription($node, 'late', 'source', ['late.*'],
-	{ snapshot_workers => 2, snapshot_chunk_rows => 500, snapshot_max_rate => 6000 });
+create_subscription(
+	$node, 'late', 'source',
+	['late.*'],
+	{
+		snapshot_workers    => 2,
+		snapshot_chunk_rows => 500,
+		snapshot_max_rate   => 6000
+	});
 $node->poll_query_until(
 	'postgres', q{
-SELECT count(*) > 3 FROM mariadb_sync.snapshot_chunk WHERE state = 'done'})
-  or die 'the copy does not begin';
-prepare(q{'meanwhile'},
+SELECT count(*) > 3 FROM mariadb_sync.snapshot_chunk WHERE state = 'done'}
+) or die 'the copy does not begin';
+prepare(
+	q{'meanwhile'},
 	q{SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED},
 	q{UPDATE late.b SET v = -v WHERE id < 0},
 	q{DELETE FROM late.c WHERE k BETWEEN 'a1' AND 'a50'});
 my $kills = 0;
 while (
-	pg(q{
+	pg( q{
 SELECT bool_and(state IN ('copied', 'ready')) FROM mariadb_sync.pg_stat_mariadb_sync_tables
 WHERE subscription = 'late'}) ne 't')
 {
 	kill_worker('late') if $kills++ < 2;
-	my $done = pg(q{SELECT coalesce(sum(rows_done), 0) FROM mariadb_sync.pg_stat_progress_mariadb_sync});
+	my $done = pg(
+		q{SELECT coalesce(sum(rows_done), 0) FROM mariadb_sync.pg_stat_progress_mariadb_sync}
+	);
 	$node->poll_query_until(
 		'postgres', qq{
 SELECT sum(rows_done) >= $done + 8000
@@ -328,9 +350,11 @@ note "$sent XA transactions";
 finish('COMMIT', q{'meanwhile'});
 wait_for_catchup($node, 'late');
 compare_tables($maria, $node, \@late);
-is( view_value($node, 'late',
+is( view_value(
+		$node, 'late',
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
-	'0|0|0', 'nothing is applied twice or lost');
+	'0|0|0',
+	'nothing is applied twice or lost');
 
 $node->stop;
 $maria->stop;

@@ -60,9 +60,10 @@ sub next_value
 SELECT CASE WHEN is_called THEN last_value + seqincrement ELSE last_value END
 FROM seq.$name, pg_sequence WHERE seqrelid = 'seq.$name'::regclass});
 }
-is(next_value('plain'),  '1001', 'the values that the source caches are taken');
-is(next_value('shaped'), '114',  'without a cache it is the next one');
-is(next_value('big'), '9223372036854775001', 'a large value');
+is(next_value('plain'), '1001',
+	'the values that the source caches are taken');
+is(next_value('shaped'), '114', 'without a cache it is the next one');
+is(next_value('big'),    '9223372036854775001', 'a large value');
 
 $maria->sql(
 	q{
@@ -77,8 +78,7 @@ ROLLBACK;
 INSERT INTO t VALUES (DEFAULT)}, 'seq');
 wait_for_catchup($node, 'seq');
 compare_tables($maria, $node, ['seq.t']);
-is( next_value($_),
-	$maria->value("SELECT next_not_cached_value FROM seq.$_"),
+is(next_value($_), $maria->value("SELECT next_not_cached_value FROM seq.$_"),
 	"$_ follows")
   foreach qw(plain shaped down big);
 my ($status, $out, $err) =
@@ -102,25 +102,28 @@ wait_for_catchup($node, 'seq');
 $node->poll_query_until(
 	'postgres', q{
 SELECT count(*) = 5 AND count(*) FILTER (WHERE source_name IN ('large', 'later')) = 2
-FROM mariadb_sync.subscription_sequence})
-  or die 'the list of sequences does not change';
+FROM mariadb_sync.subscription_sequence}
+) or die 'the list of sequences does not change';
 $maria->sql(
 	'DO nextval(plain), nextval(later), nextval(down), nextval(large), nextval(shaped)',
 	'seq');
 wait_for_catchup($node, 'seq');
-is( next_value($_),
-	$maria->value("SELECT next_not_cached_value FROM seq.$_"),
+is(next_value($_), $maria->value("SELECT next_not_cached_value FROM seq.$_"),
 	"$_ follows")
   foreach qw(plain shaped down later large);
-is(definition('plain'), '1|1|100000|10|f', 'an altered sequence');
-is(definition('down'), '3|1|9223372036854775806|2|f', 'a replaced sequence');
-is( pg(q{SELECT count(*) FROM pg_sequences WHERE sequencename IN ('tiny', 'big')}),
-	'0', 'sequences that are gone');
-is( pg(q{
+is(definition('plain'), '1|1|100000|10|f',             'an altered sequence');
+is(definition('down'),  '3|1|9223372036854775806|2|f', 'a replaced sequence');
+is( pg( q{SELECT count(*) FROM pg_sequences WHERE sequencename IN ('tiny', 'big')}
+	),
+	'0',
+	'sequences that are gone');
+is( pg( q{
 SELECT check_name, severity FROM mariadb_sync.check_source('source', '{seq.*}')
-WHERE check_name = 'sequences'}), 'sequences|ok', 'check_source');
+WHERE check_name = 'sequences'}),
+	'sequences|ok',
+	'check_source');
 pg(q{SELECT mariadb_sync.drop_subscription('seq')});
-is( pg('SELECT count(*) FROM mariadb_sync.subscription_sequence'),
+is(pg('SELECT count(*) FROM mariadb_sync.subscription_sequence'),
 	'0', 'a dropped subscription has none');
 
 #
@@ -189,7 +192,9 @@ like(
 	$err,
 	qr/history is told by transaction ids: 1\n.*ver\.by_trx.*"!ver\.by_trx"/s,
 	'transaction ids are refused by name');
-create_subscription($node, 'ver', 'source', [ 'ver.*', '!ver.by_trx' ],
+create_subscription(
+	$node, 'ver', 'source',
+	[ 'ver.*', '!ver.by_trx' ],
 	{ snapshot_chunk_rows => 30 });
 wait_for_catchup($node, 'ver');
 my @versioned = map { "ver.$_" } qw(implicit explicit no_key partly parts);
@@ -199,11 +204,8 @@ sub same_versions
 	my ($what) = @_;
 
 	note $what;
-	compare_tables(
-		$maria, $node,
-		[ grep { !/explicit/ } @versioned ]);
-	is( pg(
-			q{
+	compare_tables($maria, $node, [ grep { !/explicit/ } @versioned ]);
+	is( pg( q{
 SELECT string_agg(concat_ws(',', id, v, u, extract(epoch FROM since)::numeric(20, 6), extract(epoch FROM until)::numeric(20, 6)), ' ' ORDER BY id)
 FROM ver.explicit}),
 		$maria->value(
@@ -218,13 +220,16 @@ same_versions('the copy');
 change_versions();
 wait_for_catchup($node, 'ver');
 same_versions('the stream');
-is( pg(q{
-SELECT attname FROM pg_attribute WHERE attrelid = 'ver.implicit'::regclass AND attnum > 0}),
-	"id\nv\nb", 'a period that SELECT * does not show is left out');
-is( pg(q{
+is( pg( q{
+SELECT attname FROM pg_attribute WHERE attrelid = 'ver.implicit'::regclass AND attnum > 0}
+	),
+	"id\nv\nb",
+	'a period that SELECT * does not show is left out');
+is( pg( q{
 SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE conrelid = 'ver.explicit'::regclass AND contype = 'p'}),
-	'explicit_pkey|PRIMARY KEY (id)', 'the key is that of the current rows');
+	'explicit_pkey|PRIMARY KEY (id)',
+	'the key is that of the current rows');
 my $writer = $maria->start_writer(
 	sub {
 		my $any = 1 + int(rand(100));
@@ -237,14 +242,16 @@ pg("SELECT mariadb_sync.resync_table('ver', '$_')")
   foreach qw(ver.implicit ver.explicit ver.no_key);
 $node->poll_query_until(
 	'postgres', q{
-SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables})
-  or die 'the tables do not become ready';
+SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
+) or die 'the tables do not become ready';
 $writer->stop;
 wait_for_catchup($node, 'ver');
 same_versions('a copy while versions are written');
-is( view_value($node, 'ver',
+is( view_value(
+		$node, 'ver',
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
-	'0|0|0', 'no conflicts');
+	'0|0|0',
+	'no conflicts');
 pg(q{SELECT mariadb_sync.drop_subscription('ver')});
 
 #
@@ -262,28 +269,31 @@ INSERT INTO b (k) VALUES ('x'), ('y');
 });
 create_subscription($node, 'ident', 'source', ['ident.*']);
 wait_for_catchup($node, 'ident');
-$maria->sql(q{INSERT INTO a (v) VALUES (11), (12); INSERT INTO b (k) VALUES ('z')},
+$maria->sql(
+	q{INSERT INTO a (v) VALUES (11), (12); INSERT INTO b (k) VALUES ('z')},
 	'ident');
 wait_for_catchup($node, 'ident');
-is( pg(q{
+is( pg( q{
 SELECT attidentity FROM pg_attribute
 WHERE attrelid = 'ident.a'::regclass AND attname = 'id'}),
-	'd', 'AUTO_INCREMENT is an identity');
+	'd',
+	'AUTO_INCREMENT is an identity');
 pg(q{SELECT mariadb_sync.stop('ident')});
 wait_for_state($node, 'ident', 'stopped');
-is( pg(q{
+is( pg( q{
 INSERT INTO ident.a (v) VALUES (0) RETURNING id;
 INSERT INTO ident.b (k) VALUES ('new') RETURNING n;
 INSERT INTO ident.empty (v) VALUES (0) RETURNING id}),
 	$maria->value('SELECT max(id) + 1 FROM ident.a') . "\n4\n1",
 	'after stop() an insert collides with no row');
-pg(q{DELETE FROM ident.a WHERE v = 0; DELETE FROM ident.b WHERE k = 'new'; TRUNCATE ident.empty});
+pg( q{DELETE FROM ident.a WHERE v = 0; DELETE FROM ident.b WHERE k = 'new'; TRUNCATE ident.empty}
+);
 pg(q{SELECT mariadb_sync.start('ident')});
 $maria->sql(q{INSERT INTO a (v) SELECT seq FROM seq_13_to_50}, 'ident');
 wait_for_catchup($node, 'ident');
 compare_tables($maria, $node, [qw(ident.a ident.b ident.empty)]);
 pg(q{SELECT mariadb_sync.promote('ident')});
-is(pg('INSERT INTO ident.a (v) VALUES (0) RETURNING id'),
+is( pg('INSERT INTO ident.a (v) VALUES (0) RETURNING id'),
 	$maria->value(
 		q{SELECT AUTO_INCREMENT FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = 'ident' AND TABLE_NAME = 'a'}),

@@ -152,7 +152,8 @@ CREATE TEMPORARY TABLE myisam (id int) ENGINE = MyISAM;
 INSERT INTO myisam VALUES (1)}, 'e');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, [qw(e.inno e.myisam e.by_hash)]);
-is(pg('SELECT count(*) FROM e.inno'), $before, 'a temporary table hides nothing');
+is(pg('SELECT count(*) FROM e.inno'),
+	$before, 'a temporary table hides nothing');
 is(pg(q{SELECT to_regclass('e.temp') IS NULL}), 't', 'and does not appear');
 
 # CREATE TABLE ... SELECT: the rows are in the statement's own group.
@@ -166,8 +167,8 @@ wait_for_catchup($node, 'sub');
 $node->poll_query_until(
 	'postgres', q{
 SELECT count(*) = 2 FROM mariadb_sync.pg_stat_mariadb_sync_tables
-WHERE source_table LIKE 'e.ctas%' AND state = 'ready'})
-  or die 'the tables do not join';
+WHERE source_table LIKE 'e.ctas%' AND state = 'ready'}
+) or die 'the tables do not join';
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, [qw(e.ctas e.ctas_myisam)]);
 
@@ -177,7 +178,8 @@ $maria->restart;
 $maria->sql('INSERT INTO memory VALUES (1, 1)', 'e');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, ['e.memory']);
-is(pg('SELECT count(*) FROM e.memory'), '1', 'it has lost its rows here, too');
+is(pg('SELECT count(*) FROM e.memory'), '1',
+	'it has lost its rows here, too');
 
 # The copy while everything is written.
 my $writer = $maria->start_writer(
@@ -189,8 +191,7 @@ my $writer = $maria->start_writer(
 			map {
 				"INSERT INTO $_ VALUES ($new, $any); UPDATE $_ SET v = v + 1 WHERE id = $any;
 DELETE FROM $_ WHERE id = $new - 5;"
-			} qw(inno myisam aria aria_crash_safe memory by_hash)
-		  )
+			} qw(inno myisam aria aria_crash_safe memory by_hash))
 		  . "INSERT INTO generated (id, a, b) VALUES ($new, $any, 1);
 UPDATE invisible SET hidden = $any WHERE id = $any;
 UPDATE hashed SET v = v + 1 WHERE id = $any";
@@ -200,12 +201,12 @@ pg("SELECT mariadb_sync.resync_table('sub', '$_')")
   foreach grep { !/no_key/ } @tables;
 $node->poll_query_until(
 	'postgres', q{
-SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables})
-  or die 'the tables do not become ready';
+SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
+) or die 'the tables do not become ready';
 $writer->stop;
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
-is( view_value($node, 'sub', 'apply_error_count'),
+is(view_value($node, 'sub', 'apply_error_count'),
 	'0', 'no error in all of this');
 
 $node->stop;

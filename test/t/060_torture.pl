@@ -21,10 +21,13 @@ srand($seed);
 diag("TORTURE_SEED=$seed");
 
 # Settings that are there to hurt the worker do not concern us.
-$ENV{PGOPTIONS} = join(' ',
+$ENV{PGOPTIONS} = join(
+	' ',
 	map { "-c $_" } (
-		'statement_timeout=0',                   'lock_timeout=0',
-		'idle_in_transaction_session_timeout=0', 'idle_session_timeout=0',
+		'statement_timeout=0',
+		'lock_timeout=0',
+		'idle_in_transaction_session_timeout=0',
+		'idle_session_timeout=0',
 		'default_transaction_read_only=off',
 		'default_transaction_isolation=read\\ committed'));
 
@@ -56,7 +59,8 @@ mariadb_sync.retry_max_delay = '500ms'
 my $proxy = FaultyProxy->new($maria->port);
 add_source(
 	$node, $maria, 'source',
-	{   port             => $proxy->port,
+	{
+		port             => $proxy->port,
 		connect_timeout  => 2,
 		read_timeout     => 3,
 		heartbeat_period => 1
@@ -170,13 +174,19 @@ sub in_background
 
 	push @sessions,
 	  IPC::Run::start(
-		[   $node->installed_command('psql'),
-			'-XAtq', '-d', $node->connstr('postgres'),
+		[
+			$node->installed_command('psql'),
+			'-XAtq',
+			'-d',
+			$node->connstr('postgres'),
 			map { ('-c', $_) } split(/;\n/, $sql)
 		],
-		'<',  '/dev/null',
-		'>',  \$out,
-		'2>', \$err);
+		'<',
+		'/dev/null',
+		'>',
+		\$out,
+		'2>',
+		\$err);
 	return;
 }
 
@@ -184,7 +194,8 @@ my $backend_types = {
 	worker   => q{backend_type LIKE 'mariadb_sync apply%'},
 	snapshot => q{backend_type LIKE 'mariadb_sync snapshot%'},
 	launcher => q{backend_type LIKE 'mariadb_sync launcher%'},
-	other    => q{backend_type IN ('walwriter', 'checkpointer', 'background writer', 'autovacuum launcher')},
+	other    =>
+	  q{backend_type IN ('walwriter', 'checkpointer', 'background writer', 'autovacuum launcher')},
 };
 
 sub kill_one
@@ -223,22 +234,28 @@ sub some_table { return $tables[ rand @tables ]; }
 
 # name => [ weight, sub that returns what to log ]
 my %faults = (
-	'the connections are cut'       => [ 8, sub { network('cut', 0, 0.2) } ],
-	'connections are cut in between' =>
-	  [ 8, sub { network('cut_after', int(rand(rand() < 0.5 ? 300 : 8000)), 1) } ],
+	'the connections are cut'        => [ 8, sub { network('cut', 0, 0.2) } ],
+	'connections are cut in between' => [
+		8,
+		sub { network('cut_after', int(rand(rand() < 0.5 ? 300 : 8000)), 1) }
+	],
 	'a bit of the stream is wrong' =>
 	  [ 8, sub { network('corrupt_after', int(rand(20_000)), 1) } ],
 	'connections are refused'  => [ 3, sub { network('refuse', 0, 1) } ],
 	'the network stands still' =>
 	  [ 3, sub { network('stall', 0, rand() < 0.2 ? 6 : 1) } ],
-	'the network is slow'     => [ 3, sub { network('delay', int(rand(50)), 1) } ],
-	'the network trickles'    => [ 3, sub { network('trickle', 1 + int(rand(9)), 1) } ],
-	'kill -9 of the worker'   => [ 4, sub { kill_one('worker', 'KILL') } ],
-	'kill -9 of a snapshot worker' => [ 3, sub { kill_one('snapshot', 'KILL') } ],
+	'the network is slow' =>
+	  [ 3, sub { network('delay', int(rand(50)), 1) } ],
+	'the network trickles' =>
+	  [ 3, sub { network('trickle', 1 + int(rand(9)), 1) } ],
+	'kill -9 of the worker' => [ 4, sub { kill_one('worker', 'KILL') } ],
+	'kill -9 of a snapshot worker' =>
+	  [ 3, sub { kill_one('snapshot', 'KILL') } ],
 	'kill -9 of the launcher' => [ 2, sub { kill_one('launcher', 'KILL') } ],
-	'kill -9 of another process' => [ 2, sub { kill_one('other', 'KILL') } ],
-	'the worker is terminated'   => [ 5, sub { kill_one('worker',   'TERM') } ],
-	'the launcher is terminated' => [ 2, sub { kill_one('launcher', 'TERM') } ],
+	'kill -9 of another process' => [ 2, sub { kill_one('other',  'KILL') } ],
+	'the worker is terminated'   => [ 5, sub { kill_one('worker', 'TERM') } ],
+	'the launcher is terminated' =>
+	  [ 2, sub { kill_one('launcher', 'TERM') } ],
 	'a snapshot worker is terminated' =>
 	  [ 3, sub { kill_one('snapshot', 'TERM') } ],
 	'a query of the worker is cancelled' =>
@@ -275,8 +292,8 @@ my %faults = (
 			return '';
 		}
 	],
-	'MariaDB restarts'          => [ 1, sub { $maria->restart; '' } ],
-	'MariaDB crashes'           => [ 1, sub { $maria->kill9; $maria->start; '' } ],
+	'MariaDB restarts' => [ 1, sub { $maria->restart; '' } ],
+	'MariaDB crashes'  => [ 1, sub { $maria->kill9;   $maria->start; '' } ],
 	'MariaDB opens another log' => [
 		3,
 		sub {
@@ -328,7 +345,8 @@ my %faults = (
 				1 + int(rand(200)),
 				1 + int(rand(3)),
 				1000 + int(rand(10_000)));
-			try_psql("SELECT mariadb_sync.alter_subscription('sub', '$options')");
+			try_psql(
+				"SELECT mariadb_sync.alter_subscription('sub', '$options')");
 			return $options;
 		}
 	],
@@ -337,7 +355,8 @@ my %faults = (
 		sub {
 			my $table = some_table();
 			in_background(
-				"BEGIN;\nLOCK TABLE $table;\nSELECT pg_sleep(@{[rand(2)]});\nCOMMIT");
+				"BEGIN;\nLOCK TABLE $table;\nSELECT pg_sleep(@{[rand(2)]});\nCOMMIT"
+			);
 			return $table;
 		}
 	],
@@ -353,8 +372,7 @@ my %faults = (
 	'a deadlock with a session' => [
 		4,
 		sub {
-			in_background(
-				"BEGIN;\nSELECT FROM bank.savings FOR UPDATE;\n"
+			in_background("BEGIN;\nSELECT FROM bank.savings FOR UPDATE;\n"
 				  . "SELECT pg_sleep(0.3);\nSELECT FROM bank.giro FOR UPDATE;\nCOMMIT"
 			);
 			return '';
@@ -460,7 +478,8 @@ note("$_: $seen{$_}") foreach sort keys %seen;
 is($broken, 0, 'whole transactions only, at every moment');
 is($failed, 0, 'nobody had to help');
 my $least = $seconds / 2.4;
-cmp_ok($count, '>=', $least, "$count faults of " . scalar(keys %seen) . ' kinds');
+cmp_ok($count, '>=', $least,
+	"$count faults of " . scalar(keys %seen) . ' kinds');
 $maria->sql(q{UPDATE giro SET note = 'the end' WHERE id = 1}, 'bank');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables)

@@ -23,8 +23,8 @@ sub follow
 	$replica->sql(
 		sprintf(
 			"STOP SLAVE; CHANGE MASTER TO master_host = '%s', master_port = %d, master_user = '%s', master_password = '%s', master_use_gtid = slave_pos; START SLAVE",
-			$master->host, $master->port, $master->user,
-			$master->password =~ s/'/''/gr));
+			$master->host, $master->port,
+			$master->user, $master->password =~ s/'/''/gr));
 	return;
 }
 
@@ -44,7 +44,7 @@ USE shop;
 CREATE TABLE t (id int PRIMARY KEY, v int);
 CREATE TABLE journal (what varchar(40));
 INSERT INTO t SELECT seq, 0 FROM seq_1_to_100});
-follow($_, $source) foreach ($good, $late);
+follow($_, $source)                foreach ($good, $late);
 replica_reaches($_, $source->gtid) foreach ($good, $late);
 
 my $node = sync_node(
@@ -68,12 +68,17 @@ add_source($node, $source, 'source',
 create_subscription($node, 'sub', 'source', ['shop.*']);
 wait_for_catchup($node, 'sub');
 
-foreach my $host ('', 'a,,b', 'a:', 'a:0', 'a:b', '[::1', '[::1]x', 'a,b:70000')
+foreach
+  my $host ('', 'a,,b', 'a:', 'a:0', 'a:b', '[::1', '[::1]x', 'a,b:70000')
 {
 	my $stderr;
-	$node->psql('postgres', "ALTER SERVER source OPTIONS (SET host '$host')",
+	$node->psql(
+		'postgres',
+		"ALTER SERVER source OPTIONS (SET host '$host')",
 		stderr => \$stderr);
-	like($stderr, qr/ERROR:  (invalid value for )?option "host"/,
+	like(
+		$stderr,
+		qr/ERROR:  (invalid value for )?option "host"/,
 		"host '$host' is not one");
 }
 
@@ -102,12 +107,16 @@ query(q{SELECT mariadb_sync.stop('sub')});
 wait_for_state($node, 'sub', 'stopped');
 write_in_domains($source, 'stopped');
 $source->sql(
-	q{SET gtid_domain_id = 7; INSERT INTO journal VALUES ('another')}, 'shop');
+	q{SET gtid_domain_id = 7; INSERT INTO journal VALUES ('another')},
+	'shop');
 query(q{SELECT mariadb_sync.start('sub')});
 wait_for_catchup($node, 'sub');
 compare_tables($source, $node, \@tables);
-is(query('SELECT cardinality(string_to_array(gtid, $$,$$)) FROM mariadb_sync.gtid_position'),
-	'4', 'every domain is in the position');
+is( query(
+		'SELECT cardinality(string_to_array(gtid, $$,$$)) FROM mariadb_sync.gtid_position'
+	),
+	'4',
+	'every domain is in the position');
 
 ###########################################################################
 # The next host takes over by itself
@@ -135,7 +144,8 @@ like(
 
 sub connections
 {
-	return ($_[0]->query_rows(q{SHOW GLOBAL STATUS LIKE 'Connections'}))[0]->[1];
+	return ($_[0]->query_rows(q{SHOW GLOBAL STATUS LIKE 'Connections'}))[0]
+	  ->[1];
 }
 
 # It fails, for this reason; nothing is applied and nothing is tried again.
@@ -162,7 +172,8 @@ sub is_refused
 
 set_host($late);
 is_refused(
-	$late, 'a lagging server',
+	$late,
+	'a lagging server',
 	qr/error 1236.*which is not in the master's binlog/,
 	'This server has not got all that is applied here: it lags');
 follow($late, $good);
@@ -183,8 +194,12 @@ wait_for_catchup($node, 'sub');
 $late->sql('RESET SLAVE ALL');
 write_in_domains($late, 'of its own') foreach (1 .. 5);
 set_host($late);
-is_refused($late, 'a diverged server', qr/error 1236.*diverged/,
-	'This server has transactions that the subscription\'s source did not have');
+is_refused(
+	$late,
+	'a diverged server',
+	qr/error 1236.*diverged/,
+	'This server has transactions that the subscription\'s source did not have'
+);
 
 # Back to the right one.
 set_host($good);
@@ -227,7 +242,8 @@ wait_until(
 	});
 query(q{SELECT mariadb_sync.start('sub')});
 is_refused(
-	$good, 'purged binary logs',
+	$good,
+	'purged binary logs',
 	qr/error 1236.*Could not find GTID state requested/,
 	'The binary logs from the subscription\'s GTID position on were purged');
 query(
@@ -245,11 +261,12 @@ compare_tables($good, $node, \@tables);
 $good->sql(
 	q{SET sql_log_bin = 0; ALTER USER repl IDENTIFIED BY 'another one'; KILL USER repl}
 );
-is_refused(
-	$good, 'a wrong password',
+is_refused($good, 'a wrong password',
 	qr/error 1045/,
 	'Check options "username" and "password" of the user mapping');
-query(q{ALTER USER MAPPING FOR CURRENT_USER SERVER source OPTIONS (SET password 'another one')});
+query(
+	q{ALTER USER MAPPING FOR CURRENT_USER SERVER source OPTIONS (SET password 'another one')}
+);
 query(q{SELECT mariadb_sync.start('sub')});
 wait_for_catchup($node, 'sub');
 
@@ -261,12 +278,17 @@ SKIP:
 	my $id   = query('SELECT server_id FROM mariadb_sync.subscription');
 	my $dump = '';
 	my $twin = IPC::Run::start(
-		[   $binlog, '--no-defaults', '--read-from-remote-server',
-			'--stop-never', "--stop-never-slave-server-id=$id",
-			'--host=127.0.0.1', '--port=' . $good->port, '--user=repl',
-			'--password=another one', $newest
+		[
+			$binlog,                            '--no-defaults',
+			'--read-from-remote-server',        '--stop-never',
+			"--stop-never-slave-server-id=$id", '--host=127.0.0.1',
+			'--port=' . $good->port,            '--user=repl',
+			'--password=another one',           $newest
 		],
-		'>', '/dev/null', '2>', \$dump);
+		'>',
+		'/dev/null',
+		'2>',
+		\$dump);
 	is_refused($good, 'a replica with the same server_id',
 		qr/error 4052/, "Another replica uses the subscription's server_id");
 	$twin->kill_kill;

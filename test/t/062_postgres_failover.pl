@@ -57,7 +57,8 @@ mariadb_sync.retry_max_delay = '500ms'});
 # The primary is stopped while it archives: what has a segment's name is whole.
 my $archive = $primary->archive_dir;
 $primary->append_conf('postgresql.conf',
-	qq{archive_command = 'cp "%p" "$archive/%f.part" && mv "$archive/%f.part" "$archive/%f"'});
+	qq{archive_command = 'cp "%p" "$archive/%f.part" && mv "$archive/%f.part" "$archive/%f"'}
+);
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION mariadb_sync');
 add_source($primary, $maria);
@@ -68,11 +69,11 @@ wait_for_catchup($primary, 'sub');
 sub goes_on
 {
 	my ($node, $by) = @_;
-	my $position = q{SELECT split_part(gtid, '-', 3)::bigint FROM mariadb_sync.gtid_position};
-	my $now      = $node->safe_psql('postgres', $position);
+	my $position =
+	  q{SELECT split_part(gtid, '-', 3)::bigint FROM mariadb_sync.gtid_position};
+	my $now = $node->safe_psql('postgres', $position);
 
-	$node->poll_query_until('postgres',
-		"SELECT ($position) >= $now + $by")
+	$node->poll_query_until('postgres', "SELECT ($position) >= $now + $by")
 	  or die $node->name . ' does not go on';
 	return;
 }
@@ -97,7 +98,8 @@ is( $standby->safe_psql(
 	'no worker on a standby');
 my $seen = $maria->gtid;
 is( $standby->safe_psql(
-		'postgres', "SELECT mariadb_sync.wait_for_gtid('sub', '$seen', '60 s')"),
+		'postgres',
+		"SELECT mariadb_sync.wait_for_gtid('sub', '$seen', '60 s')"),
 	't',
 	'wait_for_gtid on the standby');
 
@@ -173,7 +175,13 @@ $restored->command_ok(
 	'pg_dump while it streams');
 goes_on($restored, 20);
 $writer->stop;
-$copy->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $copy->connstr('postgres') ],
+$copy->command_ok(
+	[
+		'psql', '-Xq',
+		'-v',   'ON_ERROR_STOP=1',
+		'-f',   $dump,
+		'-d',   $copy->connstr('postgres')
+	],
 	'restore');
 $copy->restart;
 is(view_value($copy, 'sub', 'state'),
@@ -184,7 +192,8 @@ is( $copy->safe_psql(
 	),
 	'0',
 	'and has no worker');
-my $before = $copy->safe_psql('postgres', 'SELECT gtid FROM mariadb_sync.gtid_position');
+my $before =
+  $copy->safe_psql('postgres', 'SELECT gtid FROM mariadb_sync.gtid_position');
 isnt($before, $maria->gtid, 'it is where the dump was made');
 $restored->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 wait_for_state($restored, 'sub', 'stopped');

@@ -78,9 +78,8 @@ sub make_ca
 {
 	my ($name) = @_;
 
-	openssl(
-		qw(req -x509 -newkey rsa:2048 -nodes -days 10 -subj), "/CN=$name",
-		'-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
+	openssl(qw(req -x509 -newkey rsa:2048 -nodes -days 10 -subj),
+		"/CN=$name", '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
 	return;
 }
 
@@ -90,12 +89,21 @@ sub make_certificate
 
 	openssl(
 		qw(req -newkey rsa:2048 -nodes -subj), "/CN=$name",
-		'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
+		'-keyout',                             "$dir/$name.key",
+		'-out',                                "$dir/$name.csr");
 	append_to_file("$dir/$name.ext", "subjectAltName=$alt_name\n");
 	openssl(
-		qw(x509 -req -CAcreateserial), '-in', "$dir/$name.csr",
-		'-CA',      "$dir/$ca.pem", '-CAkey', "$dir/$ca.key",
-		'-extfile', "$dir/$name.ext", '-out', "$dir/$name.pem",
+		qw(x509 -req -CAcreateserial),
+		'-in',
+		"$dir/$name.csr",
+		'-CA',
+		"$dir/$ca.pem",
+		'-CAkey',
+		"$dir/$ca.key",
+		'-extfile',
+		"$dir/$name.ext",
+		'-out',
+		"$dir/$name.pem",
 		@validity ? @validity : ('-days', 10));
 	chmod 0600, "$dir/$name.key";
 	return;
@@ -104,8 +112,9 @@ sub make_certificate
 make_ca($_) foreach ('ca', 'other-ca');
 make_certificate('localhost', 'ca', 'DNS:localhost,IP:127.0.0.1');
 make_certificate('elsewhere', 'ca', 'DNS:elsewhere.example');
-make_certificate('expired', 'ca', 'DNS:localhost,IP:127.0.0.1', '-days', '-1');
-make_certificate('client', 'ca', 'DNS:client');
+make_certificate('expired', 'ca', 'DNS:localhost,IP:127.0.0.1', '-days',
+	'-1');
+make_certificate('client',   'ca',       'DNS:client');
 make_certificate('stranger', 'other-ca', 'DNS:stranger');
 
 sub use_certificate
@@ -133,7 +142,8 @@ sub try_tls
 		{ host => 'localhost', connect_timeout => 5, %options });
 	query(
 		"ALTER USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS (SET username '$user', SET password '"
-		  . ($user eq 'quiet' ? $secret : $maria->password =~ s/'/''/gr) . "')");
+		  . ($user eq 'quiet' ? $secret : $maria->password =~ s/'/''/gr)
+		  . "')");
 	return connection_error($server);
 }
 
@@ -155,41 +165,69 @@ sub tls_fails
 
 # None at all
 $maria->restart(options => { ssl => 0 });
-tls_ok('without TLS: disable',     'quiet', ssl_mode => 'disable');
-tls_ok('without TLS: prefer',      'quiet', ssl_mode => 'prefer');
+tls_ok('without TLS: disable', 'quiet', ssl_mode => 'disable');
+tls_ok('without TLS: prefer',  'quiet', ssl_mode => 'prefer');
 tls_fails('without TLS: require', qr/SSL|TLS/, 'quiet',
 	ssl_mode => 'require');
-tls_fails('without TLS: verify-full', qr/SSL|TLS/, 'quiet',
-	ssl_mode => 'verify-full', ssl_ca => "$dir/ca.pem");
+tls_fails(
+	'without TLS: verify-full', qr/SSL|TLS/, 'quiet',
+	ssl_mode => 'verify-full',
+	ssl_ca   => "$dir/ca.pem");
 
 # A good one
 $maria->stop;
-$maria->start(options => { ssl => 1, ssl_ca => "$dir/ca.pem", ssl_cert => "$dir/localhost.pem", ssl_key => "$dir/localhost.key" });
+$maria->start(
+	options => {
+		ssl      => 1,
+		ssl_ca   => "$dir/ca.pem",
+		ssl_cert => "$dir/localhost.pem",
+		ssl_key  => "$dir/localhost.key"
+	});
 $maria->sql('ALTER USER quiet REQUIRE SSL');
 tls_fails('a good certificate: disable, but the account wants TLS',
 	qr/1045/, 'quiet', ssl_mode => 'disable');
-tls_ok("a good certificate: $_->[0]",
-	'quiet', ssl_mode => $_->[0], $_->[1] ? (ssl_ca => "$dir/ca.pem") : ())
-  foreach ([ 'prefer', 0 ], [ 'require', 0 ], [ 'verify-ca', 1 ],
+tls_ok(
+	"a good certificate: $_->[0]",
+	'quiet',
+	ssl_mode => $_->[0],
+	$_->[1] ? (ssl_ca => "$dir/ca.pem") : ())
+  foreach (
+	[ 'prefer',      0 ],
+	[ 'require',     0 ],
+	[ 'verify-ca',   1 ],
 	[ 'verify-full', 1 ]);
-tls_ok('a good certificate, by address',
-	'quiet', host => '127.0.0.1', ssl_mode => 'verify-full', ssl_ca => "$dir/ca.pem");
-tls_fails('verify-full without a CA',
-	qr/needs option "ssl_ca"/, 'quiet', ssl_mode => 'verify-full');
-tls_fails("another CA's certificate: $_",
-	qr/certificate/, 'quiet', ssl_mode => $_, ssl_ca => "$dir/other-ca.pem")
-  foreach ('verify-ca', 'verify-full');
+tls_ok(
+	'a good certificate, by address',
+	'quiet',
+	host     => '127.0.0.1',
+	ssl_mode => 'verify-full',
+	ssl_ca   => "$dir/ca.pem");
+tls_fails(
+	'verify-full without a CA',
+	qr/needs option "ssl_ca"/,
+	'quiet',
+	ssl_mode => 'verify-full');
+tls_fails(
+	"another CA's certificate: $_",
+	qr/certificate/, 'quiet',
+	ssl_mode => $_,
+	ssl_ca   => "$dir/other-ca.pem") foreach ('verify-ca', 'verify-full');
 
 # A client certificate
 $maria->sql('ALTER USER quiet REQUIRE X509');
-tls_fails('without a client certificate',
-	qr/1045/, 'quiet', ssl_mode => 'verify-full', ssl_ca => "$dir/ca.pem");
-tls_ok('with a client certificate', 'quiet',
+tls_fails(
+	'without a client certificate',
+	qr/1045/, 'quiet',
+	ssl_mode => 'verify-full',
+	ssl_ca   => "$dir/ca.pem");
+tls_ok(
+	'with a client certificate', 'quiet',
 	ssl_mode => 'verify-full',
 	ssl_ca   => "$dir/ca.pem",
 	ssl_cert => "$dir/client.pem",
 	ssl_key  => "$dir/client.key");
-tls_fails("with a stranger's client certificate", qr/error/, 'quiet',
+tls_fails(
+	"with a stranger's client certificate", qr/error/, 'quiet',
 	ssl_mode => 'verify-full',
 	ssl_ca   => "$dir/ca.pem",
 	ssl_cert => "$dir/stranger.pem",
@@ -197,9 +235,17 @@ tls_fails("with a stranger's client certificate", qr/error/, 'quiet',
 $maria->sql('ALTER USER quiet REQUIRE SSL');
 
 # The stream itself, over TLS
-add_source($node, $maria, 'streaming_tls',
-	{ host => 'localhost', ssl_mode => 'verify-full', ssl_ca => "$dir/ca.pem" });
-query("ALTER USER MAPPING FOR CURRENT_USER SERVER streaming_tls OPTIONS (SET username 'quiet', SET password '$secret')");
+add_source(
+	$node, $maria,
+	'streaming_tls',
+	{
+		host     => 'localhost',
+		ssl_mode => 'verify-full',
+		ssl_ca   => "$dir/ca.pem"
+	});
+query(
+	"ALTER USER MAPPING FOR CURRENT_USER SERVER streaming_tls OPTIONS (SET username 'quiet', SET password '$secret')"
+);
 create_subscription($node, 'over_tls', 'streaming_tls', ['shop.*']);
 $maria->sql('INSERT INTO shop.t VALUES (3)');
 wait_for_catchup($node, 'over_tls');
@@ -208,14 +254,22 @@ query(q{SELECT mariadb_sync.drop_subscription('over_tls')});
 
 # Certificates of the right CA that are wrong all the same
 use_certificate('elsewhere');
-tls_ok('a certificate for another host: verify-ca',
-	'quiet', ssl_mode => 'verify-ca', ssl_ca => "$dir/ca.pem");
-tls_fails('a certificate for another host: verify-full',
-	qr/certificate|SSL|TLS/, 'quiet', ssl_mode => 'verify-full', ssl_ca => "$dir/ca.pem");
+tls_ok(
+	'a certificate for another host: verify-ca',
+	'quiet',
+	ssl_mode => 'verify-ca',
+	ssl_ca   => "$dir/ca.pem");
+tls_fails(
+	'a certificate for another host: verify-full',
+	qr/certificate|SSL|TLS/, 'quiet',
+	ssl_mode => 'verify-full',
+	ssl_ca   => "$dir/ca.pem");
 use_certificate('expired');
-tls_fails("an expired certificate: $_",
-	qr/certificate/, 'quiet', ssl_mode => $_, ssl_ca => "$dir/ca.pem")
-  foreach ('verify-ca', 'verify-full');
+tls_fails(
+	"an expired certificate: $_",
+	qr/certificate/, 'quiet',
+	ssl_mode => $_,
+	ssl_ca   => "$dir/ca.pem") foreach ('verify-ca', 'verify-full');
 use_certificate('localhost');
 
 ###########################################################################
@@ -231,10 +285,12 @@ sub packet
 
 # MariaDB's greeting; its own capabilities are in what was filler once.
 my $greeting = packet(0,
-	    "\x0a5.5.5-10.11.99-MariaDB\0"
+		"\x0a5.5.5-10.11.99-MariaDB\0"
 	  . pack('V', 7)
 	  . "12345678\0"
-	  . "\xfe\xf7" . "\x2d" . "\x02\x00" . "\xff\x81" . "\x15"
+	  . "\xfe\xf7" . "\x2d"
+	  . "\x02\x00"
+	  . "\xff\x81" . "\x15"
 	  . "\0" x 6
 	  . "\x1d\0\0\0"
 	  . "123456789012\0"
@@ -263,7 +319,7 @@ my %lies = (
 		1 while $send->("\xff\xff\xff\0" . 'x' x 0xffffff);
 	},
 	'greets with an empty packet' => sub { $_[0]->("\0\0\0\0") },
-	'cuts its greeting short' => sub {
+	'cuts its greeting short'     => sub {
 		my ($send) = @_;
 		$send->(packet(0, substr($greeting, 4, $_))) foreach (20);
 	},
@@ -287,7 +343,9 @@ my %lies = (
 		my ($send, $read) = @_;
 		$send->($greeting);
 		$read->();
-		$send->(packet(2, "\xfesha256_password\0" . '12345678901234567890' . "\0"));
+		$send->(
+			packet(
+				2, "\xfesha256_password\0" . '12345678901234567890' . "\0"));
 		return $read->();
 	},
 	'wants a plugin from elsewhere' => sub {
@@ -333,8 +391,7 @@ my %lies = (
 	},
 	'sends rows without end' => sub {
 		my ($send, $read) = @_;
-		my $column =
-		    "\3def\0\0\0\1c\1c\x0c\x2d\0\xff\xff\0\0\xfd\0\0\0\0\0";
+		my $column = "\3def\0\0\0\1c\1c\x0c\x2d\0\xff\xff\0\0\xfd\0\0\0\0\0";
 		$send->($greeting);
 		$read->();
 		$send->(packet(2, $ok));
@@ -344,9 +401,11 @@ my %lies = (
 			$send->(packet(1, "\1"));
 			$send->(packet(2, $column));
 			$send->(packet(3, "\xfe\0\0\2\0"));
-			my $n = 4;
+			my $n    = 4;
 			my $sent = 0;
-			$sent++ while $sent < 20_000 && $send->(packet($n++ % 256, "\x05hello"));
+			$sent++
+			  while $sent < 20_000
+			  && $send->(packet($n++ % 256, "\x05hello"));
 			last if $sent < 20_000;
 			# and then it falls silent
 			sleep 30;
@@ -395,8 +454,10 @@ sub start_liar
 	return ($pid, $port);
 }
 
-my $pid_before = query('SELECT pid FROM pg_stat_activity WHERE backend_type LIKE $$mariadb_sync launcher%$$');
-my $number     = 0;
+my $pid_before = query(
+	'SELECT pid FROM pg_stat_activity WHERE backend_type LIKE $$mariadb_sync launcher%$$'
+);
+my $number = 0;
 foreach my $lie (sort keys %lies)
 {
 	$number++;
@@ -406,30 +467,38 @@ foreach my $lie (sort keys %lies)
 	add_source(
 		$node, $maria,
 		"liar$number",
-		{   port             => $port,
+		{
+			port             => $port,
 			connect_timeout  => 2,
 			read_timeout     => 2,
 			heartbeat_period => 1
 		});
-	query("ALTER USER MAPPING FOR CURRENT_USER SERVER liar$number OPTIONS (SET username 'quiet', SET password '$secret')");
+	query(
+		"ALTER USER MAPPING FOR CURRENT_USER SERVER liar$number OPTIONS (SET username 'quiet', SET password '$secret')"
+	);
 	my ($stdout, $stderr);
 	my $started = time();
 	my $status  = $node->psql(
 		'postgres',
 		"SELECT mariadb_sync.create_subscription('liar', 'liar$number', '{*.*}')",
-		stdout => \$stdout,
-		stderr => \$stderr,
+		stdout  => \$stdout,
+		stderr  => \$stderr,
 		timeout => 60);
 	is($status, 3, "a server that $lie: is an error");
 	like($stderr, qr/ERROR:  /, "a server that $lie: says so");
-	cmp_ok(time() - $started, '<', 20, "a server that $lie: is not waited for");
+	cmp_ok(time() - $started,
+		'<', 20, "a server that $lie: is not waited for");
 	my $told = slurp_file($file);
-	unlike($told, qr/\Q$secret\E|root:/, "a server that $lie: is told nothing");
+	unlike($told, qr/\Q$secret\E|root:/,
+		"a server that $lie: is told nothing");
 	kill 'KILL', $pid;
 	waitpid $pid, 0;
 }
-is(query('SELECT pid FROM pg_stat_activity WHERE backend_type LIKE $$mariadb_sync launcher%$$'),
-	$pid_before, 'nothing has crashed');
+is( query(
+		'SELECT pid FROM pg_stat_activity WHERE backend_type LIKE $$mariadb_sync launcher%$$'
+	),
+	$pid_before,
+	'nothing has crashed');
 
 ###########################################################################
 # Names and values are not SQL
@@ -441,7 +510,8 @@ wait_for_catchup($node, 'odd');
 $maria->sql(
 	q{
 UPDATE `"; DROP TABLE public.precious; --`.`x'); DROP TABLE public.precious; --`
-SET `%s%n$1 \\\\` = concat(`%s%n$1 \\\\`, '"; DROP TABLE public.precious; --')});
+SET `%s%n$1 \\\\` = concat(`%s%n$1 \\\\`, '"; DROP TABLE public.precious; --')}
+);
 wait_for_catchup($node, 'odd');
 is(query(q{SELECT to_regclass('public.precious') IS NOT NULL}),
 	't', 'names and values of the source are not run');
@@ -455,7 +525,8 @@ query(q{SELECT mariadb_sync.drop_subscription('odd')});
 # password_file: only the server's own user may read it.
 my $password_file = "$dir/password";
 append_to_file($password_file, "$secret\n");
-add_source($node, $maria, 'filed', { host => 'localhost', ssl_mode => 'require' });
+add_source($node, $maria, 'filed',
+	{ host => 'localhost', ssl_mode => 'require' });
 query(
 	qq{
 DROP USER MAPPING FOR CURRENT_USER SERVER filed;
@@ -465,8 +536,13 @@ foreach my $mode (0640, 0604, 0660)
 {
 	chmod $mode, $password_file;
 	my $stderr;
-	$node->psql('postgres', q{SELECT mariadb_sync.create_subscription('filed', 'filed', '{shop.*}')}, stderr => \$stderr);
-	like($stderr, qr/password file ".*" has group or world access/,
+	$node->psql(
+		'postgres',
+		q{SELECT mariadb_sync.create_subscription('filed', 'filed', '{shop.*}')},
+		stderr => \$stderr);
+	like(
+		$stderr,
+		qr/password file ".*" has group or world access/,
 		sprintf('a password file of mode %o is refused', $mode));
 }
 chmod 0600, $password_file;
@@ -491,30 +567,39 @@ sub low_fails
 	return;
 }
 my $files = qr/Only superusers and members of the role pg_read_server_files/;
-low_fails('a password file',
+low_fails(
+	'a password file',
 	"CREATE SERVER mine FOREIGN DATA WRAPPER mariadb_sync; CREATE USER MAPPING FOR low SERVER mine OPTIONS (username 'x', password_file '/etc/passwd')",
 	$files);
-low_fails("option $_", "CREATE SERVER mine_$_ FOREIGN DATA WRAPPER mariadb_sync OPTIONS ($_ '/etc/passwd')",
-	$files)
-  foreach (qw(ssl_cert ssl_key default_file));
+low_fails(
+	"option $_",
+	"CREATE SERVER mine_$_ FOREIGN DATA WRAPPER mariadb_sync OPTIONS ($_ '/etc/passwd')",
+	$files) foreach (qw(ssl_cert ssl_key default_file));
 low_fails(
 	'a socket without a password',
 	"CREATE SERVER socket FOREIGN DATA WRAPPER mariadb_sync OPTIONS (unix_socket '@{[$maria->socket]}');
 CREATE USER MAPPING FOR low SERVER socket OPTIONS (username 'root');
 SELECT mariadb_sync.create_subscription('low', 'socket', '{shop.*}')",
 	qr/password is required/);
-low_fails("somebody else's server",
+low_fails(
+	"somebody else's server",
 	q{SELECT mariadb_sync.create_subscription('low', 'odd', '{shop.*}')},
 	qr/permission denied for foreign server odd/);
-low_fails("$_ of the extension", "SELECT * FROM mariadb_sync.$_",
-	qr/permission denied/)
-  foreach (qw(subscription quarantine history gtid_position));
-low_fails('run_as_owner',
+low_fails(
+	"$_ of the extension",
+	"SELECT * FROM mariadb_sync.$_",
+	qr/permission denied/
+) foreach (qw(subscription quarantine history gtid_position));
+low_fails(
+	'run_as_owner',
 	q{SELECT mariadb_sync.create_subscription('low', 'odd', '{shop.*}', '{"run_as_owner": false}')},
 	qr/must be superuser/);
-create_subscription($node, 'filed', 'filed', ['shop.*'], { copy_data => JSON::PP::false })
+create_subscription($node, 'filed', 'filed', ['shop.*'],
+	{ copy_data => JSON::PP::false })
   if query(q{TRUNCATE shop.t; SELECT true}) eq 't';
-low_fails("$_() on somebody else's subscription", "SELECT mariadb_sync.$_",
+low_fails(
+	"$_() on somebody else's subscription",
+	"SELECT mariadb_sync.$_",
 	qr/must be owner|permission denied/)
   foreach (
 	q{stop('filed')},

@@ -81,12 +81,13 @@ like(
 is(view_value($node, 'stopping', 'last_error_gtid'), $bad, 'stop: the GTID');
 
 foreach my $case (
-	[ 'nonsense', 'invalid GTID "nonsense"' ],
+	[ 'nonsense',    'invalid GTID "nonsense"' ],
 	[ '0-1-1,1-1-1', 'invalid GTID' ],
-	[ '0-1-1',    'has passed GTID 0-1-1 already' ])
+	[ '0-1-1',       'has passed GTID 0-1-1 already' ])
 {
 	my $stderr;
-	$node->psql('postgres',
+	$node->psql(
+		'postgres',
 		"SELECT mariadb_sync.skip_transaction('stopping', '$case->[0]')",
 		stderr => \$stderr);
 	like($stderr, qr/$case->[1]/, "skip_transaction: $case->[1]");
@@ -155,7 +156,8 @@ my @pauses = split(
 		q{
 SELECT extract(epoch FROM at - lag(at) OVER (ORDER BY h.id)) FROM mariadb_sync.history h
 JOIN mariadb_sync.subscription s USING (subid)
-WHERE s.name = 'retrying' AND kind = 'error' ORDER BY h.id LIMIT 6 OFFSET 1}));
+WHERE s.name = 'retrying' AND kind = 'error' ORDER BY h.id LIMIT 6 OFFSET 1})
+);
 cmp_ok($pauses[3], '>', 0.3, "retry: the pauses grow (@pauses)");
 query('ALTER TABLE retrying.t DROP CONSTRAINT t_v_check');
 wait_for_catchup($node, 'retrying');
@@ -199,7 +201,8 @@ wait_for_catchup($node, 'isolated');
 is( query(
 		q{
 SELECT source_table, kind, sqlstate, count(*), bool_and(gtid = '}
-		  . $bad . q{') FROM mariadb_sync.quarantine GROUP BY 1, 2, 3 ORDER BY 1, 2, 3}
+		  . $bad
+		  . q{') FROM mariadb_sync.quarantine GROUP BY 1, 2, 3 ORDER BY 1, 2, 3}
 	),
 	join("\n",
 		'isolated.loose|insert|23514|1|t',
@@ -242,16 +245,16 @@ WHERE subscription = 'isolated' ORDER BY 1}),
 	'quarantine_row: counted per table');
 is(view_value($node, 'isolated', 'state, apply_error_count'),
 	'streaming|19', 'quarantine_row: counted, and on it goes');
-my $log = slurp_file($node->logfile, $log_position);
+my $log  = slurp_file($node->logfile, $log_position);
 my @told = $log =~
   /puts a row of source table "isolated\.\w+" at GTID $bad into quarantine/g;
 is(scalar @told, 19, 'quarantine_row: each is logged');
-is( ($log =~ /applies transaction \S+ row by row/g) + 0,
+is(($log =~ /applies transaction \S+ row by row/g) + 0,
 	1, 'quarantine_row: one transaction is applied row by row, once');
 
 # Later ones are as fast as ever
-$maria->sql(
-	'INSERT INTO loose SELECT seq, "more" FROM seq_1000_to_3000', 'isolated');
+$maria->sql('INSERT INTO loose SELECT seq, "more" FROM seq_1000_to_3000',
+	'isolated');
 wait_for_catchup($node, 'isolated');
 
 # Nothing has changed: they stay.  Then the causes go away one by one.
@@ -283,18 +286,18 @@ is(query('DELETE FROM mariadb_sync.quarantine RETURNING kind'),
 query('ALTER TABLE isolated.t DROP COLUMN s');
 $maria->sql('UPDATE t SET v = 1 WHERE id = 1', 'isolated');
 wait_for_state($node, 'isolated', 'error');
-like(view_value($node, 'isolated', 'last_error'),
-	qr/has no column "s"/, 'quarantine_row: a missing column stops it');
+like(
+	view_value($node, 'isolated', 'last_error'),
+	qr/has no column "s"/,
+	'quarantine_row: a missing column stops it');
 is(query('SELECT count(*) FROM mariadb_sync.quarantine'),
 	'0', 'quarantine_row: and puts nothing into quarantine');
 query('ALTER TABLE isolated.t ADD COLUMN s varchar(40)');
 query("SELECT mariadb_sync.start('isolated')");
 wait_for_catchup($node, 'isolated');
 end_case('isolated');
-is( query(
-		q{SELECT count(*) FROM pg_tables WHERE schemaname = 'isolated'}),
-	'3',
-	'the tables stay');
+is(query(q{SELECT count(*) FROM pg_tables WHERE schemaname = 'isolated'}),
+	'3', 'the tables stay');
 
 ###########################################################################
 # disable_table
@@ -316,10 +319,13 @@ my $stderr;
 $node->poll_query_until('postgres',
 	q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.t'}
 ) or die 'the table is not disabled';
-query("SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')");
+query(
+	"SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')"
+);
 is( query(
 		q{
-SELECT (SELECT count(*) FROM without.t), (SELECT v FROM without.t WHERE id = 1)}),
+SELECT (SELECT count(*) FROM without.t), (SELECT v FROM without.t WHERE id = 1)}
+	),
 	'20|1',
 	'disable_table: the table is left as it was');
 compare_tables($maria, $node, [ 'without.other', 'without.loose' ]);
@@ -336,7 +342,8 @@ isnt(
 		stderr => \$stderr),
 	0,
 	'disable_table: wait_for_catchup does not call it caught up');
-like($stderr, qr/1 tables of subscription "without" are disabled/, 'and says why');
+like($stderr, qr/1 tables of subscription "without" are disabled/,
+	'and says why');
 
 # It can be changed and truncated, it is not ours any more
 $maria->sql(
@@ -345,7 +352,9 @@ ALTER TABLE t ADD COLUMN more int;
 TRUNCATE t;
 INSERT INTO t VALUES (1, 1, 'one', NULL, 1);
 INSERT INTO other VALUES (31, 31)}, 'without');
-query("SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')");
+query(
+	"SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')"
+);
 is(view_value($node, 'without', 'state'),
 	'streaming', 'disable_table: changes of its structure are not ours');
 compare_tables($maria, $node, [ 'without.other', 'without.loose' ]);
@@ -357,7 +366,8 @@ wait_for_catchup($node, 'without');
 compare_tables($maria, $node, [ map { "without.$_" } @tables ]);
 is( query(
 		q{
-SELECT state, last_error IS NULL FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.t'}),
+SELECT state, last_error IS NULL FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.t'}
+	),
 	'ready|t',
 	'disable_table: resync_table heals it');
 
@@ -372,7 +382,9 @@ COMMIT}, 'without');
 $node->poll_query_until('postgres',
 	q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.loose'}
 ) or die 'the table is not disabled';
-query("SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')");
+query(
+	"SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')"
+);
 compare_tables($maria, $node, [ 'without.other', 'without.t' ]);
 
 # A copy that fails
@@ -380,12 +392,15 @@ query(
 	q{
 ALTER TABLE without.loose DROP CONSTRAINT loose_a_check, ADD CHECK (b <> 'y');
 SELECT mariadb_sync.resync_table('without', 'without.loose')});
-$node->poll_query_until('postgres',
+$node->poll_query_until(
+	'postgres',
 	q{SELECT state = 'disabled' AND last_error ~ 'copy of source table "without.loose" failed'
 FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.loose'}
 ) or die 'the table is not disabled';
 $maria->sql('INSERT INTO other VALUES (41, 41)', 'without');
-query("SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')");
+query(
+	"SELECT mariadb_sync.wait_for_gtid('without', '@{[$maria->gtid]}', '60 s')"
+);
 compare_tables($maria, $node, [ 'without.other', 'without.t' ]);
 query(
 	q{

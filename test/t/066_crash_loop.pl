@@ -110,7 +110,8 @@ $node->safe_psql('postgres',
 	"SELECT mariadb_sync.stop('sub'); ALTER TABLE shop.t RENAME TO hidden");
 wait_for_state($node, 'sub', 'stopped');
 $maria->sql('UPDATE t SET v = v + 1', 'shop');
-$node->safe_psql('postgres',
+$node->safe_psql(
+	'postgres',
 	q{
 ALTER TABLE shop.hidden RENAME TO t;
 CREATE FUNCTION public.crash() RETURNS trigger LANGUAGE plpgsql AS
@@ -139,9 +140,10 @@ $node->reload;
 create_subscription($node, 'bulk', 'source', ['bulk.*'],
 	{ snapshot_workers => 1, snapshot_max_rate => 1000 });
 kill_until_left_alone('bulk', 'mariadb_sync snapshot', 2);
-wait_for_state($node, 'sub',  'streaming');
+wait_for_state($node, 'sub', 'streaming');
 pass('the same for a snapshot worker, and other subscriptions go on');
-$node->safe_psql('postgres',
+$node->safe_psql(
+	'postgres',
 	q{
 SELECT mariadb_sync.alter_subscription('bulk', '{"snapshot_max_rate": 0}');
 SELECT mariadb_sync.start('bulk')});
@@ -150,7 +152,7 @@ compare_tables($maria, $node, ['bulk.t']);
 
 $node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
 $node->stop;
-is( join(' ', glob($node->data_dir . '/pg_stat_tmp/mariadb_sync*')),
+is(join(' ', glob($node->data_dir . '/pg_stat_tmp/mariadb_sync*')),
 	'', 'nothing is left behind');
 $maria->stop;
 done_testing();

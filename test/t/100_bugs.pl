@@ -378,7 +378,8 @@ SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'mariadb_sync snapshot%
 			my $phase = pg(
 				q{SELECT phase FROM mariadb_sync.pg_stat_progress_mariadb_sync WHERE subscription = 'big'}
 			);
-			return $samples > 0 if $phase !~ /^(pending|planning|starting|copying)$/;
+			return $samples > 0
+			  if $phase !~ /^(pending|planning|starting|copying)$/;
 			if ($pid ne '' && open(my $file, '<', "/proc/$pid/status"))
 			{
 				local $/ = undef;
