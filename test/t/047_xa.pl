@@ -165,7 +165,8 @@ sub kill_worker
 	return;
 }
 kill_worker('sub');
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 $maria->kill9;
 $maria->start;
 prepare(q{'after'}, q{INSERT INTO t VALUES (40, 40, 'after')});
