@@ -100,7 +100,7 @@ extern void ms_apply_hold_end(MsApply *apply);
 extern void ms_apply_replay(MsApply *apply);
 extern void ms_apply_forget(MsApply *apply);
 extern void ms_apply_let_go(MsApply *apply);
-extern void ms_apply_start_over(MsApply *apply, const char *why) pg_attribute_noreturn();
+extern void ms_apply_start_over(MsApply *apply, const char *why);
 extern void ms_apply_statement(MsApply *apply, const char *verb,
 							   const char *sql, const char *db,
 							   uint64 sql_mode);

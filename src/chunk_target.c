@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/expandeddatum.h"	/* varatt.h, which PostgreSQL 15 has not */
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
