@@ -112,8 +112,16 @@ sub make_certificate
 make_ca($_) foreach ('ca', 'other-ca');
 make_certificate('localhost', 'ca', 'DNS:localhost,IP:127.0.0.1');
 make_certificate('elsewhere', 'ca', 'DNS:elsewhere.example');
-make_certificate('expired', 'ca', 'DNS:localhost,IP:127.0.0.1', '-days',
-	'-1');
+
+# How a certificate of the past is made depends on OpenSSL's version.
+my $openssl_help = join('', run_command([qw(openssl x509 -help)]));
+make_certificate(
+	'expired',
+	'ca',
+	'DNS:localhost,IP:127.0.0.1',
+	$openssl_help =~ /-not_after/
+	? qw(-not_before 20200101000000Z -not_after 20200102000000Z)
+	: qw(-days -1));
 make_certificate('client',   'ca',       'DNS:client');
 make_certificate('stranger', 'other-ca', 'DNS:stranger');
 
