@@ -85,9 +85,10 @@ ms_catalog_get_chunk(const MsSubTable *table, int number)
 	rows = execute("SELECT " CHUNK_COLUMNS
 				   " FROM mariadb_sync.snapshot_chunk WHERE " TABLE_KEY
 				   " AND chunk = $4", &args, chunk_row, NULL);
+	/* begun anew meanwhile, which the leader is about to learn */
 	if (rows == NIL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("table \"%s.%s\" is no longer being copied",
 						table->source_db, table->source_table)));
 	return linitial(rows);
@@ -151,7 +152,7 @@ ms_catalog_set_chunk_done(const MsSubTable *table, const MsChunk *chunk)
 			&args, NULL, &processed);
 	if (processed != 1)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("table \"%s.%s\" is no longer being copied",
 						table->source_db, table->source_table)));
 }
