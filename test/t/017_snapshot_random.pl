@@ -234,10 +234,11 @@ while (time() < $deadline)
 	$actions{$name}[1]->();
 	$done{$name}++;
 }
-my $sent = 0;
-$sent += eval { $_->stop } || 0 foreach @writers;
+# a writer that MariaDB took with it cannot say how much it wrote
+eval { $_->stop } foreach @writers;
 note join(', ', map { "$_ $done{$_}" } sort keys %done);
-cmp_ok($sent, '>', 10, "the source was busy ($sent rounds)");
+my ($written) = $maria->gtid =~ /(\d+)$/;
+cmp_ok($written, '>', 1000, "the source was busy ($written transactions)");
 
 # Errors on the way are transient; only the end counts.
 try_sql(
