@@ -50,29 +50,8 @@
 #include "snapshot_internal.h"
 #include "worker.h"
 
-/* The leader's state. */
-static struct
-{
-	const MsSubscription *sub;
-	const MsSubscriptionOptions *options;
-	MsRelmap   *relmap;
-	MsWire	   *control;		/* for queries */
-	const char *xid;			/* of the XA COMMIT being applied, or NULL */
-	uint64	   *counters;
-	MemoryContext cxt;
-	List	   *unsettled;		/* of TablePlan *: not ready yet */
-	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
-	const MsSubTable *failed;	/* whose copy raised an error */
-	uint32		source_server_id;
-	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
-	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
-	int			chunks[MS_MAX_SNAPSHOT_WORKERS];
-	bool		floorless[MS_MAX_SNAPSHOT_WORKERS]; /* task without a file */
-	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
-	/* the stream has reached this without an event that says so */
-	char		reached_file[MS_FILE_NAME_MAX];
-	uint64		reached_pos;
-}			leader;
+MsCopyLeader ms_copy_leader;
+
 
 /* ------------------------------------------------------------------------
  * Positions
@@ -87,8 +66,8 @@ is_passed(const MsStreamPosition *position, const MsSubTable *table)
 			ms_snapshot_compare_positions(position->file, position->pos,
 										  table->snapshot_file,
 										  table->snapshot_pos) >= 0) ||
-		(leader.reached_file[0] != '\0' &&
-		 ms_snapshot_compare_positions(leader.reached_file, leader.reached_pos,
+		(ms_copy_leader.reached_file[0] != '\0' &&
+		 ms_snapshot_compare_positions(ms_copy_leader.reached_file, ms_copy_leader.reached_pos,
 									   table->snapshot_file,
 									   table->snapshot_pos) >= 0);
 }
@@ -115,8 +94,8 @@ end_catalog(bool own)
 		CommitTransactionCommand();
 }
 
-static void
-set_plan_state(TablePlan *plan, MsTableState state)
+void
+ms_copy_set_state(TablePlan *plan, MsTableState state)
 {
 	ms_catalog_set_table_state(plan->sub, state);
 	plan->sub->state = state;
@@ -136,7 +115,7 @@ load_chunks(TablePlan *plan)
 		MsChunk    *chunk = lfirst(lc);
 
 		if (chunk->state == MS_CHUNK_DONE &&
-			chunk->snapshot_server_id != leader.source_server_id)
+			chunk->snapshot_server_id != ms_copy_leader.source_server_id)
 			return false;
 		plan->chunks[plan->nchunks++] = chunk;
 	}
@@ -156,43 +135,44 @@ ms_snapshot_init(const MsSubscription *sub,
 	ListCell   *lc;
 
 	ms_shmem_copy_terminate_all();
-	memset(&leader, 0, sizeof(leader));
-	leader.sub = sub;
-	leader.options = options;
-	leader.relmap = relmap;
-	leader.control = control;
-	leader.counters = counters;
-	leader.cxt = CurrentMemoryContext;
-	leader.source_server_id = source_server_id;
+	memset(&ms_copy_leader, 0, sizeof(ms_copy_leader));
+	ms_copy_leader.sub = sub;
+	ms_copy_leader.options = options;
+	ms_copy_leader.relmap = relmap;
+	ms_copy_leader.control = control;
+	ms_copy_leader.counters = counters;
+	ms_copy_leader.cxt = CurrentMemoryContext;
+	ms_copy_leader.source_server_id = source_server_id;
+	ms_gtid_init(&ms_copy_leader.behind_at);
 	if (!ms_relmap_is_linked(relmap))
 		ms_cascade_link(relmap);
 
 	StartTransactionCommand();
-	MemoryContextSwitchTo(leader.cxt);
+	MemoryContextSwitchTo(ms_copy_leader.cxt);
 	foreach(lc, ms_relmap_plans(relmap))
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		if ((plan->sub->state == MS_TABLE_COPYING ||
 			 plan->sub->state == MS_TABLE_COPIED) && !load_chunks(plan))
-			set_plan_state(plan, MS_TABLE_PENDING);
+			ms_copy_set_state(plan, MS_TABLE_PENDING);
 		if (plan->sub->state == MS_TABLE_PENDING ||
 			plan->sub->state == MS_TABLE_COPYING ||
 			plan->sub->state == MS_TABLE_COPIED)
-			leader.unsettled = lappend(leader.unsettled, plan);
+			ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
 		if (plan->sub->deferred_ddl != NIL &&
 			plan->sub->state != MS_TABLE_DISABLED)
-			leader.constraints = lappend(leader.constraints, plan);
+			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
 	}
 	CommitTransactionCommand();
-	MemoryContextSwitchTo(leader.cxt);
+	MemoryContextSwitchTo(ms_copy_leader.cxt);
 }
 
 /* After an error: the table whose copy has failed, or NULL. */
 const MsSubTable *
 ms_snapshot_failed_table(void)
 {
-	return leader.failed;
+	return ms_copy_leader.failed;
 }
 
 static MsSubTable *
@@ -214,16 +194,16 @@ find_recorded(List *tables, const TablePlan *plan)
 /*
  * Between source transactions, with no group open: the subscription has these
  * tables now.  New ones join; copies under way go on.  False when some have
- * gone, or are to be copied again, which takes a new leader.
+ * gone, or are to be copied again, which takes a new ms_copy_leader.
  */
 bool
 ms_snapshot_add_tables(List *tables)
 {
-	MemoryContext oldcxt = MemoryContextSwitchTo(leader.cxt);
+	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
 	ListCell   *lc;
 	bool		added = false;
 
-	foreach(lc, ms_relmap_plans(leader.relmap))
+	foreach(lc, ms_relmap_plans(ms_copy_leader.relmap))
 	{
 		TablePlan  *plan = lfirst(lc);
 		MsSubTable *table = find_recorded(tables, plan);
@@ -236,24 +216,24 @@ ms_snapshot_add_tables(List *tables)
 	foreach(lc, tables)
 	{
 		MsSubTable *table = lfirst(lc);
-		TablePlan  *plan = ms_relmap_find_name(leader.relmap, table->source_db,
+		TablePlan  *plan = ms_relmap_find_name(ms_copy_leader.relmap, table->source_db,
 											   table->source_table);
 
 		if (plan)
 			continue;
 		if (table->state != MS_TABLE_PENDING)
 			return false;
-		ms_relmap_add(leader.relmap, table);
-		plan = ms_relmap_find_name(leader.relmap, table->source_db,
+		ms_relmap_add(ms_copy_leader.relmap, table);
+		plan = ms_relmap_find_name(ms_copy_leader.relmap, table->source_db,
 								   table->source_table);
-		leader.unsettled = lappend(leader.unsettled, plan);
+		ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
 		if (plan->sub->deferred_ddl != NIL)
-			leader.constraints = lappend(leader.constraints, plan);
+			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
 		added = true;
 	}
 	/* a table map that is known may be of a table that was not */
 	if (added)
-		ms_relmap_forget_ids(leader.relmap);
+		ms_relmap_forget_ids(ms_copy_leader.relmap);
 	MemoryContextSwitchTo(oldcxt);
 	return true;
 }
@@ -262,7 +242,7 @@ ms_snapshot_add_tables(List *tables)
 bool
 ms_snapshot_settled(void)
 {
-	return leader.unsettled == NIL && leader.constraints == NIL;
+	return ms_copy_leader.unsettled == NIL && ms_copy_leader.constraints == NIL;
 }
 
 /* Take over what a snapshot worker has done, from the catalog. */
@@ -270,7 +250,7 @@ static void
 take_over(TablePlan *plan, const MsCopyTask *task)
 {
 	bool		own = begin_catalog();
-	MemoryContext oldcxt = MemoryContextSwitchTo(leader.cxt);
+	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
 
 	switch (task->kind)
 	{
@@ -285,17 +265,17 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 			break;
 		case MS_COPY_KIND_FINISH:
 			plan->sub->state = MS_TABLE_READY;
-			leader.unsettled = list_delete_ptr(leader.unsettled, plan);
+			ms_copy_leader.unsettled = list_delete_ptr(ms_copy_leader.unsettled, plan);
 			break;
 		case MS_COPY_KIND_CONSTRAINTS:
-			leader.constraints = list_delete_ptr(leader.constraints, plan);
+			ms_copy_leader.constraints = list_delete_ptr(ms_copy_leader.constraints, plan);
 			break;
 	}
 	MemoryContextSwitchTo(oldcxt);
 	if (task->values_changed > 0)
 	{
-		leader.counters[MS_CNT_VALUES_CHANGED] += task->values_changed;
-		ms_catalog_save_counters(leader.sub->subid, leader.counters);
+		ms_copy_leader.counters[MS_CNT_VALUES_CHANGED] += task->values_changed;
+		ms_catalog_save_counters(ms_copy_leader.sub->subid, ms_copy_leader.counters);
 	}
 	end_catalog(own);
 	MemoryContextSwitchTo(oldcxt);
@@ -319,7 +299,7 @@ is_other_structure(int sqlerrcode)
 static void
 put_back(int worker, const MsCopyTask *task)
 {
-	TablePlan  *plan = leader.assigned[worker];
+	TablePlan  *plan = ms_copy_leader.assigned[worker];
 
 	plan->held = is_other_structure(task->sqlerrcode);
 	ereport(LOG,
@@ -330,7 +310,7 @@ put_back(int worker, const MsCopyTask *task)
 			 errdetail_internal("%s", task->error)));
 	if (task->kind == MS_COPY_KIND_CHUNK)
 		plan->chunks[task->chunk]->state = MS_CHUNK_PENDING;
-	leader.assigned[worker] = NULL;
+	ms_copy_leader.assigned[worker] = NULL;
 	ms_shmem_copy_release(worker);
 }
 
@@ -338,7 +318,7 @@ put_back(int worker, const MsCopyTask *task)
 static void
 collect(int worker)
 {
-	TablePlan  *plan = leader.assigned[worker];
+	TablePlan  *plan = ms_copy_leader.assigned[worker];
 	MsCopyTask	task;
 	pid_t		pid;
 
@@ -346,7 +326,7 @@ collect(int worker)
 		return;
 	ms_shmem_copy_get(worker, &task);
 	if (task.state == MS_COPY_STARTING && task.pid == 0 &&
-		GetBackgroundWorkerPid(leader.handles[worker], &pid) == BGWH_STOPPED)
+		GetBackgroundWorkerPid(ms_copy_leader.handles[worker], &pid) == BGWH_STOPPED)
 	{
 		/* unless it was quick and is done */
 		ms_shmem_copy_get(worker, &task);
@@ -358,7 +338,7 @@ collect(int worker)
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0 &&
 		(task.sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
-		 (leader.options->ddl == MS_DDL_APPLY &&
+		 (ms_copy_leader.options->ddl == MS_DDL_APPLY &&
 		  is_other_structure(task.sqlerrcode))))
 	{
 		put_back(worker, &task);
@@ -366,8 +346,8 @@ collect(int worker)
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0)
 	{
-		leader.counters[MS_CNT_SYNC_ERRORS]++;
-		leader.failed = plan->sub;
+		ms_copy_leader.counters[MS_CNT_SYNC_ERRORS]++;
+		ms_copy_leader.failed = plan->sub;
 		ereport(ERROR,
 				(errcode(task.sqlerrcode),
 				 errmsg("copy of source table \"%s\" failed", plan->name),
@@ -375,14 +355,14 @@ collect(int worker)
 	}
 	if (task.state != MS_COPY_DONE)
 		return;
-	leader.assigned[worker] = NULL;
+	ms_copy_leader.assigned[worker] = NULL;
 	take_over(plan, &task);
 }
 
-static void
-collect_all(void)
+void
+ms_copy_collect(void)
 {
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
 		collect(i);
 }
 
@@ -411,26 +391,26 @@ hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
 		strlcpy(task.floor_gtid, gtid, MS_GTID_TEXT_MAX);
 		pfree(gtid);
 	}
-	task.source_server_id = leader.source_server_id;
-	leader.assigned[worker] = plan;
-	leader.kinds[worker] = kind;
-	leader.chunks[worker] = chunk;
-	leader.floorless[worker] = floor_file[0] == '\0';
+	task.source_server_id = ms_copy_leader.source_server_id;
+	ms_copy_leader.assigned[worker] = plan;
+	ms_copy_leader.kinds[worker] = kind;
+	ms_copy_leader.chunks[worker] = chunk;
+	ms_copy_leader.floorless[worker] = floor_file[0] == '\0';
 	if (kind == MS_COPY_KIND_CHUNK)
 		plan->chunks[chunk]->state = MS_CHUNK_ACTIVE;
 	if (!ms_shmem_copy_assign(worker, &task))
 		return;
 
-	if (leader.handles[worker])
-		pfree(leader.handles[worker]);
-	leader.handles[worker] = NULL;
+	if (ms_copy_leader.handles[worker])
+		pfree(ms_copy_leader.handles[worker]);
+	ms_copy_leader.handles[worker] = NULL;
 	ms_worker_fill(&bgw, "ms_snapshot_worker_main",
 				   psprintf("mariadb_sync snapshot worker for %s",
-							leader.sub->name),
+							ms_copy_leader.sub->name),
 				   Int32GetDatum(ms_shmem_my_slot() * MS_MAX_SNAPSHOT_WORKERS +
 								 worker));
-	MemoryContextSwitchTo(leader.cxt);
-	if (!RegisterDynamicBackgroundWorker(&bgw, &leader.handles[worker]))
+	MemoryContextSwitchTo(ms_copy_leader.cxt);
+	if (!RegisterDynamicBackgroundWorker(&bgw, &ms_copy_leader.handles[worker]))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no background worker is free to copy table \"%s\"",
@@ -439,17 +419,17 @@ hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
 }
 
 /* Is a snapshot worker on a task of this kind for the table? */
-static bool
-is_assigned(const TablePlan *plan, MsCopyKind kind)
+bool
+ms_copy_is_assigned(const TablePlan *plan, MsCopyKind kind)
 {
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
-		if (leader.assigned[i] == plan && leader.kinds[i] == kind)
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		if (ms_copy_leader.assigned[i] == plan && ms_copy_leader.kinds[i] == kind)
 			return true;
 	return false;
 }
 
-static int
-find_chunk(const TablePlan *plan, MsChunkState state)
+int
+ms_copy_find_chunk(const TablePlan *plan, MsChunkState state)
 {
 	for (int i = 0; i < plan->nchunks; i++)
 		if (plan->chunks[i]->state == state)
@@ -463,7 +443,7 @@ is_free(int worker)
 {
 	MsCopyTask	task;
 
-	if (leader.assigned[worker])
+	if (ms_copy_leader.assigned[worker])
 		return false;
 	ms_shmem_copy_get(worker, &task);
 	return task.state == MS_COPY_DONE || task.state == MS_COPY_FREE;
@@ -475,15 +455,15 @@ next_chunk(int *chunk)
 {
 	ListCell   *lc;
 
-	if (leader.sub->snapshot_paused)
+	if (ms_copy_leader.sub->snapshot_paused)
 		return NULL;
-	foreach(lc, leader.unsettled)
+	foreach(lc, ms_copy_leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		if (plan->sub->state == MS_TABLE_COPYING && !plan->held)
 		{
-			*chunk = find_chunk(plan, MS_CHUNK_PENDING);
+			*chunk = ms_copy_find_chunk(plan, MS_CHUNK_PENDING);
 			if (*chunk >= 0)
 				return plan;
 		}
@@ -516,22 +496,22 @@ next_table(int worker, MsCopyKind *kind)
 {
 	ListCell   *lc;
 
-	foreach(lc, leader.unsettled)
+	foreach(lc, ms_copy_leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		*kind = plan->sub->state == MS_TABLE_PENDING ?
 			MS_COPY_KIND_PLAN : MS_COPY_KIND_FINISH;
 		if ((*kind == MS_COPY_KIND_PLAN ?
-			 !leader.sub->snapshot_paused && !comes_later(plan) :
+			 !ms_copy_leader.sub->snapshot_paused && !comes_later(plan) :
 			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
-			!plan->held && !is_assigned(plan, *kind))
+			!plan->held && !ms_copy_is_assigned(plan, *kind))
 			return plan;
 	}
 	/* one table's after the other's: they lock their partners */
 	*kind = MS_COPY_KIND_CONSTRAINTS;
-	if (leader.unsettled == NIL && leader.constraints != NIL && worker == 0)
-		return linitial(leader.constraints);
+	if (ms_copy_leader.unsettled == NIL && ms_copy_leader.constraints != NIL && worker == 0)
+		return linitial(ms_copy_leader.constraints);
 	return NULL;
 }
 
@@ -541,7 +521,7 @@ assign_work(MsApply *apply)
 {
 	const MsStreamPosition *position = ms_apply_position(apply);
 
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
 	{
 		MsCopyKind	kind = MS_COPY_KIND_CHUNK;
 		int			chunk = 0;
@@ -559,7 +539,7 @@ assign_work(MsApply *apply)
 			hand_out(i, plan, kind, chunk, position->file, position->pos,
 					 &position->gtid);
 		}
-		else if (ms_snapshot_settled() || leader.sub->snapshot_paused)
+		else if (ms_snapshot_settled() || ms_copy_leader.sub->snapshot_paused)
 			ms_shmem_copy_dismiss(i);
 	}
 }
@@ -568,11 +548,11 @@ assign_work(MsApply *apply)
 static void
 tell_floors(const char *file, uint64 pos)
 {
-	for (int i = 0; file[0] && i < leader.options->snapshot_workers; i++)
+	for (int i = 0; file[0] && i < ms_copy_leader.options->snapshot_workers; i++)
 	{
-		if (leader.assigned[i] && leader.floorless[i])
+		if (ms_copy_leader.assigned[i] && ms_copy_leader.floorless[i])
 			ms_shmem_copy_set_floor(i, file, pos);
-		leader.floorless[i] = false;
+		ms_copy_leader.floorless[i] = false;
 	}
 }
 
@@ -582,14 +562,14 @@ ms_snapshot_assist(const char *file, uint64 start_pos)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 
-	collect_all();
+	ms_copy_collect();
 	tell_floors(file, start_pos + 1);
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
 	{
 		int			chunk;
 		TablePlan  *plan;
 
-		if (leader.assigned[i] || !is_free(i))
+		if (ms_copy_leader.assigned[i] || !is_free(i))
 			continue;
 		plan = next_chunk(&chunk);
 		if (plan == NULL)
@@ -624,7 +604,7 @@ complete_table(TablePlan *plan)
 		last->snapshot_pos;
 	plan->sub->snapshot_server_id = last->snapshot_server_id;
 	ms_catalog_set_table_progress(plan->sub, rows, bytes);
-	set_plan_state(plan, MS_TABLE_COPIED);
+	ms_copy_set_state(plan, MS_TABLE_COPIED);
 }
 
 /* Tables that have come to the end of a state, but for those under way. */
@@ -633,13 +613,13 @@ any_to_move(const MsStreamPosition *position)
 {
 	ListCell   *lc;
 
-	foreach(lc, leader.unsettled)
+	foreach(lc, ms_copy_leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		if (plan->sub->state == MS_TABLE_COPYING &&
-			find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
-			find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
+			ms_copy_find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
+			ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
 			return true;
 		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
 			is_passed(position, plan->sub))
@@ -658,7 +638,7 @@ ms_snapshot_lead(MsApply *apply)
 	MemoryContext oldcxt = CurrentMemoryContext;
 	const MsStreamPosition *position = ms_apply_position(apply);
 
-	collect_all();
+	ms_copy_collect();
 	tell_floors(position->file, position->pos);
 	if (any_to_move(position))
 	{
@@ -679,13 +659,13 @@ ms_snapshot_settle(const MsStreamPosition *position)
 {
 	ListCell   *lc;
 
-	foreach(lc, leader.unsettled)
+	foreach(lc, ms_copy_leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		if (plan->sub->state == MS_TABLE_COPYING &&
-			find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
-			find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
+			ms_copy_find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
+			ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
 			complete_table(plan);
 		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
 			is_passed(position, plan->sub))
@@ -699,11 +679,28 @@ ms_snapshot_settle(const MsStreamPosition *position)
 	}
 }
 
+/* Has the stream applied all that the source's binlog holds? */
+static bool
+has_applied(const MsGtidList *applied, const MsGtidList *binlog)
+{
+	for (int i = 0; i < binlog->count; i++)
+	{
+		const MsGtid *gtid = &binlog->items[i];
+		const MsGtid *ours = ms_gtid_find(applied, gtid->domain);
+
+		if (ours == NULL || ours->seq != gtid->seq ||
+			ours->server_id != gtid->server_id)
+			return false;
+	}
+	return true;
+}
+
 /*
  * The stream has nothing to read.  A source at rest sends no event after the
  * read views of the copies, so it is asked how far that nothing reaches: what
  * is visible there is in its binlog, and when its binlog has no GTID that we
- * have not, so have we.
+ * have not, so have we.  Otherwise more is on its way, and then it is asked
+ * again.
  */
 void
 ms_snapshot_look_ahead(MsWire *control, const MsStreamPosition *position)
@@ -712,264 +709,34 @@ ms_snapshot_look_ahead(MsWire *control, const MsStreamPosition *position)
 	uint64		pos = 0;
 	char	   *file;
 	char	   *gtid;
-	MsGtidList	list;
+	MsGtidList	binlog;
 	ListCell   *lc;
 
-	foreach(lc, leader.unsettled)
+	foreach(lc, ms_copy_leader.unsettled)
 	{
 		TablePlan  *plan = lfirst(lc);
 
 		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed)
 			wanted = wanted || !is_passed(position, plan->sub);
 	}
-	if (!wanted)
+	if (!wanted || (ms_copy_leader.behind &&
+					position->gtid.count == ms_copy_leader.behind_at.count &&
+					has_applied(&position->gtid, &ms_copy_leader.behind_at)))
 		return;
 
 	/* in this order: what is visible was written before */
 	file = ms_snapshot_source_position(control, &pos);
 	gtid = ms_wire_query_value(control, "SELECT @@global.gtid_binlog_pos");
-	ms_gtid_init(&list);
-	if (file && gtid && ms_gtid_parse_list(gtid, &list) &&
-		strcmp(ms_gtid_format_list(&list),
-			   ms_gtid_format_list(&position->gtid)) == 0)
+	ms_gtid_init(&binlog);
+	ms_copy_leader.behind = !(file && gtid && ms_gtid_parse_list(gtid, &binlog) &&
+							  has_applied(&position->gtid, &binlog));
+	if (ms_copy_leader.behind)
 	{
-		strlcpy(leader.reached_file, file, MS_FILE_NAME_MAX);
-		leader.reached_pos = pos;
-	}
-}
-
-/* ------------------------------------------------------------------------
- * What becomes of a row
- * ------------------------------------------------------------------------
- */
-
-/* Wait until the chunk is not being loaded, and lead meanwhile. */
-static void
-wait_for_chunk(TablePlan *plan, int chunk, const char *file, uint64 start_pos)
-{
-	while (plan->chunks[chunk]->state == MS_CHUNK_ACTIVE)
-	{
-		ms_snapshot_assist(file, start_pos);
-		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
-			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-/* Would the verdict have to wait for a chunk? */
-bool
-ms_snapshot_must_wait(const TablePlan *plan)
-{
-	return plan->sub->state == MS_TABLE_COPYING && plan->nchunks == 1 &&
-		plan->chunks[0]->state == MS_CHUNK_ACTIVE;
-}
-
-/*
- * What becomes of the rows that a source transaction, beginning at start_pos
- * of file, has for this table?
- */
-MsCopyVerdict
-ms_snapshot_verdict(TablePlan *plan, const char *file, uint64 start_pos)
-{
-	switch (plan->sub->state)
-	{
-		case MS_TABLE_PENDING:
-		case MS_TABLE_DISABLED:
-			return MS_COPY_DROP;
-		case MS_TABLE_COPYING:
-			if (plan->nchunks > 1)
-				return MS_COPY_ASK_CHUNK;
-			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
-				MS_COPY_APPLY : MS_COPY_DROP;
-		case MS_TABLE_COPIED:
-			if (plan->passed)
-				break;
-			if (plan->nchunks > 1)
-				return MS_COPY_ASK_CHUNK;
-			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
-				MS_COPY_APPLY : MS_COPY_DROP;
-		case MS_TABLE_READY:
-			break;
-	}
-	return MS_COPY_APPLY;
-}
-
-/*
- * Should a row of this chunk be applied?  Waits for the chunk.  If nobody can
- * tell whether the chunk has the row already, the plan's copy is void.
- */
-bool
-ms_snapshot_chunk_wanted(TablePlan *plan, int number, const char *file,
-						 uint64 start_pos)
-{
-	const MsChunk *chunk;
-
-	wait_for_chunk(plan, number, file, start_pos);
-	chunk = plan->chunks[number];
-	if (chunk->state != MS_CHUNK_DONE)
-		return false;
-	if (ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
-									  chunk->snapshot_pos) >= 0)
-		return true;
-	if (leader.xid && ms_snapshot_may_lack(chunk, leader.xid, file, start_pos))
-		plan->copy_void = true;
-	return false;
-}
-
-/* The rows of an XA COMMIT follow, that of xid. */
-void
-ms_snapshot_xa_begin(const char *xid)
-{
-	if (leader.unsettled == NIL)
+		ms_gtid_copy(&ms_copy_leader.behind_at, &position->gtid);
 		return;
-	ms_snapshot_await_end(leader.control, xid);
-	leader.xid = xid;
-}
-
-void
-ms_snapshot_xa_end(void)
-{
-	leader.xid = NULL;
-}
-
-/* Wait for every chunk that is being loaded now. */
-void
-ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
-							uint64 start_pos)
-{
-	bool		active[MS_MAX_SNAPSHOT_WORKERS];
-
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
-		active[i] = leader.assigned[i] == plan &&
-			leader.kinds[i] == MS_COPY_KIND_CHUNK;
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
-		if (active[i])
-			wait_for_chunk(plan, leader.chunks[i], file, start_pos);
-}
-
-/* Does a snapshot worker have something of the table? */
-static bool
-is_under_way(const TablePlan *plan)
-{
-	for (int i = 0; i < leader.options->snapshot_workers; i++)
-		if (leader.assigned[i] == plan)
-			return true;
-	return false;
-}
-
-/*
- * Wait until no snapshot worker has the table any more.  Some want it for
- * themselves, so the caller must hold no lock on it.
- */
-void
-ms_snapshot_wait_for_table(TablePlan *plan)
-{
-	MemoryContext oldcxt = CurrentMemoryContext;
-
-	for (;;)
-	{
-		collect_all();
-		if (!is_under_way(plan))
-			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
 	}
-	MemoryContextSwitchTo(oldcxt);
-}
-
-/* The table is no longer in the subscription. */
-void
-ms_snapshot_forget_table(TablePlan *plan)
-{
-	leader.unsettled = list_delete_ptr(leader.unsettled, plan);
-	leader.constraints = list_delete_ptr(leader.constraints, plan);
-}
-
-/* A table whose copy waits for a structure change, or NULL. */
-TablePlan *
-ms_snapshot_held_table(void)
-{
-	ListCell   *lc;
-
-	foreach(lc, leader.unsettled)
-	{
-		TablePlan  *plan = lfirst(lc);
-
-		if (plan->held)
-			return plan;
-	}
-	return NULL;
-}
-
-/*
- * Does the target hold the table, or a part of it, as it was before the
- * source transaction that begins at start_pos of file?  Chunks that are being
- * loaded must have been waited for.
- */
-bool
-ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
-						 uint64 start_pos, bool wholly)
-{
-	if (plan->sub->state == MS_TABLE_READY)
-		return true;
-	if (plan->sub->state == MS_TABLE_PENDING ||
-		plan->sub->state == MS_TABLE_DISABLED)
-		return false;
-	if (plan->sub->state == MS_TABLE_COPIED && plan->passed)
-		return true;
-	for (int i = 0; i < plan->nchunks; i++)
-	{
-		const MsChunk *chunk = plan->chunks[i];
-		bool		before = chunk->state == MS_CHUNK_DONE &&
-		ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
-									  chunk->snapshot_pos) >= 0;
-
-		if (before != wholly)
-			return before;
-	}
-	return wholly;
-}
-
-/*
- * Inside a source transaction: what was copied of the table is void, begin
- * anew, in one chunk if that is what plan->one_chunk says by now.  Chunks that
- * are being loaded are waited for.
- */
-void
-ms_snapshot_restart_table(TablePlan *plan)
-{
-	MemoryContext oldcxt = CurrentMemoryContext;
-
-	/* it may be waiting for us; a new leader finds neither */
-	if (is_assigned(plan, MS_COPY_KIND_FINISH))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the copy of table \"%s\" has to begin anew while it is being finished",
-						plan->name)));
-	MemoryContextSwitchTo(leader.cxt);
-	leader.unsettled = list_append_unique_ptr(leader.unsettled, plan);
-	MemoryContextSwitchTo(oldcxt);
-	for (int chunk; (chunk = find_chunk(plan, MS_CHUNK_ACTIVE)) >= 0;)
-	{
-		collect_all();
-		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
-			continue;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-	set_plan_state(plan, MS_TABLE_PENDING);
-	plan->nchunks = 0;
-	plan->passed = false;
-	plan->copy_void = false;
-	plan->held = false;
-	MemoryContextSwitchTo(leader.cxt);
-	leader.unsettled = list_append_unique_ptr(leader.unsettled, plan);
-	MemoryContextSwitchTo(oldcxt);
+	strlcpy(ms_copy_leader.reached_file, file, MS_FILE_NAME_MAX);
+	ms_copy_leader.reached_pos = pos;
+	/* for ms_snapshot_lead() */
+	SetLatch(MyLatch);
 }

@@ -4,7 +4,37 @@
 #ifndef MS_SNAPSHOT_INTERNAL_H
 #define MS_SNAPSHOT_INTERNAL_H
 
+#include "postmaster/bgworker.h"
+
 #include "snapshot.h"
+
+/* The leader's state, in the apply worker. */
+typedef struct MsCopyLeader
+{
+	const MsSubscription *sub;
+	const MsSubscriptionOptions *options;
+	MsRelmap   *relmap;
+	MsWire	   *control;		/* for queries */
+	const char *xid;			/* of the XA COMMIT being applied, or NULL */
+	uint64	   *counters;
+	MemoryContext cxt;
+	List	   *unsettled;		/* of TablePlan *: not ready yet */
+	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
+	const MsSubTable *failed;	/* whose copy raised an error */
+	uint32		source_server_id;
+	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
+	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
+	int			chunks[MS_MAX_SNAPSHOT_WORKERS];
+	bool		floorless[MS_MAX_SNAPSHOT_WORKERS]; /* task without a file */
+	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
+	/* the stream has reached this without an event that says so */
+	char		reached_file[MS_FILE_NAME_MAX];
+	uint64		reached_pos;
+	bool		behind;			/* the source's binlog had more than this: */
+	MsGtidList	behind_at;
+} MsCopyLeader;
+
+extern MsCopyLeader ms_copy_leader;
 
 /* What one copy works with. */
 typedef struct MsCopy
@@ -30,6 +60,12 @@ extern void ms_copy_set_superuser(void);
 extern void ms_copy_open_view(MsCopy *copy);
 extern void ms_copy_finish_table(MsCopy *copy);
 extern void ms_copy_make_constraints(MsCopy *copy);
+
+/* snapshot.c */
+extern void ms_copy_collect(void);
+extern bool ms_copy_is_assigned(const TablePlan *plan, MsCopyKind kind);
+extern int	ms_copy_find_chunk(const TablePlan *plan, MsChunkState state);
+extern void ms_copy_set_state(TablePlan *plan, MsTableState state);
 
 /* snapshot_xa.c */
 extern void ms_copy_wait_prepared(MsWire *wire, const MsSubTable *table);

@@ -69,6 +69,7 @@ struct MsWire
 	bool		in_call;		/* the library is on the stack */
 	TimestampTz wait_started;	/* first wait of the call, 0 = none yet */
 	bool		timed_out;		/* the call was failed by read_timeout */
+	bool		woken;			/* the latch was set while a query waited */
 	ErrorData  *edata;			/* error to raise after the call, or NULL */
 
 	bool		connected;
@@ -175,7 +176,10 @@ wait_once(MsWire *wire, my_socket fd, bool is_read)
 	}
 
 	if (ready & WL_LATCH_SET)
+	{
 		ResetLatch(MyLatch);
+		wire->woken = !wire->streaming;
+	}
 	CHECK_FOR_INTERRUPTS();
 	return true;
 }
@@ -220,11 +224,19 @@ call_begin(MsWire *wire)
 	wire->timed_out = false;
 }
 
-/* Back from the library: raise what the wait function caught. */
+/*
+ * Back from the library: raise what the wait function caught.  A wake-up that
+ * came during a query was not meant for it, and is passed on.
+ */
 static void
 call_end(MsWire *wire)
 {
 	wire->in_call = false;
+	if (wire->woken && wire->stmt == NULL)
+	{
+		wire->woken = false;
+		SetLatch(MyLatch);
+	}
 	if (wire->edata)
 	{
 		ErrorData  *edata = wire->edata;

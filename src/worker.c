@@ -591,8 +591,8 @@ worker_idle(void *arg pg_attribute_unused())
 	worked = ms_apply_has_open_group(worker.apply) || !ms_snapshot_settled();
 	ms_apply_commit(worker.apply);
 	worker.last_poll = GetCurrentTimestamp();
-	ms_snapshot_look_ahead(worker.control, ms_apply_position(worker.apply));
 	between_transactions();
+	ms_snapshot_look_ahead(worker.control, ms_apply_position(worker.apply));
 	worked |= ms_ddl_release_held(worker.apply);
 	if (ms_snapshot_settled())
 		ms_shmem_set_state(MS_SUB_STREAMING);

@@ -1,5 +1,5 @@
-# The source while tables are copied: it fails over to another MariaDB, and
-# its binary logs come to an end.
+# The source while tables are copied: it is at rest, it fails over to another
+# MariaDB, and its binary logs come to an end.
 
 use strict;
 use warnings;
@@ -7,7 +7,7 @@ use warnings;
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 
 my $rows = 20_000;
 my $first =
@@ -34,6 +34,47 @@ INSERT INTO apart.t SELECT seq, 0 FROM seq_1_to_500;
 
 my $node = sync_node('replica');
 add_source($node, $first);
+
+# A source at rest sends nothing but a heartbeat now and then, and copies do
+# not wait for it: not one chunk, nor many, nor a table that joins, nor after
+# a binlog file was begun, nor with more than one domain.
+$first->sql(
+	q{
+CREATE DATABASE rest;
+USE rest;
+CREATE TABLE one (id int PRIMARY KEY, v int, KEY (v));
+CREATE TABLE two LIKE one;
+CREATE TABLE three (id int PRIMARY KEY, one int, FOREIGN KEY (one) REFERENCES one (id));
+CREATE TABLE four LIKE one;
+INSERT INTO one SELECT seq, seq FROM seq_1_to_500;
+INSERT INTO two SELECT seq, seq FROM seq_1_to_5;
+INSERT INTO three SELECT seq, seq FROM seq_1_to_50;
+SET gtid_domain_id = 7;
+INSERT INTO four SELECT seq, seq FROM seq_1_to_50});
+$node->safe_psql('postgres',
+	q{ALTER SERVER source OPTIONS (ADD heartbeat_period '60', ADD read_timeout '200')}
+);
+my $begun = time();
+create_subscription($node, 'rest', 'source', [ 'rest.*', '!rest.four' ],
+	{ snapshot_chunk_rows => 100 });
+wait_for_catchup($node, 'rest');
+$first->sql('FLUSH BINARY LOGS');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.add_table('rest', 'rest.four')});
+wait_for_catchup($node, 'rest');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.resync_table('rest', 'rest.two')});
+wait_for_catchup($node, 'rest');
+my $seconds = time() - $begun;
+cmp_ok($seconds, '<', 20,
+	"copies from a source at rest do not wait for heartbeats ($seconds s)");
+compare_tables($first, $node,
+	[qw(rest.one rest.two rest.three rest.four)]);
+$node->safe_psql(
+	'postgres', q{
+SELECT mariadb_sync.drop_subscription('rest');
+ALTER SERVER source OPTIONS (DROP heartbeat_period, DROP read_timeout)});
+
 my $writer = $first->start_writer(
 	sub {
 		my $any = 1 + int(rand($rows));

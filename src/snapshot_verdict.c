@@ -1,0 +1,245 @@
+/*
+ * snapshot_verdict.c - what becomes of a row of the stream while its table is
+ * being copied, and of the copy when the stream changes the table.
+ *
+ * Part of the leader; the rules are told in snapshot.c.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "snapshot_internal.h"
+
+/* Wait until the chunk is not being loaded, and lead meanwhile. */
+static void
+wait_for_chunk(TablePlan *plan, int chunk, const char *file, uint64 start_pos)
+{
+	while (plan->chunks[chunk]->state == MS_CHUNK_ACTIVE)
+	{
+		ms_snapshot_assist(file, start_pos);
+		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Would the verdict have to wait for a chunk? */
+bool
+ms_snapshot_must_wait(const TablePlan *plan)
+{
+	return plan->sub->state == MS_TABLE_COPYING && plan->nchunks == 1 &&
+		plan->chunks[0]->state == MS_CHUNK_ACTIVE;
+}
+
+/*
+ * What becomes of the rows that a source transaction, beginning at start_pos
+ * of file, has for this table?
+ */
+MsCopyVerdict
+ms_snapshot_verdict(TablePlan *plan, const char *file, uint64 start_pos)
+{
+	switch (plan->sub->state)
+	{
+		case MS_TABLE_PENDING:
+		case MS_TABLE_DISABLED:
+			return MS_COPY_DROP;
+		case MS_TABLE_COPYING:
+			if (plan->nchunks > 1)
+				return MS_COPY_ASK_CHUNK;
+			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
+				MS_COPY_APPLY : MS_COPY_DROP;
+		case MS_TABLE_COPIED:
+			if (plan->passed)
+				break;
+			if (plan->nchunks > 1)
+				return MS_COPY_ASK_CHUNK;
+			return ms_snapshot_chunk_wanted(plan, 0, file, start_pos) ?
+				MS_COPY_APPLY : MS_COPY_DROP;
+		case MS_TABLE_READY:
+			break;
+	}
+	return MS_COPY_APPLY;
+}
+
+/*
+ * Should a row of this chunk be applied?  Waits for the chunk.  If nobody can
+ * tell whether the chunk has the row already, the plan's copy is void.
+ */
+bool
+ms_snapshot_chunk_wanted(TablePlan *plan, int number, const char *file,
+						 uint64 start_pos)
+{
+	const MsChunk *chunk;
+
+	wait_for_chunk(plan, number, file, start_pos);
+	chunk = plan->chunks[number];
+	if (chunk->state != MS_CHUNK_DONE)
+		return false;
+	if (ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+									  chunk->snapshot_pos) >= 0)
+		return true;
+	if (ms_copy_leader.xid && ms_snapshot_may_lack(chunk, ms_copy_leader.xid, file, start_pos))
+		plan->copy_void = true;
+	return false;
+}
+
+/* The rows of an XA COMMIT follow, that of xid. */
+void
+ms_snapshot_xa_begin(const char *xid)
+{
+	if (ms_copy_leader.unsettled == NIL)
+		return;
+	ms_snapshot_await_end(ms_copy_leader.control, xid);
+	ms_copy_leader.xid = xid;
+}
+
+void
+ms_snapshot_xa_end(void)
+{
+	ms_copy_leader.xid = NULL;
+}
+
+/* Wait for every chunk that is being loaded now. */
+void
+ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
+							uint64 start_pos)
+{
+	bool		active[MS_MAX_SNAPSHOT_WORKERS];
+
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		active[i] = ms_copy_leader.assigned[i] == plan &&
+			ms_copy_leader.kinds[i] == MS_COPY_KIND_CHUNK;
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		if (active[i])
+			wait_for_chunk(plan, ms_copy_leader.chunks[i], file, start_pos);
+}
+
+/* Does a snapshot worker have something of the table? */
+static bool
+is_under_way(const TablePlan *plan)
+{
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		if (ms_copy_leader.assigned[i] == plan)
+			return true;
+	return false;
+}
+
+/*
+ * Wait until no snapshot worker has the table any more.  Some want it for
+ * themselves, so the caller must hold no lock on it.
+ */
+void
+ms_snapshot_wait_for_table(TablePlan *plan)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	for (;;)
+	{
+		ms_copy_collect();
+		if (!is_under_way(plan))
+			break;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* The table is no longer in the subscription. */
+void
+ms_snapshot_forget_table(TablePlan *plan)
+{
+	ms_copy_leader.unsettled = list_delete_ptr(ms_copy_leader.unsettled, plan);
+	ms_copy_leader.constraints = list_delete_ptr(ms_copy_leader.constraints, plan);
+}
+
+/* A table whose copy waits for a structure change, or NULL. */
+TablePlan *
+ms_snapshot_held_table(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_copy_leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (plan->held)
+			return plan;
+	}
+	return NULL;
+}
+
+/*
+ * Does the target hold the table, or a part of it, as it was before the
+ * source transaction that begins at start_pos of file?  Chunks that are being
+ * loaded must have been waited for.
+ */
+bool
+ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
+						 uint64 start_pos, bool wholly)
+{
+	if (plan->sub->state == MS_TABLE_READY)
+		return true;
+	if (plan->sub->state == MS_TABLE_PENDING ||
+		plan->sub->state == MS_TABLE_DISABLED)
+		return false;
+	if (plan->sub->state == MS_TABLE_COPIED && plan->passed)
+		return true;
+	for (int i = 0; i < plan->nchunks; i++)
+	{
+		const MsChunk *chunk = plan->chunks[i];
+		bool		before = chunk->state == MS_CHUNK_DONE &&
+		ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+									  chunk->snapshot_pos) >= 0;
+
+		if (before != wholly)
+			return before;
+	}
+	return wholly;
+}
+
+/*
+ * Inside a source transaction: what was copied of the table is void, begin
+ * anew, in one chunk if that is what plan->one_chunk says by now.  Chunks that
+ * are being loaded are waited for.
+ */
+void
+ms_snapshot_restart_table(TablePlan *plan)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	/* it may be waiting for us; a new leader finds neither */
+	if (ms_copy_is_assigned(plan, MS_COPY_KIND_FINISH))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the copy of table \"%s\" has to begin anew while it is being finished",
+						plan->name)));
+	MemoryContextSwitchTo(ms_copy_leader.cxt);
+	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
+	MemoryContextSwitchTo(oldcxt);
+	for (int chunk; (chunk = ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE)) >= 0;)
+	{
+		ms_copy_collect();
+		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
+			continue;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	ms_copy_set_state(plan, MS_TABLE_PENDING);
+	plan->nchunks = 0;
+	plan->passed = false;
+	plan->copy_void = false;
+	plan->held = false;
+	MemoryContextSwitchTo(ms_copy_leader.cxt);
+	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
+	MemoryContextSwitchTo(oldcxt);
+}
