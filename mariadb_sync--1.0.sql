@@ -406,7 +406,9 @@ CREATE FUNCTION mariadb_sync._live(
 	OUT last_error_time timestamptz,
 	OUT started_at timestamptz,
 	OUT binlog_oldest text,
-	OUT binlog_reserve integer)
+	OUT binlog_reserve integer,
+	OUT verify_pause double precision,
+	OUT verify_pause_time timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'ms_live'
 LANGUAGE C STRICT VOLATILE;
@@ -498,7 +500,9 @@ SELECT s.name AS subscription,
 	   l.started_at,
 	   st.stats_reset,
 	   l.binlog_oldest,
-	   l.binlog_reserve
+	   l.binlog_reserve,
+	   l.verify_pause,
+	   l.verify_pause_time
   FROM mariadb_sync.subscription s
 	   LEFT JOIN mariadb_sync.subscription_stat st USING (subid)
 	   LEFT JOIN mariadb_sync.gtid_position p USING (subid)

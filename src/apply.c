@@ -723,6 +723,24 @@ note_heartbeat(MsApply *apply, const MsRotateEvent *event)
 	apply->position.pos = event->position;
 }
 
+/*
+ * Events that the source writes between transactions: what a read view shows
+ * may end behind one of them.  They tell nothing of where a stream begins.
+ */
+static void
+note_event_between(MsApply *apply, const MsEvent *event)
+{
+	if (apply->in_transaction || apply->position.file[0] == '\0' ||
+		apply->current_file[0] == '\0' || event->next_pos == 0 ||
+		(event->flags & MS_EVENT_FLAG_ARTIFICIAL) ||
+		ms_snapshot_compare_positions(apply->current_file, event->next_pos,
+									  apply->position.file,
+									  apply->position.pos) <= 0)
+		return;
+	strlcpy(apply->position.file, apply->current_file, MS_FILE_NAME_MAX);
+	apply->position.pos = event->next_pos;
+}
+
 static void
 apply_parsed(MsApply *apply, const MsEvent *event)
 {
@@ -734,6 +752,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 			resetStringInfo(&apply->format);
 			appendBinaryStringInfo(&apply->format, (const char *) apply->raw,
 								   apply->raw_len);
+			note_event_between(apply, event);
 			break;
 		case MS_EVENT_ROTATE:
 			discard_partial(apply);
@@ -782,6 +801,8 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_GTID_LIST:
 		case MS_EVENT_BINLOG_CHECKPOINT:
 		case MS_EVENT_START_ENCRYPTION:
+			note_event_between(apply, event);
+			break;
 		case MS_EVENT_ANNOTATE_ROWS:
 			break;
 		case MS_EVENT_INTVAR:

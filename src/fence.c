@@ -1,18 +1,21 @@
 /*
  * fence.c - the apply worker stands still for another session.
  *
- * A session that wants to see the replica exactly as the source was at a GTID
+ * A session that wants to see the replica exactly as the source was at a
  * position puts up a fence: the worker commits and waits between two source
  * transactions until the fence is taken down.
  *
  *   free --stop--> asked --worker--> held --go to--> asked --worker--> held
- *                                     |                \--worker--> passed
- *                                     \--release--> free
+ *                    ^                |                \--worker--> open
+ *                    |                |--let go--> open --stop or go to--> asked
+ *                    |                \--release--> free
  *
  * First the worker is stopped where it happens to be, then the session opens
  * its read view on the source, which cannot be older, and sends the worker on
  * to the position of that view.  So the worker is never past it, however fast
- * the source is written.
+ * the source is written.  A position is a place in the source's binlog, which
+ * the worker knows to be where it is without asking anybody; or GTIDs, when
+ * worker and session are not connected to the same server.
  *
  * The fence goes with the session that put it up: at its release, at the end
  * of the transaction, or at the end of the process.
@@ -34,6 +37,7 @@
 #include "fence.h"
 #include "mariadb_sync.h"
 #include "shmem.h"
+#include "snapshot.h"
 
 /* how long the worker may need to come to the fence */
 #define FENCE_TIMEOUT_MS	60000
@@ -45,7 +49,7 @@ typedef enum FenceState
 	FENCE_FREE,
 	FENCE_ASKED,
 	FENCE_HELD,
-	FENCE_PASSED
+	FENCE_OPEN					/* the worker goes on, past the position */
 } FenceState;
 
 typedef struct Fence
@@ -54,8 +58,13 @@ typedef struct Fence
 	int32		subid;
 	pid_t		owner;			/* the session's, unless FREE */
 	FenceState	state;
-	char		gtid[MS_GTID_TEXT_MAX]; /* "" = where the worker is */
-	TimestampTz held_since;		/* since when the worker has waited */
+	/* ASKED: where to wait; both "" = where the worker is */
+	char		gtid[MS_GTID_TEXT_MAX];
+	char		file[MS_FILE_NAME_MAX];
+	uint64		pos;
+	MsFencePoint point;			/* HELD: where the worker waits */
+	TimestampTz held_since;		/* HELD: since when */
+	int64		paused;			/* microseconds that it has waited before */
 	ConditionVariable cv;
 } Fence;
 
@@ -140,6 +149,14 @@ find_fence(Oid dboid, int32 subid)
  * ------------------------------------------------------------------------
  */
 
+/* The worker does not wait any longer.  The caller holds the lock. */
+static void
+end_pause(Fence *fence)
+{
+	if (fence->state == FENCE_HELD)
+		fence->paused += GetCurrentTimestamp() - fence->held_since;
+}
+
 /*
  * Take the fence down.  Returns for how many milliseconds the worker stood
  * still.
@@ -148,19 +165,34 @@ double
 ms_fence_release(void)
 {
 	Fence	   *fence = mine;
-	TimestampTz since;
+	int32		subid;
+	double		pause;
 
 	if (fence == NULL)
 		return 0;
 	mine = NULL;
 	keep_to_end = false;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	since = fence->held_since;
+	end_pause(fence);
+	subid = fence->subid;
+	pause = fence->paused / 1000.0;
 	fence->state = FENCE_FREE;
 	pg_atomic_fetch_sub_u32(&shared->active, 1);
 	LWLockRelease(shared->lock);
 	ConditionVariableBroadcast(&fence->cv);
-	return since ? (GetCurrentTimestamp() - since) / 1000.0 : 0;
+	ms_shmem_report_pause(MyDatabaseId, subid, pause);
+	return pause;
+}
+
+/* The worker goes on for now; the fence stays ours. */
+void
+ms_fence_let_go(void)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	end_pause(mine);
+	mine->state = FENCE_OPEN;
+	LWLockRelease(shared->lock);
+	ConditionVariableBroadcast(&mine->cv);
 }
 
 /* The worker waits until the transaction's end, whatever that will be. */
@@ -214,9 +246,8 @@ put_up(int32 subid, const char *name)
 		mine->dboid = MyDatabaseId;
 		mine->subid = subid;
 		mine->owner = MyProcPid;
-		mine->state = FENCE_ASKED;
-		mine->gtid[0] = '\0';
-		mine->held_since = 0;
+		mine->state = FENCE_OPEN;
+		mine->paused = 0;
 		pg_atomic_fetch_add_u32(&shared->active, 1);
 	}
 	LWLockRelease(shared->lock);
@@ -265,26 +296,62 @@ wait_for_worker(int32 subid, const char *name)
 	return state;
 }
 
-/* Let the worker stand still where it is; what it has applied is committed. */
-void
-ms_fence_stop(int32 subid, const char *name)
-{
-	put_up(subid, name);
-	(void) wait_for_worker(subid, name);
-}
-
-/*
- * Let the worker go on to exactly gtid.  False when it was past that.
- */
-bool
-ms_fence_go_to(int32 subid, const char *name, const char *gtid)
+/* True when the worker waits there, false when it was past that. */
+static bool
+ask(int32 subid, const char *name, const char *gtid, const char *file,
+	uint64 pos)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	end_pause(mine);
 	strlcpy(mine->gtid, gtid, MS_GTID_TEXT_MAX);
+	strlcpy(mine->file, file, MS_FILE_NAME_MAX);
+	mine->pos = pos;
 	mine->state = FENCE_ASKED;
 	LWLockRelease(shared->lock);
 	ConditionVariableBroadcast(&mine->cv);
 	return wait_for_worker(subid, name) == FENCE_HELD;
+}
+
+/* Put the fence up, if it is not.  The worker goes on. */
+void
+ms_fence_put_up(int32 subid, const char *name)
+{
+	if (mine == NULL)
+		put_up(subid, name);
+}
+
+/* Let the worker stand still where it is; what it has applied is committed. */
+void
+ms_fence_stop(int32 subid, const char *name)
+{
+	ms_fence_put_up(subid, name);
+	(void) ask(subid, name, "", "", 0);
+}
+
+/* Where it stands still. */
+void
+ms_fence_where(MsFencePoint *point)
+{
+	LWLockAcquire(shared->lock, LW_SHARED);
+	*point = mine->point;
+	LWLockRelease(shared->lock);
+}
+
+/* Let the worker go on to exactly gtid.  False when it was past that. */
+bool
+ms_fence_go_to_gtid(int32 subid, const char *name, const char *gtid)
+{
+	return ask(subid, name, gtid, "", 0);
+}
+
+/*
+ * Let the worker go on to exactly a position in the binlog of the server that
+ * it is connected to.  False when it was past that.
+ */
+bool
+ms_fence_go_to(int32 subid, const char *name, const char *file, uint64 pos)
+{
+	return ask(subid, name, "", file, pos);
 }
 
 /* ------------------------------------------------------------------------
@@ -313,54 +380,80 @@ compare_gtid_positions(const MsGtidList *position, const char *text)
 	return result;
 }
 
+/* Is the worker past the place where it is to wait, at it, or before it? */
+static int
+compare_with_fence(const MsStreamPosition *position, const Fence *fence)
+{
+	if (fence->gtid[0] != '\0')
+		return compare_gtid_positions(&position->gtid, fence->gtid);
+	if (fence->file[0] != '\0')
+		return ms_snapshot_compare_positions(position->file, position->pos,
+											 fence->file, fence->pos);
+	return 0;
+}
+
+/* What a session is to know of where the worker waits. */
+static void
+set_point(MsFencePoint *point, const MsStreamPosition *position,
+		  uint32 server_id)
+{
+	char	   *gtid = ms_gtid_format_list(&position->gtid);
+
+	strlcpy(point->gtid, gtid, MS_GTID_TEXT_MAX);
+	strlcpy(point->file, position->file, MS_FILE_NAME_MAX);
+	point->pos = position->pos;
+	point->server_id = server_id;
+	pfree(gtid);
+}
+
 /*
- * Come to the fence, if there is one.
+ * Come to the fence, if there is one.  server_id is the source's.
  */
 void
-ms_fence_check(Oid dboid, int32 subid, MsApply *apply)
+ms_fence_check(Oid dboid, int32 subid, MsApply *apply, uint32 server_id)
 {
 	bool		slept = false;
 
 	while (pg_atomic_read_u32(&shared->active) > 0)
 	{
+		const MsStreamPosition *position = ms_apply_position(apply);
 		Fence	   *fence;
-		FenceState	state = FENCE_FREE;
-		char		gtid[MS_GTID_TEXT_MAX];
-		int			where = 0;
+		Fence		asked;
+		int			where;
 
+		asked.state = FENCE_FREE;
 		LWLockAcquire(shared->lock, LW_SHARED);
 		fence = find_fence(dboid, subid);
 		if (fence)
 		{
-			state = fence->state;
-			strlcpy(gtid, fence->gtid, MS_GTID_TEXT_MAX);
-			if (state == FENCE_HELD)
+			asked = *fence;
+			if (asked.state == FENCE_HELD)
 			{
 				ConditionVariablePrepareToSleep(&fence->cv);
 				slept = true;
 			}
 		}
 		LWLockRelease(shared->lock);
-		if (state == FENCE_FREE || state == FENCE_PASSED)
+		if (asked.state == FENCE_FREE || asked.state == FENCE_OPEN)
 			break;
-		if (state == FENCE_HELD)
+		if (asked.state == FENCE_HELD)
 		{
 			(void) ConditionVariableTimedSleep(&fence->cv, 1000,
 											   PG_WAIT_EXTENSION);
 			continue;
 		}
 
-		if (gtid[0] != '\0')
-			where = compare_gtid_positions(&ms_apply_position(apply)->gtid, gtid);
+		where = compare_with_fence(position, &asked);
 		if (where < 0)
 			break;
 		ms_apply_commit(apply);
+		set_point(&asked.point, position, server_id);
 		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 		if (find_fence(dboid, subid) == fence && fence->state == FENCE_ASKED)
 		{
-			fence->state = where == 0 ? FENCE_HELD : FENCE_PASSED;
-			if (fence->held_since == 0)
-				fence->held_since = GetCurrentTimestamp();
+			fence->state = where == 0 ? FENCE_HELD : FENCE_OPEN;
+			fence->held_since = GetCurrentTimestamp();
+			fence->point = asked.point;
 		}
 		LWLockRelease(shared->lock);
 		ConditionVariableBroadcast(&fence->cv);

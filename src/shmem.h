@@ -86,6 +86,9 @@ typedef struct MsSlotView
 	char		last_error[MS_ERROR_TEXT_MAX];
 	char		last_error_gtid[MS_GTID_TEXT_MAX];
 	TimestampTz last_error_time;	/* 0 = none */
+	double		pause;			/* milliseconds that the stream stood still for
+								 * the last verify() */
+	TimestampTz pause_time;		/* 0 = never */
 } MsSlotView;
 
 /* What a snapshot worker is asked to do, and how far it is. */
@@ -181,6 +184,7 @@ extern List *ms_shmem_list_copies(Oid dboid);	/* of MsCopyView * */
 extern List *ms_shmem_list_verifies(Oid dboid); /* of MsVerifyProgress * */
 extern void ms_shmem_verify_report(const MsVerifyProgress *progress);
 extern void ms_shmem_verify_end(void);
+extern void ms_shmem_report_pause(Oid dboid, int32 subid, double pause);
 extern void ms_shmem_reserve(Oid dboid, int32 subid);
 extern void ms_shmem_request_start(Oid dboid, int32 subid);
 extern void ms_shmem_request_stop(Oid dboid, int32 subid);

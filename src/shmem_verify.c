@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "utils/timestamp.h"
 
 #include "shmem_internal.h"
 
@@ -63,6 +64,27 @@ ms_shmem_verify_report(const MsVerifyProgress *progress)
 			slot->verify = *progress;
 			slot->verify.pid = MyProcPid;
 			reported = slot;
+		}
+	}
+	LWLockRelease(shared->lock);
+}
+
+/* For how many milliseconds the stream has stood still for us. */
+void
+ms_shmem_report_pause(Oid dboid, int32 subid, double pause)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		Slot	   *slot = &shared->slots[i];
+
+		if (slot->in_use && slot->view.dboid == dboid &&
+			slot->view.subid == subid)
+		{
+			slot->view.pause = pause;
+			slot->view.pause_time = now;
 		}
 	}
 	LWLockRelease(shared->lock);

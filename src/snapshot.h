@@ -40,6 +40,10 @@ extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
 
 extern char *ms_snapshot_source_position(MsWire *wire, uint64 *pos);
 extern char *ms_snapshot_view_position(MsWire *wire, uint64 *pos);
+extern char *ms_snapshot_gtid_at(MsWire *wire, const char *file, uint64 pos);
+extern bool ms_snapshot_is_file_head(MsWire *wire, const char *file,
+									 uint64 pos);
+extern long ms_snapshot_visibility_delay(MsWire *wire);
 
 extern List *ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
 							 const MsSubTable *table, int chunk_rows);

@@ -9,6 +9,12 @@
 
 /* by how many an answer must be ahead of all others to be believed */
 #define VIEW_POSITION_LEAD	5
+/* where the first event of a binlog file is */
+#define BINLOG_HEAD		4
+/* the events at the head of a file end before this */
+#define HEAD_MAX_SIZE	(1024 * 1024)
+/* how long the head of a new file is waited on */
+#define HEAD_WAIT_MS	1000
 
 /*
  * Compare two positions of one server: "base.000123" orders by its number,
@@ -88,4 +94,46 @@ ms_snapshot_view_position(MsWire *wire, uint64 *pos)
 			lead--;
 	}
 	return file;
+}
+
+/*
+ * The GTIDs at a position; NULL when the source cannot tell.  Before 11.4 it
+ * reads the file from the beginning.
+ */
+char *
+ms_snapshot_gtid_at(MsWire *wire, const char *file, uint64 pos)
+{
+	return ms_wire_query_value(wire,
+							   psprintf("SELECT BINLOG_GTID_POS(%s, " UINT64_FORMAT ")",
+										ms_wire_quote_literal(file), pos));
+}
+
+/*
+ * Does the position stand at the head of a binlog file?  When the source
+ * opens a new file it moves the position there before the last transactions
+ * of the old one are visible: a read view opened just then lacks them.
+ */
+bool
+ms_snapshot_is_file_head(MsWire *wire, const char *file, uint64 pos)
+{
+	char	   *head;
+	char	   *here;
+
+	if (pos > HEAD_MAX_SIZE)
+		return false;
+	head = ms_snapshot_gtid_at(wire, file, BINLOG_HEAD);
+	here = ms_snapshot_gtid_at(wire, file, pos);
+	return head && here && strcmp(head, here) == 0;
+}
+
+/* How long a transaction may be in the binlog and not yet visible. */
+long
+ms_snapshot_visibility_delay(MsWire *wire)
+{
+	MsResult   *res = ms_wire_query(wire, "SELECT @@global.rpl_semi_sync_master_enabled,"
+									" @@global.rpl_semi_sync_master_timeout");
+
+	if (strcmp(ms_result_cell(res, 0, 0), "1") == 0)
+		return HEAD_WAIT_MS + strtol(ms_result_cell(res, 0, 1), NULL, 10);
+	return HEAD_WAIT_MS;
 }

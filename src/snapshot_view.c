@@ -18,21 +18,6 @@
 
 /* how long a read view may be kept from being opened */
 #define VIEW_WAIT_MS	30000
-/* where the first event of a binlog file is */
-#define BINLOG_HEAD		4
-/* the events at the head of a file end before this */
-#define HEAD_MAX_SIZE	(1024 * 1024)
-/* how long the head of a new file is waited on */
-#define HEAD_WAIT_MS	1000
-
-static char *
-gtid_at(MsCopy *copy, uint64 pos)
-{
-	return ms_wire_query_value(copy->wire,
-							   psprintf("SELECT BINLOG_GTID_POS(%s, " UINT64_FORMAT ")",
-										ms_wire_quote_literal(copy->chunk->snapshot_file),
-										pos));
-}
 
 /*
  * The GTIDs at the view's position; NULL when the source cannot tell, which
@@ -46,7 +31,8 @@ view_gtid(MsCopy *copy)
 	if (copy->located_pos != chunk->snapshot_pos ||
 		strcmp(copy->located_file, chunk->snapshot_file) != 0)
 	{
-		char	   *gtid = gtid_at(copy, chunk->snapshot_pos);
+		char	   *gtid = ms_snapshot_gtid_at(copy->wire, chunk->snapshot_file,
+											   chunk->snapshot_pos);
 
 		strlcpy(copy->located_file, chunk->snapshot_file, MS_FILE_NAME_MAX);
 		copy->located_pos = chunk->snapshot_pos;
@@ -100,34 +86,6 @@ open_view(MsCopy *copy)
 				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
 }
 
-/*
- * Does the position stand at the head of a binlog file?  When the source
- * opens a new file it moves the position there before the last transactions
- * of the old one are visible: a read view opened just then lacks them.
- */
-static bool
-is_at_file_head(MsCopy *copy)
-{
-	char	   *head;
-
-	if (copy->chunk->snapshot_pos > HEAD_MAX_SIZE)
-		return false;
-	head = gtid_at(copy, BINLOG_HEAD);
-	return head && view_gtid(copy) && strcmp(head, view_gtid(copy)) == 0;
-}
-
-/* How long a transaction may be in the binlog and not yet visible. */
-static long
-visibility_delay(MsWire *wire)
-{
-	MsResult   *res = ms_wire_query(wire, "SELECT @@global.rpl_semi_sync_master_enabled,"
-									" @@global.rpl_semi_sync_master_timeout");
-
-	if (strcmp(ms_result_cell(res, 0, 0), "1") == 0)
-		return HEAD_WAIT_MS + strtol(ms_result_cell(res, 0, 1), NULL, 10);
-	return HEAD_WAIT_MS;
-}
-
 static void
 rest(void)
 {
@@ -160,7 +118,9 @@ ms_copy_open_view(MsCopy *copy)
 
 			if (ms_shmem_copy_is_quiet(copy->chunk->snapshot_file,
 									   copy->chunk->snapshot_pos) ||
-				!is_at_file_head(copy))
+				!ms_snapshot_is_file_head(copy->wire,
+										  copy->chunk->snapshot_file,
+										  copy->chunk->snapshot_pos))
 				return;
 			if (at_head == 0 ||
 				ms_snapshot_compare_positions(head_file, head_pos,
@@ -172,7 +132,7 @@ ms_copy_open_view(MsCopy *copy)
 				head_pos = copy->chunk->snapshot_pos;
 			}
 			else if (TimestampDifferenceExceeds(at_head, now,
-												visibility_delay(copy->wire)))
+												ms_snapshot_visibility_delay(copy->wire)))
 			{
 				ms_shmem_copy_set_quiet(head_file, head_pos);
 				return;

@@ -20,7 +20,7 @@ PG_FUNCTION_INFO_V1(ms_live_verifies);
 
 /* columns of _live() before and after the counters */
 #define LIVE_COLUMNS_BEFORE 12
-#define LIVE_COLUMNS_AFTER	6
+#define LIVE_COLUMNS_AFTER	8
 #define LIVE_COLUMNS \
 	(LIVE_COLUMNS_BEFORE + MS_NUM_COUNTERS + LIVE_COLUMNS_AFTER)
 
@@ -130,6 +130,8 @@ ms_live(PG_FUNCTION_ARGS)
 		add_text(&row, view->binlog_oldest);
 		add_value(&row, Int32GetDatum(view->binlog_reserve),
 				  view->binlog_oldest[0] == '\0' || view->binlog_reserve < 0);
+		add_value(&row, Float8GetDatum(view->pause), view->pause_time == 0);
+		add_time(&row, view->pause_time);
 		Assert(row.n == LIVE_COLUMNS);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);

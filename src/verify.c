@@ -3,8 +3,8 @@
  *
  * verify() runs in the user's session.  It opens read views on the source, all
  * at one position, lets the apply worker come to exactly that position and
- * stand still there (fence.c) just long enough to take a snapshot here, and
- * then compares both at leisure: part by part by a sum of hashes that does not
+ * stand still there (verify_views.c, fence.c) just long enough to take a
+ * snapshot here, and then compares both at leisure: part by part by a sum of hashes that does not
  * depend on the order (verify_compare.c), and by key where a part differs
  * (verify_keys.c).  The texts that are hashed are made by SQL on the source
  * (verify_text.c, verify_source.c) and by code of their own on the target
@@ -36,120 +36,6 @@
 
 PG_FUNCTION_INFO_V1(ms_verify);
 
-/* how long the source's read view may need to show what we have applied */
-#define VIEW_TIMEOUT_MS	10000
-/* after which fewer views will do than were asked for */
-#define ALL_VIEWS_MS	500
-/* seconds that one query on the source may take */
-#define QUERY_TIMEOUT	86400
-
-/* ------------------------------------------------------------------------
- * The two views
- * ------------------------------------------------------------------------
- */
-
-/* Where in the binlog a read view is: "file:offset". */
-static char *
-view_position(MsWire *wire)
-{
-	uint64		pos = 0;
-	char	   *file = ms_snapshot_view_position(wire, &pos);
-
-	if (file == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the source gives no binlog position for a consistent snapshot"),
-				 errhint("Binary logging must be on at the source (log_bin), with its binary logs in files.")));
-	return psprintf("%s, " UINT64_FORMAT, ms_wire_quote_literal(file), pos);
-}
-
-/*
- * Open a read view on each of the first n connections.  Returns how many of
- * them are where the first one is; these come first then.
- */
-static int
-open_source_views(Verify *v, int n)
-{
-	static const char sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-	char	   *position;
-	int			same = 1;
-
-	for (int i = 0; i < n; i++)
-		ms_wire_query_begin(v->wires[i], sql);
-	for (int i = 0; i < n; i++)
-		(void) ms_wire_query_end(v->wires[i], sql);
-	position = view_position(v->wires[0]);
-	for (int i = 1; i < n; i++)
-	{
-		MsWire	   *wire = v->wires[i];
-
-		if (strcmp(view_position(wire), position) != 0)
-			continue;
-		v->wires[i] = v->wires[same];
-		v->wires[same++] = wire;
-	}
-	v->gtid = ms_wire_query_value(v->wires[0],
-								  psprintf("SELECT BINLOG_GTID_POS(%s)", position));
-	return same;
-}
-
-/* Where the worker stands still. */
-static void
-held_position(const Verify *v, MsGtidList *position)
-{
-	MsSlotView	view;
-
-	ms_gtid_init(position);
-	if (ms_shmem_find(MyDatabaseId, v->sub->subid, &view))
-		ms_gtid_parse_list_or_error(view.applied_gtid, position);
-}
-
-/*
- * Bring the worker to a read view of the source, on one connection or on all.
- * It stands there until the fence is released.
- */
-void
-ms_verify_align_views(Verify *v, bool all)
-{
-	TimestampTz start = GetCurrentTimestamp();
-	int			n = all ? v->nwires : 1;
-
-	ms_fence_stop(v->sub->subid, v->sub->name);
-	for (;;)
-	{
-		MsGtidList	held;
-		MsGtidList	view;
-		int			same = open_source_views(v, n);
-		TimestampTz now = GetCurrentTimestamp();
-
-		ms_gtid_init(&view);
-		if (v->gtid)
-			ms_gtid_parse_list_or_error(v->gtid, &view);
-		held_position(v, &held);
-		/* a transaction is in the binlog before a read view shows it */
-		if (v->gtid && ms_gtid_reached(&view, &held) &&
-			(same == n || TimestampDifferenceExceeds(start, now, ALL_VIEWS_MS)) &&
-			ms_fence_go_to(v->sub->subid, v->sub->name, v->gtid))
-		{
-			if (all)
-				v->nwires = same;
-			return;
-		}
-		for (int i = 0; i < n; i++)
-			ms_wire_exec(v->wires[i], "ROLLBACK");
-		if (TimestampDifferenceExceeds(start, now, VIEW_TIMEOUT_MS))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("the source's read view does not reach what subscription \"%s\" has applied",
-							v->sub->name),
-					 errhint("Try again.")));
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
 /* Take both views, at one position. */
 static void
 open_views(Verify *v)
@@ -157,9 +43,16 @@ open_views(Verify *v)
 	int			wanted = v->nwires;
 	double		pause;
 
-	ms_verify_align_views(v, true);
-	v->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	pause = ms_fence_release();
+	for (;;)
+	{
+		ms_verify_align_views(v, true);
+		v->snapshot = RegisterSnapshot(GetLatestSnapshot());
+		pause = ms_fence_release();
+		if (ms_verify_confirm_views(v))
+			break;
+		UnregisterSnapshot(v->snapshot);
+	}
+	v->nwires = v->nviews;
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is verified at GTID position \"%s\"; streaming paused for %.1f ms",
 					v->sub->name, v->gtid, pause),
@@ -270,22 +163,6 @@ put_result(ReturnSetInfo *rsinfo, const Verify *v, const TableCheck *check)
 }
 
 static void
-connect(Verify *v)
-{
-	ms_load_server(v->sub->server, v->sub->owner, &v->server);
-	v->nwires = v->nworkers;
-	v->wires = palloc(sizeof(MsWire *) * v->nwires);
-	for (int i = 0; i < v->nwires; i++)
-	{
-		v->wires[i] = ms_wire_connect(&v->server);
-		ms_wire_exec(v->wires[i], "SET NAMES utf8mb4");
-		ms_wire_exec(v->wires[i], "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-		/* a query that adds up a large table is silent until it is done */
-		ms_wire_set_read_timeout(v->wires[i], QUERY_TIMEOUT);
-	}
-}
-
-static void
 run(Verify *v, const char *source, bool wants_repair, ReturnSetInfo *rsinfo)
 {
 	MsWire	  **all;
@@ -293,7 +170,7 @@ run(Verify *v, const char *source, bool wants_repair, ReturnSetInfo *rsinfo)
 	List	   *checks;
 	ListCell   *lc;
 
-	connect(v);
+	ms_verify_connect(v);
 	all = memcpy(palloc(sizeof(MsWire *) * v->nwires), v->wires,
 				 sizeof(MsWire *) * v->nwires);
 	nall = v->nwires;

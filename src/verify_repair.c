@@ -196,7 +196,9 @@ ms_verify_repair(Verify *v, List *checks)
 			MemoryContext oldcxt;
 
 			ms_wire_exec(v->wires[0], "ROLLBACK");
-			ms_verify_align_views(v, false);
+			do
+				ms_verify_align_views(v, false);
+			while (!ms_verify_confirm_views(v));
 			ms_fence_release_at_end();
 			/* values come in their column's charset, as they do in a copy */
 			ms_wire_exec(v->wires[0], "SET character_set_results = NULL");

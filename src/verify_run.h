@@ -24,6 +24,10 @@ typedef struct Verify
 	int64		max_rate;		/* rows per second, 0 = no limit */
 	MsWire	  **wires;			/* each with a read view at the position */
 	int			nwires;
+	uint32		source_id;		/* the server_id where they lead */
+	int			nviews;			/* wires with a view at one position */
+	char	   *view_file;		/* which is this */
+	uint64		view_pos;
 	char	   *gtid;			/* of all views */
 	Snapshot	snapshot;
 	MsVerifyPool *pool;			/* scans the target; NULL = we do */
@@ -56,8 +60,10 @@ typedef struct TableCheck
 	int64		repaired;
 } TableCheck;
 
-/* verify.c */
+/* verify_views.c */
+extern void ms_verify_connect(Verify *v);
 extern void ms_verify_align_views(Verify *v, bool all);
+extern bool ms_verify_confirm_views(Verify *v);
 
 /* verify_compare.c */
 extern void ms_verify_compare(Verify *v, TableCheck *check);

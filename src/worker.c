@@ -71,6 +71,7 @@ static struct
 	MsServerOptions server;
 	MsWire	   *control;		/* for queries */
 	MsWire	   *stream;
+	uint32		source_id;		/* the source's server_id */
 	List	   *sequences;		/* of MsSequence * */
 	MsRelmap   *relmap;
 	MsApply    *apply;
@@ -481,13 +482,12 @@ connect_source(const MsPosition *position)
 {
 	MsStreamStart start = {0};
 	char		host[64];
-	uint32		source_id;
 
 	worker.control = ms_wire_connect(&worker.server);
 	ms_apply_set_control(worker.apply, worker.control);
-	source_id = check_source();
+	worker.source_id = check_source();
 	ms_snapshot_init(worker.sub, &worker.options, worker.relmap,
-					 worker.control, source_id, worker.counters);
+					 worker.control, worker.source_id, worker.counters);
 	poll_source();
 	ms_retention_check(worker.control, worker.sub,
 					   position->binlog_file ? position->binlog_file : "");
@@ -501,7 +501,7 @@ connect_source(const MsPosition *position)
 	start.heartbeat_period = worker.server.heartbeat_period;
 	worker.stream = ms_wire_connect(&worker.server);
 	if (strtoul(ms_wire_query_value(worker.stream, "SELECT @@global.server_id"),
-				NULL, 10) != source_id)
+				NULL, 10) != worker.source_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("two connections to MariaDB server \"%s\" reached two servers",
@@ -526,7 +526,7 @@ between_transactions(void)
 {
 	TimestampTz now;
 
-	ms_fence_check(worker.dboid, worker.subid, worker.apply);
+	ms_fence_check(worker.dboid, worker.subid, worker.apply, worker.source_id);
 	AcceptInvalidationMessages();
 	if (ms_shmem_take_changed() || subscription_changed)
 	{

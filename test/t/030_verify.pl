@@ -51,21 +51,15 @@ create_subscription($node, 'sub', 'source', ['shop.*']);
 wait_for_catchup($node, 'sub');
 
 # Write load on the tables that are compared and one more.
-my $load = IPC::Run::start(
-	[ $maria->client_command('shop') ],
-	'<',
-	\(  join(
-			'',
-			map {
-					"INSERT INTO load_here (n) VALUES ($_);"
-				  . "UPDATE numbered SET amount = amount + 1 WHERE id = 100 + $_ MOD 500;"
-				  . "UPDATE named SET value = '$_' WHERE part = 100 + $_ MOD 500;"
-				  . "INSERT INTO keyless VALUES (-$_, 'load');\n"
-			} (1 .. 20000))),
-	'>',
-	'/dev/null',
-	'2>',
-	'/dev/null');
+my $load = $maria->start_writer(
+	sub {
+		my ($i) = @_;
+		return "INSERT INTO load_here (n) VALUES ($i);
+UPDATE numbered SET amount = amount + 1 WHERE id = 100 + $i MOD 500;
+UPDATE named SET value = '$i' WHERE part = 100 + $i MOD 500;
+INSERT INTO keyless VALUES (-$i, 'load')";
+	},
+	'shop');
 
 my $summary = q{SELECT source_table, missing, surplus, different, repaired
 	FROM mariadb_sync.verify('sub'%s) ORDER BY 1};
@@ -162,13 +156,45 @@ like(
 	q{SELECT * FROM mariadb_sync.verify('sub', 'shop.nothing')});
 like($stderr, qr/has no table "shop.nothing"/, 'an unknown table is named');
 
-$load->kill_kill;
+cmp_ok($load->stop, '>', 0, 'the source was written to meanwhile');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, [qw(shop.named shop.keyless shop.load_here)]);
 is($node->safe_psql('postgres', sprintf($summary, '')),
 	$clean, 'the end is equal');
-note $node->safe_psql('postgres',
-	q{SELECT result FROM mariadb_sync.history WHERE kind = 'verify'});
+
+# Streaming stands still for a moment only, however much the source's binlog
+# file has before the position.
+$maria->sql(
+	q{CREATE DATABASE other;
+CREATE TABLE other.ballast (b longblob);
+INSERT INTO other.ballast VALUES (repeat('x', 8000000));
+INSERT INTO other.ballast SELECT b FROM other.ballast, shop.seq_1_to_9;
+INSERT INTO other.ballast SELECT b FROM other.ballast, shop.seq_1_to_3;
+INSERT INTO shop.load_here (n) VALUES (0)});
+wait_for_catchup($node, 'sub');
+my @pauses;
+foreach (1 .. 5)
+{
+	$maria->sql('INSERT INTO load_here (n) VALUES (1)', 'shop');
+	push @pauses, $node->safe_psql(
+		'postgres', q{
+SELECT FROM mariadb_sync.verify('sub', 'shop.load_here');
+SELECT verify_pause FROM mariadb_sync.pg_stat_mariadb_sync
+WHERE verify_pause_time > now() - interval '1 minute'});
+}
+@pauses = sort { $a <=> $b } grep { $_ > 0 } map { split /\n/ } @pauses;
+is(@pauses, 5, 'the view tells for how long the stream stood still');
+cmp_ok($pauses[0], '<', 50,
+	'which is not long with a large binlog file either');
+note "pauses in ms: @pauses; under load ",
+  join(
+	', ',
+	split(
+		/\n/,
+		$node->safe_psql(
+			'postgres',
+			q{SELECT substring(result FROM '[0-9.]+') FROM mariadb_sync.history WHERE kind = 'verify' ORDER BY id}
+		)));
 
 $node->stop;
 $maria->stop;
