@@ -87,8 +87,7 @@ extern const uint8 *ms_quarantine_apply_row(MsApply *apply, TablePlan *plan,
 											const MapEntry *entry,
 											const MsRowsEvent *rows,
 											const uint8 *p,
-											MsWriteRowFn write_row, void *arg,
-											bool *applied);
+											MsWriteRowFn write_row, void *arg);
 
 extern void ms_apply_error_callback(void *arg);
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);

@@ -477,14 +477,31 @@ apply_row(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
 	return apply_delete(apply, plan, rows, p);
 }
 
-/* The same for a transaction that is applied carefully. */
+/* What goes with the rows of an event that is applied carefully. */
+typedef struct CarefulRow
+{
+	const MsChunkKey *key;		/* NULL = whole table */
+	MsCascade  *cascade;		/* NULL = nothing hangs on the rows */
+} CarefulRow;
+
+/*
+ * The same for a transaction that is applied carefully.  What hangs on the
+ * row stands and falls with it.
+ */
 static void
 write_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
-		  const MsRowsEvent *rows, const uint8 *p, void *key)
+		  const MsRowsEvent *rows, const uint8 *p, void *arg)
 {
+	const CarefulRow *careful = arg;
+
 	open_target(apply, plan, entry, rows);
 	set_image(apply, plan, rows);
-	(void) apply_row(apply, plan, (const MsChunkKey *) key, rows, p);
+	(void) apply_row(apply, plan, careful->key, rows, p);
+	if (careful->cascade)
+	{
+		ms_cascade_begin(apply, careful->cascade, entry, rows);
+		(void) ms_cascade_row(apply, careful->cascade, rows, p);
+	}
 }
 
 /*
@@ -503,6 +520,7 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	MsCascade  *cascade;
 	MsChunkKey	key;
 	bool		by_chunk;
+	CarefulRow	careful = {0};
 	const uint8 *p = rows->rows;
 
 	/* a terminator without a table */
@@ -587,6 +605,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	}
 	apply->wrote = true;
 	set_image(apply, plan, rows);
+	careful.key = by_chunk ? &key : NULL;
+	careful.cascade = cascade;
 	if (cascade)
 		ms_cascade_begin(apply, cascade, entry, rows);
 
@@ -598,21 +618,22 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	while (p < rows->end)
 	{
 		const uint8 *row = p;
-		bool		applied = true;
 
 		MemoryContextSwitchTo(apply->row_cxt);
 		apply->rows = rows;
 		apply->row = p;
 		if (unlikely(apply->careful))
 			p = ms_quarantine_apply_row(apply, plan, entry, rows, p, write_row,
-										by_chunk ? &key : NULL, &applied);
+										&careful);
 		else
-			p = apply_row(apply, plan, by_chunk ? &key : NULL, rows, p);
-		if (unlikely(cascade != NULL && applied))
 		{
-			ms_cascade_row(apply, cascade, rows, row);
-			/* it may have been at rows of this table too */
-			set_image(apply, plan, rows);
+			p = apply_row(apply, plan, careful.key, rows, p);
+			if (unlikely(cascade != NULL))
+			{
+				ms_cascade_row(apply, cascade, rows, row);
+				/* it may have been at rows of this table too */
+				set_image(apply, plan, rows);
+			}
 		}
 		apply->group_rows++;
 		MemoryContextReset(apply->row_cxt);

@@ -93,14 +93,15 @@ ms_apply_hold_rows(MsApply *apply)
 }
 
 /*
- * XA PREPARE.  While tables are copied it is of interest which transactions
- * have come by, also without rows of ours.
+ * XA PREPARE.  While tables are copied, and when they were not, it is of
+ * interest which transactions have come by, also without rows of ours.
  */
 void
 ms_apply_hold_end(MsApply *apply)
 {
 	write_held(apply);
-	if (apply->held_pieces == 0 && !ms_snapshot_settled())
+	if (apply->held_pieces == 0 &&
+		(!ms_snapshot_settled() || !apply->options->copy_data))
 		write_piece(apply, NULL, 0);
 	/* its end may be in the same group */
 	if (apply->held_pieces > 0)
@@ -138,6 +139,18 @@ replay_piece(MsApply *apply, MsEventParser *parser, const uint8 *events,
 	}
 }
 
+/* Nobody holds the rows of a transaction that is committed. */
+static void
+never_prepared(const MsApply *apply, const char *xid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("XA transaction %s is committed at GTID %s, but the stream did not have its rows",
+					xid, apply->gtid_text),
+			 errdetail("It was prepared before the position at which the subscription began, and tables were not copied (option \"copy_data\" is false)."),
+			 errhint("Pass over it with mariadb_sync.skip_transaction(), then find the rows with mariadb_sync.verify(), which can repair them, or copy the tables with mariadb_sync.resync_table().")));
+}
+
 /*
  * XA COMMIT: the rows become visible here.  Between two pieces nothing of the
  * transaction that reads them is kept, since waiting for the copy may end it.
@@ -153,6 +166,7 @@ ms_apply_replay(MsApply *apply)
 	char		xid[MS_XID_TEXT_LEN];
 	const uint8 *events;
 	size_t		len;
+	int			piece;
 
 	if ((apply->gtid.flags2 & MS_GTID_COMPLETED_XA) == 0)
 		return;
@@ -162,7 +176,7 @@ ms_apply_replay(MsApply *apply)
 											 "mariadb_sync XA event",
 											 ALLOCSET_DEFAULT_SIZES);
 	ms_snapshot_xa_begin(xid);
-	for (int piece = 0;; piece++)
+	for (piece = 0;; piece++)
 	{
 		MemoryContextSwitchTo(piece_cxt);
 		events = ms_catalog_get_prepared(apply->sub->subid, xid, piece, &len);
@@ -175,6 +189,8 @@ ms_apply_replay(MsApply *apply)
 	ms_snapshot_xa_end();
 	apply->event_cxt = event_cxt;
 	MemoryContextSwitchTo(event_cxt);
+	if (piece == 0 && !apply->options->copy_data)
+		never_prepared(apply, xid);
 	ms_apply_forget(apply);
 }
 

@@ -350,12 +350,15 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 {
 	Dependant  *dep = change->dep;
 	const TablePlan *plan = apply->plan;
+	const uint8 *row = apply->row;
 	MemoryContext row_cxt;
 	Portal		portal;
 
 	/* what is batched is found too */
 	ms_target_flush(dep->child->target);
+	/* an error is about the child, and the row at hand is none of it */
 	apply->plan = dep->child;
+	apply->row = NULL;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	row_cxt = AllocSetContextCreate(CurrentMemoryContext,
@@ -386,6 +389,7 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 	SPI_cursor_close(portal);
 	SPI_finish();
 	apply->plan = plan;
+	apply->row = row;
 }
 
 /* Copy a table again, since rows of it cannot be found any more. */

@@ -10,6 +10,7 @@
 typedef struct MsCascade MsCascade;
 
 extern void ms_cascade_link(MsRelmap *map);
+extern char *ms_cascade_dependants(const MsCascade *cascade, bool update);
 extern bool ms_cascade_concerns(const MsCascade *cascade,
 								const MsRowsEvent *rows);
 extern bool ms_cascade_prepare(MsApply *apply, MsCascade *cascade,

@@ -176,6 +176,28 @@ ms_cascade_link(MsRelmap *map)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/*
+ * The tables whose rows an update or a delete in this one changes, for a
+ * message; NULL when there are none.
+ */
+char *
+ms_cascade_dependants(const MsCascade *cascade, bool update)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, cascade ? cascade->dependants : NIL)
+	{
+		const Dependant *dep = lfirst(lc);
+
+		if ((update ? dep->on_update : dep->on_delete) != CASCADE_NOTHING)
+			appendStringInfo(&buf, "%s%s", buf.len ? ", " : "",
+							 dep->child->name);
+	}
+	return buf.len ? buf.data : NULL;
+}
+
 /* ------------------------------------------------------------------------
  * Binding: where the columns are
  * ------------------------------------------------------------------------

@@ -79,6 +79,7 @@ ms_ddl_drop_table(MsDdlApply *ddl, TablePlan *plan)
 typedef struct Create
 {
 	MsSourceTable *table;
+	List	   *taken;			/* OIDs of the targets of other tables */
 	MsMapping  *mapping;
 } Create;
 
@@ -91,8 +92,9 @@ map_new_table(MsDdlApply *ddl, void *arg)
 	/* there is nothing to copy; the table's columns go on to use this */
 	*options = *ddl->apply->options;
 	options->copy_data = false;
-	create->mapping = ms_mapping_make_one(create->table, InvalidOid, NULL,
-										  options);
+	create->mapping = ms_mapping_make_joining(create->table, create->taken,
+											  options);
+	ms_mapping_finish(list_make1(create->mapping), options);
 	if (!create->mapping->created &&
 		ms_sql_has_rows(psprintf("SELECT FROM %s LIMIT 1",
 								 target_name(create->mapping->relid))))
@@ -144,15 +146,20 @@ join_table(MsDdlApply *ddl, MsSourceTable *table)
 {
 	MsApply    *apply = ddl->apply;
 	Create		create = {.table = table};
-	MsMapping	nothing = {.source = table};
+	ListCell   *lc;
 	bool		ok;
 	char	   *error;
 	TablePlan  *plan;
 	List	   *statements = NIL;
 	MsSourceTable without_keys = *table;
 
+	foreach(lc, ms_relmap_plans(apply->relmap))
+		create.taken = lappend_oid(create.taken,
+								   ((TablePlan *) lfirst(lc))->sub->relid);
 	ok = ms_ddl_try(ddl, map_new_table, &create, &error);
-	ms_mapping_record(apply->sub->subid, ok ? create.mapping : &nothing,
+	ms_mapping_record(apply->sub->subid, ok ? create.mapping :
+					  ms_mapping_make_failed(table, create.taken,
+											 apply->options),
 					  ok ? MS_TABLE_READY : MS_TABLE_DISABLED);
 	ms_relmap_add(apply->relmap,
 				  ms_catalog_get_table(apply->sub->subid, table->db,

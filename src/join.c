@@ -3,19 +3,23 @@
  *
  * A table that the patterns choose and that is created, or renamed into them,
  * after the subscription was made joins it like any other: as pending, to be
- * copied.  What the stream carries of it until then is in that copy.
+ * copied.  What the stream carries of it until then is in that copy.  One that
+ * has no place in the target, or whose target has rows already, is disabled
+ * from the start, with the reason; the others do not mind.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "join.h"
 #include "mapping.h"
 #include "remote_schema.h"
 #include "sequence.h"
+#include "worker.h"
 
 /* What the source has and the subscription has not. */
 static List *
@@ -34,9 +38,147 @@ find_new_tables(const MsSubscription *sub, List *tables)
 	return result;
 }
 
+/* What is needed to join, and what has become of it. */
+typedef struct Join
+{
+	const MsSubscription *sub;
+	const MsSubscriptionOptions *options;
+	MsWire	   *wire;
+	List	   *tables;			/* all that the source has */
+	List	   *taken;			/* OIDs of the targets of all tables */
+	MsSourceTable *table;
+	MsMapping  *mapping;
+	bool		changed;
+} Join;
+
+/*
+ * Take a step in a subtransaction.  False, and the reason, when it fails; what
+ * may be possible in a minute is not caught.
+ */
+static bool
+attempt(void (*step) (Join *join), Join *join, char **error)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		step(join);
+		ReleaseCurrentSubTransaction();
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		if (ms_worker_is_transient(edata->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*error = ms_worker_error_text(edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+static void
+map_table(Join *join)
+{
+	join->mapping = ms_mapping_make_joining(join->table, join->taken,
+											join->options);
+}
+
+static void
+refresh_sequences(Join *join)
+{
+	join->changed |= ms_sequence_refresh(join->sub, join->tables,
+										 join->options, join->wire);
+}
+
+static void
+record_joined(const MsSubscription *sub, const MsMapping *mapping)
+{
+	ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
+	ereport(LOG,
+			(errmsg("source table \"%s.%s\" joins subscription \"%s\"",
+					mapping->source->db, mapping->source->name, sub->name)));
+}
+
+/* It is in the subscription, disabled. */
+static void
+record_failed(const MsSubscription *sub, const MsMapping *mapping,
+			  const char *error)
+{
+	const char *hint = OidIsValid(mapping->relid) ?
+	"Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table." :
+	"Remove the cause, then use mariadb_sync.remove_table() and mariadb_sync.add_table().";
+	char	   *name = psprintf("%s.%s", mapping->source->db,
+								mapping->source->name);
+
+	ms_mapping_record(sub->subid, mapping, MS_TABLE_DISABLED);
+	ms_catalog_set_table_error(sub->subid, mapping->source->db,
+							   mapping->source->name,
+							   psprintf("%s\nHINT: %s", error, hint));
+	ms_catalog_add_history(sub->subid, "disable_table", NULL, name, NULL,
+						   error);
+	ereport(WARNING,
+			(errmsg("source table \"%s\" cannot join subscription \"%s\" and is disabled",
+					name, sub->name),
+			 errdetail_internal("%s", error),
+			 errhint("%s", hint)));
+}
+
+/* Map those that can be mapped and record all of them. */
+static void
+join_tables(Join *join)
+{
+	List	   *mappings = NIL;
+	List	   *failed = NIL;
+	List	   *errors = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ms_catalog_get_tables(join->sub->subid))
+		join->taken = lappend_oid(join->taken, ((MsSubTable *) lfirst(lc))->relid);
+	foreach(lc, find_new_tables(join->sub, join->tables))
+	{
+		char	   *error;
+
+		join->table = lfirst(lc);
+		if (strcmp(join->table->table_type, "SEQUENCE") == 0)
+			continue;
+		if (attempt(map_table, join, &error))
+			mappings = lappend(mappings, join->mapping);
+		else
+		{
+			join->mapping = ms_mapping_make_failed(join->table, join->taken,
+												   join->options);
+			failed = lappend(failed, join->mapping);
+			errors = lappend(errors, error);
+		}
+		if (OidIsValid(join->mapping->relid))
+			join->taken = lappend_oid(join->taken, join->mapping->relid);
+		join->changed = true;
+	}
+	ms_mapping_finish(mappings, join->options);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	foreach(lc, mappings)
+		record_joined(join->sub, lfirst(lc));
+	foreach(lc, failed)
+		record_failed(join->sub, lfirst(lc),
+					  list_nth(errors, foreach_current_index(lc)));
+}
+
 /*
  * Let new tables join, and sequences be as they are on the source.  Returns
- * whether the list has changed: the caller has to read it again.  Needs no open transaction.
+ * whether the list has changed: the caller has to read it again.  Needs no
+ * open transaction.
  */
 bool
 ms_join_new_tables(const MsSubscription *sub,
@@ -44,33 +186,27 @@ ms_join_new_tables(const MsSubscription *sub,
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	MsSubscriptionOptions with_copy = *options;
-	List	   *tables = ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL);
-	List	   *mappings;
-	bool		changed;
-	ListCell   *lc;
+	Join		join = {.sub = sub,.options = &with_copy,.wire = wire};
+	char	   *error;
 
+	with_copy.copy_data = true;
+	join.tables = ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (options->run_as_owner)
 		SetUserIdAndSecContext(sub->owner, SECURITY_LOCAL_USERID_CHANGE);
-	with_copy.copy_data = true;
-	mappings = ms_mapping_make(find_new_tables(sub, tables), &with_copy);
-	changed = mappings != NIL;
-	changed |= ms_sequence_refresh(sub, tables, options, wire);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
-
-	foreach(lc, mappings)
+	if (!attempt(refresh_sequences, &join, &error))
 	{
-		MsMapping  *mapping = lfirst(lc);
-
-		ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
-		ereport(LOG,
-				(errmsg("source table \"%s.%s\" joins subscription \"%s\"",
-						mapping->source->db, mapping->source->name,
-						sub->name)));
+		ms_catalog_add_history(sub->subid, "error", NULL, NULL, NULL, error);
+		ereport(WARNING,
+				(errmsg("sequences of subscription \"%s\" are left as they are",
+						sub->name),
+				 errdetail_internal("%s", error),
+				 errhint("Remove the cause; the next change of a sequence tries again.")));
 	}
+	join_tables(&join);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(oldcxt);
-	return changed;
+	return join.changed;
 }

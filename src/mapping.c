@@ -479,6 +479,54 @@ ms_mapping_make_one(MsSourceTable *table, Oid target, Jsonb *columns,
 }
 
 /*
+ * The same for a table that joins others, which ms_mapping_finish() is to be
+ * told of.  taken are the targets of other source tables.
+ */
+MsMapping *
+ms_mapping_make_joining(MsSourceTable *table, List *taken,
+						const MsSubscriptionOptions *options)
+{
+	MsMapping  *mapping = map_table(table, InvalidOid, NULL, options);
+
+	if (list_member_oid(taken, mapping->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("table \"%s\" is the target of another source table",
+						mapping->relname),
+				 errhint("Map their databases to different schemas with the subscription option \"schema_map\".")));
+	return mapping;
+}
+
+void
+ms_mapping_finish(List *mappings, const MsSubscriptionOptions *options)
+{
+	finish_tables(mappings, options);
+}
+
+/*
+ * What is recorded of a table that cannot be mapped: the relation that has its
+ * name, if that is a table and none of taken, so that resync_table() may find
+ * it in a better shape.
+ */
+MsMapping *
+ms_mapping_make_failed(MsSourceTable *table, List *taken,
+					   const MsSubscriptionOptions *options)
+{
+	MsMapping  *mapping = palloc0(sizeof(MsMapping));
+	Oid			schema = get_namespace_oid(ms_options_schema(options, table->db),
+										   true);
+	Oid			relid = OidIsValid(schema) ?
+	get_relname_relid(table->name, schema) : InvalidOid;
+	char		relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+
+	mapping->source = table;
+	if ((relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE) &&
+		!list_member_oid(taken, relid))
+		mapping->relid = relid;
+	return mapping;
+}
+
+/*
  * Record a table of subscription subid in the catalog.
  */
 void

@@ -27,6 +27,12 @@ extern List *ms_mapping_make(List *tables,
 extern MsMapping *ms_mapping_make_one(MsSourceTable *table, Oid target,
 									  Jsonb *columns,
 									  const MsSubscriptionOptions *options);
+extern MsMapping *ms_mapping_make_joining(MsSourceTable *table, List *taken,
+										  const MsSubscriptionOptions *options);
+extern MsMapping *ms_mapping_make_failed(MsSourceTable *table, List *taken,
+										 const MsSubscriptionOptions *options);
+extern void ms_mapping_finish(List *mappings,
+							  const MsSubscriptionOptions *options);
 extern void ms_mapping_record(int32 subid, const MsMapping *mapping,
 							  MsTableState state);
 

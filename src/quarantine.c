@@ -312,13 +312,13 @@ keep_row(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 
 /*
  * Apply one row with write_row, which gets its beginning and returns its end.
- * The plan's target is open before and after.  *applied tells whether the row
- * was written, or is in quarantine.
+ * The plan's target is open before and after.  The row is written, or it is in
+ * quarantine.
  */
 const uint8 *
 ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 						const MsRowsEvent *rows, const uint8 *p,
-						MsWriteRowFn write_row, void *arg, bool *applied)
+						MsWriteRowFn write_row, void *arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -329,7 +329,6 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	TablePlan	before = *plan;
 	ErrorData  *volatile edata = NULL;
 
-	*applied = true;
 	/* opened inside, so that an abort takes all of it away */
 	ms_relmap_close_all(apply->relmap);
 	if (!catching)
@@ -365,6 +364,8 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	if (edata)
 	{
 		ms_relmap_abort(apply->relmap);
+		apply->plan = plan;
+		apply->row = p;
 		memcpy(apply->counters, counters, sizeof(counters));
 		ms_value_changes.count = changes;
 		ms_value_changes.ignore = false;
@@ -375,9 +376,6 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	}
 	ms_relmap_open(apply->relmap, plan, entry);
 	if (edata)
-	{
 		keep_row(apply, plan, rows, p, edata);
-		*applied = false;
-	}
 	return end;
 }

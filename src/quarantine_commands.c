@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "cascade.h"
 #include "commands.h"
 #include "relmap.h"
 #include "worker.h"
@@ -159,6 +160,23 @@ row_not_found(const MsQuarantined *row)
 			 errhint("If it is not needed any more, delete the row from mariadb_sync.quarantine.")));
 }
 
+/* What hangs on the row by foreign keys of the source is not changed here. */
+static void
+warn_of_dependants(const TablePlan *plan, const MsQuarantined *row)
+{
+	bool		update = strcmp(row->kind, "update") == 0;
+	char	   *dependants = ms_cascade_dependants(plan->cascade, update);
+
+	if (dependants == NULL)
+		return;
+	ereport(WARNING,
+			(errmsg("rows that refer to the row of \"%s\" at GTID %s are left as they are",
+					row->source_table, row->gtid),
+			 errdetail("On the source its %s may have changed rows of %s by foreign keys.",
+					   row->kind, dependants),
+			 errhint("Use mariadb_sync.verify() with repair for these tables.")));
+}
+
 static void
 write_row(MsRelmap *relmap, const MsQuarantined *row)
 {
@@ -207,6 +225,8 @@ write_row(MsRelmap *relmap, const MsQuarantined *row)
 		if (!ms_target_delete(plan->target))
 			row_not_found(row);
 	}
+	if (strcmp(row->kind, "insert") != 0)
+		warn_of_dependants(plan, row);
 	ms_relmap_close_all(relmap);
 }
 
@@ -309,6 +329,7 @@ ms_retry_quarantine(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(oldcxt);
 	foreach(lc, ms_catalog_get_tables(sub->subid))
 		ms_relmap_add(relmap, lfirst(lc));
+	ms_cascade_link(relmap);
 
 	GetUserIdAndSecContext(&userid, &sec_context);
 	nestlevel = NewGUCNestLevel();

@@ -132,6 +132,38 @@ is( $node->safe_psql(
 is($node->safe_psql('postgres', $worker), $pid, 'by one and the same worker');
 compare_tables($maria, $node, [ 'big.t', 'big.other' ]);
 
+# An XA transaction of 200 MB is kept at its first phase and applied at its
+# second, a piece at a time.
+$maria->sql(
+	q{
+CREATE TABLE wide (id int PRIMARY KEY, s varchar(2000));
+XA START 'wide';
+INSERT INTO wide SELECT seq, repeat(sha2(seq, 512), 8) FROM seq_1_to_200000;
+UPDATE wide SET s = 'short' WHERE id MOD 100 = 0;
+XA END 'wide';
+XA PREPARE 'wide'}, 'big');
+check_peak(
+	peak_while_catching_up('sub', $worker),
+	'XA PREPARE of 200 MB');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT (SELECT count(*) FROM big.wide),
+	   sum(length(events)) > 200e6 AND count(*) > 1000
+FROM mariadb_sync.prepared_transaction}),
+	'0|t',
+	'they are kept, in pieces');
+$maria->sql(q{XA COMMIT 'wide'});
+check_peak(
+	peak_while_catching_up('sub', $worker),
+	'XA COMMIT of 200 MB');
+compare_tables($maria, $node, ['big.wide']);
+is( $node->safe_psql(
+		'postgres', 'SELECT count(*) FROM mariadb_sync.prepared_transaction'),
+	'0',
+	'and gone');
+is($node->safe_psql('postgres', $worker),
+	$pid, 'still by one and the same worker');
+
 # The copy of all that
 create_subscription($node, 'copy', 'source', ['big.t'],
 	{ schema_map => { big => 'copied' } });

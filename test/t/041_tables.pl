@@ -228,4 +228,60 @@ pg( q{DROP VIEW public.on_d; ALTER TABLE shop.d ALTER w TYPE varchar(20); SELECT
 wait_for_catchup($node, 'sub');
 same('shop.d', 'shop.c');
 
+# Tables that join: one whose target has rows already is disabled, and can be
+# copied when asked to; the others do not mind.
+pg( q{
+CREATE TABLE shop.taken (id int PRIMARY KEY, v varchar(20));
+INSERT INTO shop.taken VALUES (1, 'of the user');
+CREATE TABLE shop.made (id int PRIMARY KEY, v varchar(20));
+INSERT INTO shop.made VALUES (1, 'of the user');
+CREATE VIEW shop.seen AS SELECT 1 AS id;
+CREATE TABLE shop.sq (id int)});
+$maria->sql(
+	q{
+CREATE TABLE other.taken (id int PRIMARY KEY, v varchar(20));
+INSERT INTO other.taken VALUES (5, 'five');
+CREATE TABLE other.seen LIKE other.taken;
+CREATE TABLE other.fine LIKE other.taken;
+INSERT INTO other.fine VALUES (6, 'six');
+RENAME TABLE other.taken TO shop.taken, other.seen TO shop.seen, other.fine TO shop.fine;
+CREATE TABLE made (id int PRIMARY KEY, v varchar(20));
+INSERT INTO made VALUES (7, 'seven');
+CREATE SEQUENCE sq;
+DO nextval(sq);
+INSERT INTO taken VALUES (8, 'eight');
+INSERT INTO fine VALUES (9, 'nine')}, 'shop');
+wait_until('fine', sub { pg(q{SELECT to_regclass('shop.fine')}) ne '' });
+wait_until('nine', sub { pg('SELECT count(*) FROM shop.fine') eq '2' });
+same('shop.fine', 'shop.c');
+is( pg( q{
+SELECT source_table, state, relid::text,
+	   regexp_replace(last_error, '\n.*HINT: ', ' HINT: ')
+FROM mariadb_sync.subscription_table
+WHERE source_table IN ('taken', 'seen', 'made') ORDER BY 1}),
+	join("\n",
+		q{made|disabled|shop.made|target table shop.made is not empty HINT: Change the target to fit and copy the table again with mariadb_sync.resync_table().},
+		q{seen|disabled||cannot replicate into "seen" HINT: Remove the cause, then use mariadb_sync.remove_table() and mariadb_sync.add_table().},
+		q{taken|disabled|shop.taken|target table shop.taken is not empty HINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.}
+	),
+	'tables that cannot join are disabled, with the reason');
+is(pg('SELECT count(*) FROM shop.taken'), '1', 'their targets are untouched');
+is(view_value($node, 'sub', 'state'), 'streaming', 'still streaming');
+like(
+	PostgreSQL::Test::Utils::slurp_file($node->logfile),
+	qr/sequences of subscription "sub" are left as they are.*"sq"/s,
+	'a sequence without a place is told');
+pg( q{
+DROP VIEW shop.seen;
+DROP TABLE shop.sq;
+SELECT mariadb_sync.resync_table('sub', 'shop.taken'),
+	   mariadb_sync.resync_table('sub', 'shop.made'),
+	   mariadb_sync.remove_table('sub', 'shop.seen');
+SELECT mariadb_sync.add_table('sub', 'shop.seen')});
+$maria->sql('SELECT setval(sq, 5000)', 'shop');
+wait_for_catchup($node, 'sub');
+same('shop.taken', 'shop.made', 'shop.seen', 'shop.fine');
+wait_until('the sequence',
+	sub { pg(q{SELECT to_regclass('shop.sq')}) eq 'shop.sq' });
+
 done_testing();

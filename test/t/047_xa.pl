@@ -275,6 +275,44 @@ compare_tables($maria, $node, [qw(late.a late.b)]);
 pg(q{SELECT mariadb_sync.drop_subscription('late')});
 pg('DROP SCHEMA late CASCADE');
 
+# Without a copy nobody waits, and nobody has the rows: the subscription stops
+# by name at the end of such a transaction, and at no other's.
+prepare(q{'unseen'}, q{UPDATE late.a SET v = 300 WHERE id = 1});
+prepare(q{'rolled'}, q{INSERT INTO late.a VALUES (9, 9)});
+$maria->sql(q{XA START 'read'; SELECT * FROM late.a; XA END 'read';
+XA PREPARE 'read'; XA COMMIT 'read'});
+pg( q{
+CREATE SCHEMA late;
+CREATE TABLE late.a (id int PRIMARY KEY, v int);
+INSERT INTO late.a VALUES (1, 100), (2, 22), (3, 3)});
+create_subscription($node, 'bare', 'source', ['late.a'],
+	{ copy_data => \0 });
+wait_for_catchup($node, 'bare');
+finish('ROLLBACK', q{'rolled'});
+prepare(q{'others'}, q{INSERT INTO unrelated.t VALUES (3)});
+prepare(q{'ours'},   q{UPDATE late.a SET v = 4 WHERE id = 3});
+finish('COMMIT', $_) foreach q{'others'}, q{'ours'}, q{'unseen'};
+$maria->sql('UPDATE late.a SET v = 23 WHERE id = 2');
+wait_for_state($node, 'bare', 'error');
+like(
+	view_value($node, 'bare', 'last_error'),
+	qr/^XA transaction X'756e7365656e',X'',1 is committed at GTID \S+, but the stream did not have its rows.*copy_data.*skip_transaction/s,
+	'a transaction that nobody holds is not lost silently');
+is(pg('SELECT v FROM late.a WHERE id = 3'),
+	'4', 'what came before is applied');
+pg( q{
+SELECT mariadb_sync.skip_transaction('bare', last_error_gtid)
+FROM mariadb_sync.pg_stat_mariadb_sync WHERE subscription = 'bare';
+SELECT mariadb_sync.start('bare')});
+wait_for_catchup($node, 'bare');
+is(pg('SELECT array_agg(v ORDER BY id) FROM late.a'),
+	'{100,23,4}', 'and passed over when asked to');
+is( pg(q{SELECT different FROM mariadb_sync.verify('bare', repair => true)}),
+	'1', 'its rows are found');
+compare_tables($maria, $node, ['late.a']);
+pg(q{SELECT mariadb_sync.drop_subscription('bare'); DROP SCHEMA late CASCADE}
+);
+
 # Prepared after the copy has begun: it goes on, whatever ends when.  Writers
 # do nothing but XA transactions meanwhile, and workers are killed.  One that
 # could not get a lock is to be rolled back; the others know of none then.

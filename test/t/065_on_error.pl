@@ -295,9 +295,50 @@ is(query('SELECT count(*) FROM mariadb_sync.quarantine'),
 query('ALTER TABLE isolated.t ADD COLUMN s varchar(40)');
 query("SELECT mariadb_sync.start('isolated')");
 wait_for_catchup($node, 'isolated');
+
+# What hangs on a row by a foreign key stands and falls with it
+$maria->sql(
+	q{
+CREATE TABLE parent (id int PRIMARY KEY, v int);
+CREATE TABLE child (id int PRIMARY KEY, p int,
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO parent VALUES (1, 1), (2, 2), (3, 3), (4, 4);
+INSERT INTO child SELECT seq, 1 + seq MOD 4 FROM seq_1_to_20}, 'isolated');
+wait_for_catchup($node, 'isolated');
+query('ALTER TABLE isolated.child ADD CONSTRAINT small CHECK (p < 100)');
+$maria->sql(
+	q{
+START TRANSACTION;
+UPDATE parent SET id = 10 WHERE id = 1;
+UPDATE parent SET id = 200 WHERE id = 2;
+DELETE FROM parent WHERE id = 3;
+COMMIT;
+UPDATE parent SET v = v + 1}, 'isolated');
+wait_for_catchup($node, 'isolated');
+is( query(
+		q{
+SELECT array_agg(id ORDER BY id), (SELECT array_agg(DISTINCT p ORDER BY p) FROM isolated.child)
+FROM isolated.parent}),
+	'{2,4,10}|{2,4,10}',
+	'quarantine_row: a row whose cascade fails, and its children, are as they were'
+);
+query('ALTER TABLE isolated.child DROP CONSTRAINT small');
+my ($status, $stdout, $stderr) = $node->psql('postgres',
+	q{SELECT * FROM mariadb_sync.retry_quarantine('isolated')});
+is($stdout, '2|0', 'retry_quarantine: it is applied');
+like(
+	$stderr,
+	qr/rows that refer to the row of "isolated.parent".*isolated.child.*verify/s,
+	'retry_quarantine: tells of the rows that hang on it');
+is( query(
+		q{SELECT different FROM mariadb_sync.verify('isolated', 'isolated.child', repair => true)}
+	),
+	'5',
+	'and verify() puts them right');
+compare_tables($maria, $node, [ 'isolated.parent', 'isolated.child' ]);
 end_case('isolated');
 is(query(q{SELECT count(*) FROM pg_tables WHERE schemaname = 'isolated'}),
-	'3', 'the tables stay');
+	'5', 'the tables stay');
 
 ###########################################################################
 # disable_table
@@ -315,7 +356,6 @@ INSERT INTO loose VALUES (30, 'good');
 COMMIT;
 INSERT INTO t VALUES (30, 30, 'thirty', NULL);
 INSERT INTO other VALUES (30, 30)}, 'without');
-my $stderr;
 $node->poll_query_until('postgres',
 	q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'without.t'}
 ) or die 'the table is not disabled';
