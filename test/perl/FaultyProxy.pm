@@ -26,6 +26,10 @@ replaces the one before.  Bits are changed only in connections that carry the
 binlog, whose events have checksums, and only in events: no other part of the
 protocol could notice.
 
+A function that is given to C<new> gets whatever the server sends in such a
+connection: a hash that is the connection's own, the data, and the fault's
+name and argument.  What it returns is sent on.
+
 =cut
 
 package FaultyProxy;
@@ -42,7 +46,7 @@ my @proxies;
 
 sub new
 {
-	my ($class, $target) = @_;
+	my ($class, $target, $filter) = @_;
 
 	my $port   = PostgreSQL::Test::Cluster::get_free_port();
 	my $listen = IO::Socket::INET->new(
@@ -58,7 +62,7 @@ sub new
 	{
 		close($write);
 		$SIG{PIPE} = 'IGNORE';
-		eval { _serve($listen, $read, $target); };
+		eval { _serve($listen, $read, $target, $filter); };
 		print STDERR $@ if $@;
 		POSIX::_exit(0);
 	}
@@ -104,7 +108,7 @@ END
 # The process
 # ------------------------------------------------------------------------
 
-my (%pair, $select, $kind, $argument);
+my (%pair, $select, $kind, $argument, $filter);
 
 sub _close_pair
 {
@@ -218,6 +222,8 @@ sub _forward
 		}
 		$conn->{bytes} += $n;
 		_corrupt($conn, \$data) if $conn->{stream};
+		$data = $filter->($conn->{filter}, $data, $kind, $argument)
+		  if $filter && $conn->{stream};
 	}
 	elsif (length($data) > 5 && substr($data, 3, 2) eq "\0\x12")
 	{
@@ -226,6 +232,7 @@ sub _forward
 		$conn->{left}         = 0;
 		$conn->{body}         = 0;
 		$conn->{stream_bytes} = 0;
+		$conn->{filter}       = {};
 	}
 	_write($to_client ? $conn->{client} : $conn->{server}, $data)
 	  or _close_pair($conn);
@@ -234,8 +241,9 @@ sub _forward
 
 sub _serve
 {
-	my ($listen, $control, $target) = @_;
+	my ($listen, $control, $target, $its_filter) = @_;
 
+	$filter = $its_filter;
 	$select = IO::Select->new($listen, $control);
 	($kind, $argument) = ('pass', 0);
 	my $buffer = '';
@@ -247,7 +255,7 @@ sub _serve
 			my $n = sysread($control, $buffer, 4096, length $buffer);
 			# the test has ended
 			POSIX::_exit(0) unless $n;
-			while ($buffer =~ s/^(\S+) (\d+)\n//)
+			while ($buffer =~ s/^(\S+) (.*)\n//)
 			{
 				my ($new, $new_argument) = ($1, $2);
 				if ($new eq 'cut')

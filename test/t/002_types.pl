@@ -732,6 +732,30 @@ my $maria = MariaDBServer->new(
 		binlog_cache_size    => '1M'
 	});
 
+# The end of time has moved in MariaDB 11.5.
+if (!$maria->try_sql(
+		q{SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES';
+CREATE DATABASE late; CREATE TABLE late.t (t timestamp NULL);
+INSERT INTO late.t VALUES ('2106-02-07 06:28:15')}))
+{
+	$tables{late_timestamps} = [
+		map {
+			[
+				"ts$_",
+				"timestamp($_) NULL",
+				"timestamp($_) with time zone",
+				[
+					map { "'$_'" } (
+						'2038-01-19 03:14:08',
+						'2106-02-07 06:28:15.999999',
+						'2106-02-07 06:28:15')
+				],
+				'datetime'
+			]
+		} (0, 3, 6)
+	];
+}
+
 sub backtick
 {
 	my ($name) = @_;
@@ -837,7 +861,12 @@ sub for_all_tables
 	{
 		foreach my $suffix ('', '_nokey')
 		{
-			$maria->sql($session . $sub->($table, $suffix));
+			# with a zlib header and without
+			my $wrap = $suffix eq '' ? 'ON' : 'OFF';
+
+			$maria->sql($session
+				  . "SET column_compression_zlib_wrap = $wrap;\n"
+				  . $sub->($table, $suffix));
 		}
 	}
 	return;
@@ -935,6 +964,10 @@ DELETE FROM computed WHERE id = 2;
 INSERT INTO hashed VALUES (4, 'four', 4, 'x'), (5, 'five', 5, 'x');
 UPDATE hashed SET one = CONCAT(one, '!'), two = NULL WHERE id IN (1, 3, 5);
 DELETE FROM hashed WHERE id IN (2, 4);
+ALTER TABLE hashed ADD COLUMN later int NOT NULL DEFAULT 5;
+INSERT INTO hashed VALUES (6, 'six', 6, 'y', 6), (7, NULL, NULL, NULL, 7);
+UPDATE hashed SET later = id, one = CONCAT(one, '?') WHERE id IN (3, 6);
+DELETE FROM hashed WHERE id = 5;
 });
 	return;
 }

@@ -23,6 +23,8 @@ CREATE TABLE audit (n int AUTO_INCREMENT PRIMARY KEY, what varchar(40));
 CREATE TABLE totals (t varchar(10) PRIMARY KEY, n int);
 CREATE TABLE partitioned (id int, y int, v varchar(10), PRIMARY KEY (id, y))
 	PARTITION BY RANGE (y) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20), PARTITION p2 VALUES LESS THAN MAXVALUE);
+CREATE TABLE exchanged (id int, y int, v varchar(10), PRIMARY KEY (id, y));
+INSERT INTO exchanged VALUES (2001, 50, 'other'), (2002, 60, 'other');
 CREATE TABLE hashes (id int, v varchar(10), KEY (id)) PARTITION BY HASH (id) PARTITIONS 4;
 CREATE TABLE isam (id int PRIMARY KEY, v varchar(20)) ENGINE=MyISAM;
 CREATE TABLE aria (id int, v varchar(20)) ENGINE=Aria;
@@ -162,6 +164,30 @@ DELETE FROM hashes WHERE id = 4 LIMIT 3;
 }, 'r');
 check('partitions');
 
+# What becomes of the rows is not in the binlog.
+foreach my $action (
+	'ALTER TABLE partitioned TRUNCATE PARTITION p0',
+	'ALTER TABLE partitioned DROP PARTITION p1',
+	'ALTER TABLE partitioned EXCHANGE PARTITION p2 WITH TABLE exchanged',
+	'ALTER TABLE partitioned REORGANIZE PARTITION p2 INTO (PARTITION p3 VALUES LESS THAN (40), PARTITION p4 VALUES LESS THAN MAXVALUE)',
+	'ALTER TABLE partitioned CONVERT PARTITION p4 TO TABLE converted',
+	'ALTER TABLE partitioned CONVERT TABLE converted TO PARTITION p5 VALUES LESS THAN (100)',
+	'ALTER TABLE partitioned REMOVE PARTITIONING',
+	'ALTER TABLE hashes COALESCE PARTITION 2',
+	'ALTER TABLE hashes ADD PARTITION PARTITIONS 3')
+{
+	my $changes = q{
+INSERT INTO partitioned SELECT id + 1000, y, 'later' FROM partitioned WHERE y < 20 AND id < 1000;
+UPDATE partitioned SET v = 'again' WHERE id % 3 = 0;
+INSERT INTO hashes VALUES (5, 'new')};
+
+	# CONVERT is new in MariaDB 10.7
+	my $error = $maria->try_sql($action, 'r');
+	is($error, '', $action) if $action !~ /CONVERT/;
+	$maria->sql($changes, 'r');
+	check($action);
+}
+
 # Without transactions, and within one that is undone
 $maria->sql(
 	q{
@@ -206,6 +232,7 @@ $maria->sql(
 	q{
 SET GLOBAL log_bin_compress = ON, log_bin_compress_min_len = 10;
 }, 'r');
+my $many_labels = join(',', map { "'$_" . "''" x 10 . "'" } 1 .. 3000);
 foreach my $checksum (qw(NONE CRC32))
 {
 	my $base = $checksum eq 'NONE' ? 0 : 100;
@@ -213,14 +240,20 @@ foreach my $checksum (qw(NONE CRC32))
 	$maria->sql(
 		qq{
 SET GLOBAL binlog_checksum = $checksum;
-INSERT INTO sizes VALUES ($base + 1, REPEAT('a', 100));
-INSERT INTO sizes VALUES ($base + 2, REPEAT('b', 60000));
-INSERT INTO sizes VALUES ($base + 3, REPEAT('c', 70000)), ($base + 4, '');
-INSERT INTO sizes VALUES ($base + 5, REPEAT('0123456789', 2000000));
-INSERT INTO sizes SELECT $base + 6, GROUP_CONCAT(UNHEX(SHA2(seq, 512)) SEPARATOR '') FROM seq_1_to_10000;
+INSERT INTO sizes (id, b) VALUES ($base + 1, REPEAT('a', 100));
+INSERT INTO sizes (id, b) VALUES ($base + 2, REPEAT('b', 60000));
+INSERT INTO sizes (id, b) VALUES ($base + 3, REPEAT('c', 70000)), ($base + 4, '');
+INSERT INTO sizes (id, b) VALUES ($base + 5, REPEAT('0123456789', 2000000));
+INSERT INTO sizes (id, b) SELECT $base + 6, GROUP_CONCAT(UNHEX(SHA2(seq, 512)) SEPARATOR '') FROM seq_1_to_10000;
 UPDATE sizes SET b = CONCAT(b, 'z') WHERE id IN ($base + 1, $base + 5, $base + 6);
 DELETE FROM sizes WHERE id = $base + 2;
+ALTER TABLE sizes ADD a$base int DEFAULT 1;
+ALTER TABLE sizes ADD b$base varchar(20) DEFAULT 'b' COMMENT '@{['long ' x 200]}';
+INSERT INTO sizes (id, a$base) VALUES ($base + 7, 7);
+CREATE TABLE labels_$base (id int PRIMARY KEY, e enum($many_labels));
+INSERT INTO labels_$base VALUES (1, 3000), (2, 1);
 }, 'r');
+	push @tables, "r.labels_$base";
 	check("compressed events with checksum $checksum");
 }
 

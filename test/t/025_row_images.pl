@@ -15,6 +15,7 @@ USE img;
 CREATE TABLE keyed (id int PRIMARY KEY, a int, b varchar(50) NOT NULL DEFAULT 'b', t text, KEY (a));
 CREATE TABLE uniq (u varchar(20) NOT NULL UNIQUE, a int, t blob);
 CREATE TABLE nokey (a int, b varchar(50), t text);
+CREATE TABLE blank (id int DEFAULT 7 PRIMARY KEY, a int DEFAULT 5);
 CREATE TABLE sides (id int PRIMARY KEY, s smallint, u smallint unsigned, j int);
 INSERT INTO keyed SELECT seq, seq, concat('v', seq), repeat('long ', seq) FROM seq_1_to_200;
 INSERT INTO uniq SELECT concat('k', seq), seq, repeat('x', seq) FROM seq_1_to_100;
@@ -132,6 +133,19 @@ like(
 	qr/row image of source table "img.keyed" at GTID \Q$gtid\E is not complete.*defaults are not in the binlog.*HINT/s,
 	'an insert that leaves columns out stops the subscription');
 is(view_value($node, 'sub', 'last_error_gtid'), $gtid, 'with its GTID');
+
+# and one that names none
+$node->safe_psql('postgres',
+	"SELECT mariadb_sync.skip_transaction('sub', '$gtid')");
+$maria->sql(
+	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.blank () VALUES ()}
+);
+$gtid = $maria->gtid;
+wait_for_state($node, 'sub', 'error');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/row image of source table "img.blank" at GTID \Q$gtid\E is not complete/,
+	'an insert without columns stops the subscription');
 
 # A structure that changed without our hearing of it is noticed by the number
 # of columns at least.

@@ -57,8 +57,9 @@ my @harmless = (
 	q{SET STATEMENT max_statement_time = 100 FOR UPDATE LOW_PRIORITY plain SET v = left(v, 10)},
 	q{REPLACE INTO t SELECT * FROM app.t},
 	qq{LOAD DATA LOCAL INFILE '$file' INTO TABLE other},
-	q{REPLACE INTO plain (v) SELECT COALESCE(LOWER(CONV(BIT_XOR(CAST(CRC32(CONCAT_WS('#', id, v)) AS UNSIGNED)), 10, 16)), 0) FROM app.t FORCE INDEX (PRIMARY) WHERE ((id >= 1))}
-);
+	q{REPLACE INTO plain (v) SELECT COALESCE(LOWER(CONV(BIT_XOR(CAST(CRC32(CONCAT_WS('#', id, v)) AS UNSIGNED)), 10, 16)), 0) FROM app.t FORCE INDEX (PRIMARY) WHERE ((id >= 1))},
+	# whose end is in the binlog when the session ends
+	q{USE app; CREATE TEMPORARY TABLE child (x int)});
 foreach my $format (qw(STATEMENT MIXED))
 {
 	$maria->sql("SET SESSION binlog_format = $format; USE side; $_")

@@ -155,10 +155,23 @@ INSERT INTO partly SELECT seq, seq, seq FROM seq_1_to_10;
 INSERT INTO parts SELECT seq, seq FROM seq_1_to_10;
 });
 
+# Rows of the past that are given as such, which MariaDB 10.11 allows
+my $insert_history =
+  $maria->try_sql('SET system_versioning_insert_history = 1')
+  ? ''
+  : q{
+SET system_versioning_insert_history = 1;
+INSERT INTO implicit (id, v, b, row_start, row_end)
+	VALUES (9, -9, NULL, '2001-01-01', '2001-02-01'), (9000, -9, NULL, '2001-01-01', '2001-02-01');
+INSERT INTO explicit (id, v, u, since, until) VALUES (9, -9, -9, '2001-01-01', '2001-02-01');
+INSERT INTO no_key (a, b, row_start, row_end) VALUES (1, 1, '2001-01-01', '2001-02-01');
+SET system_versioning_insert_history = 0;
+};
+
 sub change_versions
 {
 	$maria->sql(
-		q{
+		$insert_history . q{
 UPDATE implicit SET v = v + 1 WHERE id BETWEEN 10 AND 20;
 UPDATE implicit SET id = id + 1000 WHERE id = 30;
 UPDATE explicit SET v = v + 1 WHERE id BETWEEN 10 AND 20;
