@@ -104,7 +104,7 @@ SELECT t.* FROM unnest(ARRAY[
 	'{"publish": 1}',
 	'{"snapshot_workers": 0}',
 	'{"snapshot_workers": 17}',
-	'{"apply_workers": 4}',
+	'{"apply_workers": 33}',
 	'{"apply_workers": -1}',
 	'{"synchronous_commit": "remote_apply"}',
 	'{"commit_max_transactions": 0}',

@@ -36,6 +36,7 @@
 
 #include "apply.h"
 #include "apply_internal.h"
+#include "apply_parallel.h"
 #include "cascade.h"
 #include "crash_guard.h"
 #include "ddl_apply.h"
@@ -80,6 +81,25 @@ ms_apply_create(const MsSubscription *sub,
 		apply->single = ms_gtid_parse_list(single, &apply->single_until);
 	(void) ms_shmem_get_careful(apply->careful_gtid);
 	apply->savepoints = ms_savepoints_create();
+	if (options->apply_workers > 0)
+		apply->parallel = ms_parallel_create(apply);
+	return apply;
+}
+
+/*
+ * The same for a parallel worker, which is told positions, and takes up only
+ * what nothing is special about.
+ */
+MsApply *
+ms_apply_create_member(const MsSubscription *sub,
+					   const MsSubscriptionOptions *options, MsRelmap *relmap,
+					   uint64 *counters, MsMember *member)
+{
+	MsApply    *apply = ms_apply_create(sub, options, relmap, "", counters);
+
+	apply->member = member;
+	apply->single = false;
+	apply->careful_gtid[0] = '\0';
 	return apply;
 }
 
@@ -93,13 +113,14 @@ ms_apply_position(const MsApply *apply)
 bool
 ms_apply_at_boundary(const MsApply *apply)
 {
-	return !apply->in_transaction;
+	return !apply->in_transaction &&
+		!ms_parallel_is_gathering(apply->parallel);
 }
 
 bool
 ms_apply_has_open_group(const MsApply *apply)
 {
-	return apply->group_open;
+	return apply->group_open || ms_parallel_is_on(apply->parallel);
 }
 
 /* The transaction being applied, or NULL. */
@@ -143,11 +164,14 @@ ms_apply_set_clock_offset(MsApply *apply, int64 usec)
 	apply->clock_offset = usec;
 }
 
-/* When the source committed the last transaction, in our clock. */
+/*
+ * When the source committed the last transaction, in our clock.  0 while
+ * parallel workers say so themselves.
+ */
 TimestampTz
 ms_apply_source_time(const MsApply *apply)
 {
-	return apply->source_time;
+	return ms_parallel_is_on(apply->parallel) ? 0 : apply->source_time;
 }
 
 /* Has a table appeared that should join?  Asked once. */
@@ -223,7 +247,9 @@ save_stats(MsApply *apply)
 		plan->inserts = plan->updates = plan->deletes = plan->conflicts = 0;
 		plan->dirty = false;
 	}
-	ms_catalog_save_counters(apply->sub->subid, apply->counters);
+	/* the leader has those of all workers */
+	if (apply->member == NULL)
+		ms_catalog_save_counters(apply->sub->subid, apply->counters);
 	apply->stats_dirty = false;
 	apply->stats_saved = GetCurrentTimestamp();
 }
@@ -260,8 +286,11 @@ commit_group(MsApply *apply)
 	TimestampTz now;
 
 	ms_relmap_close_all(apply->relmap);
+	if (apply->member)
+		ms_member_await_turn(apply->member);
+	else
+		ms_snapshot_settle(&apply->position);
 	gtid = ms_gtid_format_list(&apply->position.gtid);
-	ms_snapshot_settle(&apply->position);
 	end_as_owner();
 	ms_catalog_set_position(apply->sub->subid, gtid,
 							apply->position.file[0] ? apply->position.file : NULL,
@@ -282,7 +311,11 @@ commit_group(MsApply *apply)
 	apply->commit_now = false;
 	apply->group_transactions = 0;
 	apply->gtid_text[0] = '\0';
+	if (apply->member)
+		ms_member_committed(apply->member, apply, now);
 	pgstat_report_stat(false);
+	if (apply->member)
+		return;
 
 	if (apply->single && ms_gtid_reached(&apply->position.gtid, &apply->single_until))
 	{
@@ -299,13 +332,9 @@ commit_group(MsApply *apply)
 	ms_crash_guard_progress();
 }
 
-/*
- * Commit the group and its position, which must be at the end of a source
- * transaction.  Rows that were batched are written now, so this can fail in
- * all the ways that applying can; the GTID is that of the last transaction.
- */
-void
-ms_apply_commit(MsApply *apply)
+/* Commit the group that is open in this process, if there is one. */
+static void
+commit_own(MsApply *apply)
 {
 	ErrorContextCallback callback;
 
@@ -327,6 +356,52 @@ ms_apply_commit(MsApply *apply)
 }
 
 /*
+ * Commit the group and its position, which must be at the end of a source
+ * transaction.  Rows that were batched are written now, so this can fail in
+ * all the ways that applying can; the GTID is that of the last transaction.
+ * What parallel workers have in flight is committed, too.
+ */
+void
+ms_apply_commit(MsApply *apply)
+{
+	if (ms_parallel_is_on(apply->parallel))
+		ms_parallel_leave(apply);
+	else
+		commit_own(apply);
+}
+
+/*
+ * The stream has run dry between source transactions: commit.  False when
+ * parallel workers are still at it; they set the latch.
+ */
+bool
+ms_apply_rest(MsApply *apply)
+{
+	commit_own(apply);
+	return apply->parallel == NULL || ms_parallel_rest(apply);
+}
+
+/* Is all well with what other processes do for us? */
+void
+ms_apply_check(MsApply *apply)
+{
+	if (apply->parallel)
+		ms_parallel_check(apply);
+}
+
+/* Commit a parallel worker's group; the leader says what that comes to. */
+void
+ms_apply_commit_at(MsApply *apply, const MsStreamPosition *position,
+				   TimestampTz source_time)
+{
+	apply->source_time = source_time;
+	strlcpy(apply->position.file, position->file, MS_FILE_NAME_MAX);
+	apply->position.pos = position->pos;
+	ms_gtid_copy(&apply->position.gtid, &position->gtid);
+	commit_own(apply);
+}
+
+/*
  * Save counters that have waited long enough.  Returns how many milliseconds
  * until it should be called again, -1 = not needed.  Needs no open group.
  */
@@ -343,11 +418,18 @@ ms_apply_flush_stats(MsApply *apply)
 	if (elapsed < STATS_INTERVAL)
 		return STATS_INTERVAL - elapsed + 1;
 
+	ms_apply_save_stats(apply);
+	return -1;
+}
+
+/* Save counters now.  Needs no open group. */
+void
+ms_apply_save_stats(MsApply *apply)
+{
 	StartTransactionCommand();
 	save_stats(apply);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(apply->event_cxt);
-	return -1;
 }
 
 /* Everything received is applied, and nothing more waits (or not any more). */
@@ -360,6 +442,9 @@ ms_apply_report_idle(MsApply *apply, bool idle)
 static bool
 group_is_full(const MsApply *apply)
 {
+	/* a parallel worker is told */
+	if (apply->member)
+		return false;
 	if (apply->single || apply->careful || apply->commit_now)
 		return true;
 	return apply->group_transactions >= apply->options->commit_max_transactions ||
@@ -428,7 +513,12 @@ end_transaction(MsApply *apply, const MsEvent *event)
 	apply->group_transactions++;
 	apply->counters[MS_CNT_TRANSACTIONS]++;
 	apply->stats_dirty = true;
-	if (group_is_full(apply))
+	if (apply->parallel && ms_parallel_is_wanted(apply))
+	{
+		ms_apply_commit(apply);
+		ms_parallel_enter(apply);
+	}
+	else if (group_is_full(apply))
 		ms_apply_commit(apply);
 }
 
@@ -467,6 +557,8 @@ ms_apply_let_go(MsApply *apply)
 void
 ms_apply_start_over(MsApply *apply, const char *why)
 {
+	if (apply->member)
+		ms_member_hand_back(apply, why);
 	ms_shmem_set_single(apply->gtid_text);
 	ms_shmem_set_exit(MS_EXIT_RESTART);
 	ereport(LOG,
@@ -749,6 +841,7 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 		case MS_EVENT_FORMAT_DESCRIPTION:
 			discard_partial(apply);
 			ms_relmap_forget_ids(apply->relmap);
+			apply->format_serial++;
 			resetStringInfo(&apply->format);
 			appendBinaryStringInfo(&apply->format, (const char *) apply->raw,
 								   apply->raw_len);
@@ -830,13 +923,13 @@ apply_parsed(MsApply *apply, const MsEvent *event)
 }
 
 /*
- * Take one event from the stream.
+ * Apply one event in this process.
  *
  * Errors name the GTID, the event, the table and the column; after one the
  * state is of no more use and the worker ends.
  */
 void
-ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
+ms_apply_event_alone(MsApply *apply, const uint8 *data, size_t len)
 {
 	MsEvent		event;
 	ErrorContextCallback callback;
@@ -861,4 +954,14 @@ ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
 	MemoryContextReset(apply->event_cxt);
 
 	error_context_stack = callback.previous;
+}
+
+/*
+ * Take one event from the stream.
+ */
+void
+ms_apply_event(MsApply *apply, const uint8 *data, size_t len)
+{
+	if (apply->parallel == NULL || !ms_parallel_take(apply, data, len))
+		ms_apply_event_alone(apply, data, len);
 }

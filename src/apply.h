@@ -29,6 +29,8 @@ extern void ms_apply_event(MsApply *apply, const uint8 *data, size_t len);
 extern bool ms_apply_at_boundary(const MsApply *apply);
 extern bool ms_apply_has_open_group(const MsApply *apply);
 extern void ms_apply_commit(MsApply *apply);
+extern bool ms_apply_rest(MsApply *apply);
+extern void ms_apply_check(MsApply *apply);
 extern long ms_apply_flush_stats(MsApply *apply);
 extern void ms_apply_report_idle(MsApply *apply, bool idle);
 extern const MsStreamPosition *ms_apply_position(const MsApply *apply);

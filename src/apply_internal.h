@@ -45,8 +45,13 @@ struct MsApply
 	bool		single;			/* groups of one ... */
 	MsGtidList	single_until;	/* ... up to this */
 
+	/* parallel apply */
+	struct MsParallel *parallel;	/* of the leader, or NULL */
+	struct MsMember *member;	/* of a parallel worker, or NULL */
+
 	/* XA, see apply_xa.c */
 	StringInfoData format;		/* the last FORMAT_DESCRIPTION event */
+	uint32		format_serial;	/* counts them */
 	StringInfoData held;		/* events not written yet */
 	int			held_pieces;	/* of this transaction, written */
 
@@ -89,6 +94,16 @@ extern const uint8 *ms_quarantine_apply_row(MsApply *apply, TablePlan *plan,
 											const uint8 *p,
 											MsWriteRowFn write_row, void *arg);
 
+extern void ms_apply_event_alone(MsApply *apply, const uint8 *data,
+								 size_t len);
+extern MsApply *ms_apply_create_member(const MsSubscription *sub,
+									   const MsSubscriptionOptions *options,
+									   MsRelmap *relmap, uint64 *counters,
+									   struct MsMember *member);
+extern void ms_apply_commit_at(MsApply *apply,
+							   const MsStreamPosition *position,
+							   TimestampTz source_time);
+extern void ms_apply_save_stats(MsApply *apply);
 extern void ms_apply_error_callback(void *arg);
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
 extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);

@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "apply_internal.h"
+#include "apply_parallel.h"
 #include "cascade.h"
 #include "sequence.h"
 #include "snapshot.h"
@@ -39,6 +40,9 @@ count_conflict(MsApply *apply, TablePlan *plan, MsCounter counter)
 {
 	if (may_be_copied(plan))
 		return;
+	/* it may be the fault of what is in flight beside it */
+	if (apply->member)
+		ms_member_hand_back(apply, "a row is missing, or there already");
 	apply->counters[counter]++;
 	plan->conflicts++;
 	plan->dirty = true;

@@ -48,13 +48,8 @@ static const char *const table_state_names[] = {
 	[MS_TABLE_DISABLED] = "disabled",
 };
 
-/* The position row as this process last wrote it. */
-static struct
-{
-	int32		subid;			/* 0 = nothing remembered */
-	Oid			filenumber;		/* changes when the table is rewritten */
-	ItemPointerData tid;
-}			position_row;
+/* The position row as it was last written. */
+static MsPositionRow position_row;
 
 const char *
 ms_table_state_name(MsTableState state)
@@ -824,6 +819,22 @@ index_position_row(Relation rel, HeapTuple tuple, int32 subid)
 	index_insert(index, &value, &isnull, &tuple->t_self, rel,
 				 UNIQUE_CHECK_YES, false, BuildIndexInfo(index));
 	index_close(index, NoLock);
+}
+
+/*
+ * The processes that write the row in turn tell each other where they have
+ * left it.
+ */
+MsPositionRow
+ms_catalog_position_row(void)
+{
+	return position_row;
+}
+
+void
+ms_catalog_set_position_row(const MsPositionRow *row)
+{
+	position_row = *row;
 }
 
 /*

@@ -5,6 +5,7 @@
 #define MS_CATALOG_H
 
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 
 #include "chunk.h"
@@ -70,6 +71,14 @@ typedef struct MsPosition
 	uint64		binlog_pos;
 } MsPosition;
 
+/* Where a subscription's position row is. */
+typedef struct MsPositionRow
+{
+	int32		subid;			/* 0 = not known */
+	Oid			filenumber;		/* changes when the table is rewritten */
+	ItemPointerData tid;
+} MsPositionRow;
+
 /* The tables of a subscription in numbers. */
 typedef struct MsTableSummary
 {
@@ -120,6 +129,8 @@ extern void ms_catalog_set_table_error(int32 subid, const char *db,
 extern void ms_catalog_clear_deferred_ddl(const MsSubTable *table);
 extern void ms_catalog_set_position(int32 subid, const char *gtid,
 									const char *file, uint64 pos);
+extern MsPositionRow ms_catalog_position_row(void);
+extern void ms_catalog_set_position_row(const MsPositionRow *row);
 extern void ms_catalog_load_counters(int32 subid, uint64 *counters);
 extern void ms_catalog_save_counters(int32 subid, const uint64 *counters);
 extern void ms_catalog_add_table_counters(const MsSubTable *table,

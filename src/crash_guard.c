@@ -29,7 +29,7 @@
 #include "crash_guard.h"
 #include "shmem.h"
 
-#define NPROCESSES	(1 + MS_MAX_SNAPSHOT_WORKERS)
+#define NPROCESSES	(1 + MS_MAX_SNAPSHOT_WORKERS + MS_MAX_APPLY_WORKERS)
 
 static char my_path[MAXPGPATH];
 static int	my_crashes = 0;		/* in a row, before this run */

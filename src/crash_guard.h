@@ -7,6 +7,7 @@
 /* numbers of a subscription's processes: the apply worker, then the others */
 #define MS_GUARD_APPLY_WORKER	0
 #define MS_GUARD_SNAPSHOT_WORKER(n) (1 + (n))
+#define MS_GUARD_PARALLEL_WORKER(n) (1 + MS_MAX_SNAPSHOT_WORKERS + (n))
 
 extern int	ms_crash_guard_crashes(Oid dboid, int32 subid);
 extern void ms_crash_guard_enter(Oid dboid, int32 subid, int process);

@@ -20,6 +20,7 @@
 #include "gtid.h"
 #include "options.h"
 #include "remote_schema.h"
+#include "shmem.h"
 
 /* ------------------------------------------------------------------------
  * The table of subscription options
@@ -49,9 +50,8 @@ typedef struct OptionWord
 
 /* flags of a subscription option */
 #define AT_CREATION		0x01	/* alter_subscription() cannot change it */
-#define DEFAULT_ONLY	0x02	/* other values are not done yet */
-#define PER_COLUMN		0x04	/* single columns may have their own */
-#define COLUMN_ONLY		0x08	/* single columns alone have it */
+#define PER_COLUMN		0x02	/* single columns may have their own */
+#define COLUMN_ONLY		0x04	/* single columns alone have it */
 
 typedef struct SubscriptionOption
 {
@@ -171,7 +171,7 @@ static const SubscriptionOption subscription_options[] = {
 	{"snapshot_max_rate", OPTION_RATE,
 	0, 0, INT_MAX, NULL, 0, FIELD(snapshot_max_rate)},
 	{"apply_workers", OPTION_INT,
-	0, 0, INT_MAX, NULL, DEFAULT_ONLY, NO_FIELD},
+	0, 0, MS_MAX_APPLY_WORKERS, NULL, 0, FIELD(apply_workers)},
 	{"synchronous_commit", OPTION_BOOL,
 	false, 0, 0, NULL, 0, FIELD(synchronous_commit)},
 	{"commit_max_transactions", OPTION_INT,
@@ -343,8 +343,7 @@ unsupported_value(const SubscriptionOption *option, const char *value)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("value \"%s\" of subscription option \"%s\" is not supported yet",
 					value, option->name),
-			 option->words ? errdetail("%s", describe_valid_values(option)) :
-			 errdetail("The only valid value is %d.", option->default_value)));
+			 errdetail("%s", describe_valid_values(option))));
 }
 
 /* ------------------------------------------------------------------------
@@ -646,8 +645,6 @@ parse_option(const SubscriptionOption *option, const JsonbValue *value,
 	}
 	if (!valid)
 		invalid_value(option, value_text(value));
-	if ((option->flags & DEFAULT_ONLY) && number != option->default_value)
-		unsupported_value(option, psprintf("%d", number));
 	store_int(options, option, number);
 }
 

@@ -76,6 +76,7 @@ typedef struct MsSubscriptionOptions
 	int			snapshot_max_age;	/* of a read view, ms; 0 = no limit */
 	int			snapshot_max_rate;	/* rows per second; negative: kilobytes; 0
 									 * = no limit */
+	int			apply_workers;	/* 0 = the apply worker does it alone */
 	bool		synchronous_commit;
 	int			commit_max_transactions;
 	int			commit_max_rows;

@@ -45,6 +45,7 @@ struct MsRelmap
 	List	   *plans;
 	List	   *opened;			/* plans with an open target */
 	List	   *sequences;		/* of MsSequence * */
+	uint32		version;		/* counts changes of the plans' schemas */
 	MemoryContext links_cxt;	/* what cascade.c has made of foreign keys */
 	bool		linked;			/* and it is of these plans */
 	HTAB	   *by_name;		/* "db.table" to TablePlan */
@@ -183,6 +184,7 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	entry->plan = plan;
 	entry->watched = NULL;
 	map->linked = false;
+	map->version++;
 }
 
 /*
@@ -197,6 +199,7 @@ ms_relmap_set_schema(MsRelmap *map, TablePlan *plan, Jsonb *schema)
 	plan->bound_map = NULL;
 	plan->changes_logged = NULL;
 	map->linked = false;
+	map->version++;
 }
 
 static void
@@ -210,6 +213,7 @@ forget_name(MsRelmap *map, TablePlan *plan)
 	if (entry && entry->plan == plan)
 		entry->plan = NULL;
 	map->linked = false;
+	map->version++;
 }
 
 /*
@@ -452,6 +456,27 @@ ms_relmap_find(MsRelmap *map, uint64 table_id)
 				 errmsg("rows event for unknown table id " UINT64_FORMAT,
 						table_id)));
 	return map->last;
+}
+
+/*
+ * Changes when something about the tables changes that is read from the
+ * catalog.
+ */
+uint64
+ms_relmap_signature(const MsRelmap *map)
+{
+	uint64		signature = map->version;
+	ListCell   *lc;
+
+	foreach(lc, map->plans)
+	{
+		const TablePlan *plan = lfirst(lc);
+
+		signature = hash_combine64(signature, plan->sub->relid);
+		signature = hash_combine64(signature, plan->sub->state);
+	}
+	/* 0 is nobody's */
+	return signature | UINT64CONST(1) << 63;
 }
 
 /* Was the last error that rows did not have the recorded structure? */

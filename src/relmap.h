@@ -59,6 +59,12 @@ typedef struct TablePlan
 	struct MsCascade *cascade;
 	List	   *copied_after;	/* of TablePlan *: whose copy comes first */
 
+	/* parallel apply, its leader's; see apply_keys.c */
+	struct MsTableKeys *keys;	/* lives in cxt */
+	uint32		keys_generation;	/* of the plan they were made for */
+	uint64		touched;		/* the last group with rows of the table */
+	uint64		touched_wholly; /* ... that is not known by its rows' keys */
+
 	/* changes since the counters were last saved */
 	int64		inserts;
 	int64		updates;
@@ -111,6 +117,7 @@ extern void ms_relmap_report_changes(TablePlan *plan, const MsRow *row,
 									 const char *gtid);
 extern void ms_relmap_close_all(MsRelmap *map);
 extern void ms_relmap_abort(MsRelmap *map);
+extern uint64 ms_relmap_signature(const MsRelmap *map);
 extern bool ms_relmap_structure_differed(void);
 extern bool ms_relmap_matches(MsRelmap *map, const char *db, const char *table);
 

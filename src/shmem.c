@@ -163,6 +163,8 @@ find_or_make_slot(Oid dboid, int32 subid)
 		slot->quiet_file[0] = '\0';
 		memset(&slot->view, 0, sizeof(slot->view));
 		memset(slot->copies, 0, sizeof(slot->copies));
+		memset(slot->parallel_pids, 0, sizeof(slot->parallel_pids));
+		slot->parallel_distrust = 0;
 		slot->view.dboid = dboid;
 		slot->view.subid = subid;
 	}
@@ -177,6 +179,9 @@ slot_is_quiet(Slot *slot)
 		return false;
 	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
 		if (slot->copies[i].pid != 0)
+			return false;
+	for (int i = 0; i < MS_MAX_APPLY_WORKERS; i++)
+		if (slot->parallel_pids[i] != 0)
 			return false;
 	return true;
 }
@@ -675,6 +680,9 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
 		if (slot->copies[i].pid != 0)
 			kill(slot->copies[i].pid, SIGTERM);
+	for (int i = 0; i < MS_MAX_APPLY_WORKERS; i++)
+		if (slot->parallel_pids[i] != 0)
+			kill(slot->parallel_pids[i], SIGTERM);
 	ms_shmem_bump(slot);
 	wake_launcher();
 	ms_shmem_release_if_forgotten(slot);

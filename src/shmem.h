@@ -12,6 +12,7 @@
 #define MS_ERROR_TEXT_MAX	1024
 #define MS_FILE_NAME_MAX	256
 #define MS_MAX_SNAPSHOT_WORKERS 16
+#define MS_MAX_APPLY_WORKERS 32
 
 /* The states of a subscription, see the drawing in src/README.md. */
 typedef enum MsSubState
@@ -254,5 +255,15 @@ extern void ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
 extern void ms_shmem_copy_terminate_all(void);
 extern bool ms_shmem_copy_is_quiet(const char *file, uint64 pos);
 extern void ms_shmem_copy_set_quiet(const char *file, uint64 pos);
+
+/* The apply worker and its parallel workers. */
+extern bool ms_shmem_parallel_attach(int slot, int worker, pid_t leader,
+									 Oid *dboid, int32 *subid);
+extern void ms_shmem_parallel_wait_gone(void);
+extern void ms_shmem_parallel_report(const char *applied, const char *file,
+									 uint64 pos, TimestampTz commit_time,
+									 TimestampTz source_time);
+extern void ms_shmem_parallel_set_distrust(uint32 distrust);
+extern uint32 ms_shmem_parallel_distrust(void);
 
 #endif							/* MS_SHMEM_H */

@@ -31,6 +31,8 @@ typedef struct Slot
 	MsSlotView	view;
 	MsCopyTask	copies[MS_MAX_SNAPSHOT_WORKERS];
 	Latch	   *copy_latches[MS_MAX_SNAPSHOT_WORKERS];	/* while pid is set */
+	pid_t		parallel_pids[MS_MAX_APPLY_WORKERS];	/* 0 = none */
+	uint32		parallel_distrust;	/* parallel apply has failed so often */
 	MsVerifyProgress verify;	/* of the session that verifies, if any */
 	/* a read view at this position is known to miss nothing */
 	char		quiet_file[MS_FILE_NAME_MAX];

@@ -355,6 +355,13 @@ ms_target_has_key(const MsTarget *target)
 	return target->identity >= 0;
 }
 
+/* Are rows written without the detour through SQL? */
+bool
+ms_target_is_direct(const MsTarget *target)
+{
+	return target->sql == NULL;
+}
+
 /* How many attributes its rows have. */
 int
 ms_target_natts(const MsTarget *target)

@@ -20,10 +20,23 @@ typedef struct MsRow
 	bool	   *isnull;
 } MsRow;
 
+/* A unique index of a target, as what equal values of it are. */
+typedef struct MsUniqueKey
+{
+	bool		plain;			/* columns, whose equality is below */
+	bool		nulls_equal;
+	int			ncolumns;
+	int		   *atts;			/* attribute indexes */
+	Oid		   *types;			/* that the operators are for */
+	Oid		   *collations;
+} MsUniqueKey;
+
 extern MsTarget *ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 								 const char *source_name);
 extern void ms_target_check_triggers(Relation rel, Oid writer);
 extern bool ms_target_has_key(const MsTarget *target);
+extern bool ms_target_is_direct(const MsTarget *target);
+extern List *ms_target_unique_keys(const MsTarget *target); /* of MsUniqueKey * */
 extern int	ms_target_natts(const MsTarget *target);
 extern void ms_target_open(MsTarget *target);
 extern void ms_target_close(MsTarget *target);

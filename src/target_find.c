@@ -12,12 +12,15 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am_d.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "target_internal.h"
@@ -25,6 +28,50 @@
 /* a table without a key is scanned this often before its rows are cached */
 #define SCANS_BEFORE_CACHE 1
 #define ROW_CACHE_BYTES (32 * 1024 * 1024)
+
+/*
+ * What makes two rows collide, or be the same, in the open target: its unique
+ * indexes.  Partial ones count as whole.
+ */
+List *
+ms_target_unique_keys(const MsTarget *target)
+{
+	List	   *keys = NIL;
+
+	for (int i = 0; i < target->nindexes; i++)
+	{
+		const TargetIndex *ti = &target->indexes[i];
+		Form_pg_index form = ti->rel->rd_index;
+		MsUniqueKey *key;
+
+		if (!ti->unique)
+			continue;
+		key = palloc0(sizeof(MsUniqueKey));
+		key->plain = ti->info->ii_Expressions == NIL &&
+			ti->rel->rd_rel->relam == BTREE_AM_OID;
+		key->nulls_equal = form->indnullsnotdistinct;
+		key->ncolumns = form->indnkeyatts;
+		key->atts = palloc(sizeof(int) * key->ncolumns);
+		key->types = palloc(sizeof(Oid) * key->ncolumns);
+		key->collations = palloc(sizeof(Oid) * key->ncolumns);
+		for (int j = 0; j < key->ncolumns; j++)
+		{
+			Oid			type = ti->rel->rd_opcintype[j];
+
+			key->atts[j] = form->indkey.values[j] - 1;
+			key->types[j] = type;
+			key->collations[j] = ti->rel->rd_indcollation[j];
+			/* equal must mean what the type's hash function takes it for */
+			if (key->atts[j] < 0 ||
+				get_opfamily_member(ti->rel->rd_opfamily[j], type, type,
+									BTEqualStrategyNumber) !=
+				lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr)
+				key->plain = false;
+		}
+		keys = lappend(keys, key);
+	}
+	return keys;
+}
 
 /*
  * A dirty snapshot found a row that another transaction is inserting or

@@ -141,6 +141,20 @@ ms_worker_init_session(bool synchronous_commit)
 	set_guc("default_transaction_read_only", "off");
 }
 
+/*
+ * The same for one that applies what is streamed.  Rows are looked for by key
+ * only: a plan that was made while the table was small must not read all of
+ * it when it has grown, and the price that the planner puts on that must not
+ * invite the JIT compiler.
+ */
+void
+ms_worker_init_apply_session(bool synchronous_commit)
+{
+	ms_worker_init_session(synchronous_commit);
+	set_guc("enable_seqscan", "off");
+	set_guc("jit", "off");
+}
+
 /* Message, detail and hint in lines. */
 char *
 ms_worker_error_text(const ErrorData *edata)
@@ -584,12 +598,14 @@ worker_idle(void *arg pg_attribute_unused())
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
+	ms_apply_check(worker.apply);
 	if (!ms_apply_at_boundary(worker.apply))
 		return -1;
 
 	/* whatever waits in here may swallow a wake-up meant for what follows */
 	worked = ms_apply_has_open_group(worker.apply) || !ms_snapshot_settled();
-	ms_apply_commit(worker.apply);
+	if (!ms_apply_rest(worker.apply))
+		return -1;
 	worker.last_poll = GetCurrentTimestamp();
 	between_transactions();
 	ms_snapshot_look_ahead(worker.control, ms_apply_position(worker.apply));
@@ -658,18 +674,11 @@ run_worker(void)
 	if (!give_up)
 		ms_crash_guard_enter(worker.dboid, worker.subid,
 							 MS_GUARD_APPLY_WORKER);
+	ms_shmem_parallel_wait_gone();
 	load_subscription(&position, &tables);
 	if (give_up)
 		too_many_crashes(crashes);
-	ms_worker_init_session(worker.options.synchronous_commit);
-
-	/*
-	 * Rows are looked for by key only.  A plan that was made while the table
-	 * was small must not read all of it when it has grown; the price that the
-	 * planner puts on that must not invite the JIT compiler.
-	 */
-	set_guc("enable_seqscan", "off");
-	set_guc("jit", "off");
+	ms_worker_init_apply_session(worker.options.synchronous_commit);
 	CacheRegisterRelcacheCallback(invalidate_subscription, (Datum) 0);
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_server, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_server, (Datum) 0);

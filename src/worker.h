@@ -8,6 +8,7 @@
 
 extern void ms_worker_init_process(void);
 extern void ms_worker_init_session(bool synchronous_commit);
+extern void ms_worker_init_apply_session(bool synchronous_commit);
 extern bool ms_worker_is_transient(int sqlerrcode);
 extern char *ms_worker_error_text(const ErrorData *edata);
 extern void ms_worker_fill(BackgroundWorker *worker, const char *function,

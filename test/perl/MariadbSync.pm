@@ -143,13 +143,20 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER "$server"
 
 =item create_subscription(node, name, server, patterns, [options, database])
 
+The environment variable SYNC_OPTIONS has options, as JSON, for all
+subscriptions that a test creates this way: a test can be run with others than
+the default ones.
+
 =cut
 
 sub create_subscription
 {
 	my ($node, $name, $server, $patterns, $options, $database) = @_;
 
-	my $json = JSON::PP->new->canonical->encode($options || {});
+	my %options = (
+		%{ JSON::PP->new->decode($ENV{SYNC_OPTIONS} || '{}') },
+		%{ $options || {} });
+	my $json = JSON::PP->new->canonical->encode(\%options);
 	$node->safe_psql(
 		$database || 'postgres',
 		'SELECT mariadb_sync.create_subscription('
