@@ -396,7 +396,7 @@ ms_keys_touch(TablePlan *plan, const MsRowsEvent *rows, MsWindow *window,
 
 	if (plan->touched_wholly != group)
 		*after = Max(*after, plan->touched_wholly);
-	if (keys->together != MS_TOGETHER_BY_KEY || 
+	if (keys->together != MS_TOGETHER_BY_KEY ||
 		!image_has_keys(keys, rows->present))
 	{
 		if (plan->touched != group)

@@ -24,7 +24,7 @@ typedef enum MsMemberState
 	MS_MEMBER_STARTING,
 	MS_MEMBER_READY,
 	MS_MEMBER_GONE
-} MsMemberState;
+}			MsMemberState;
 
 /* One parallel worker's part.  It alone writes it. */
 typedef struct MsMemberShared
