@@ -130,14 +130,14 @@ ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan, const char *error)
 	plan->nchunks = 0;
 	ms_snapshot_forget_table(plan);
 	ms_catalog_set_table_error(sub->subid, sub->source_db, sub->source_table,
-							   psprintf("%s\nwhile applying: %s\nHINT: Change the target to fit and copy the table again with mariadb_sync.resync_table().",
+							   psprintf("%s\nwhile applying: %s\nHINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.",
 										error, ddl->shown));
 	ms_ddl_record(ddl, plan->name, NIL, psprintf("failed: %s", error));
 	ereport(WARNING,
 			(errmsg("subscription \"%s\" has disabled source table \"%s\" after a structure change",
 					ddl->apply->sub->name, plan->name),
 			 errdetail_internal("%s", error),
-			 errhint("Change the target to fit and copy the table again with mariadb_sync.resync_table().")));
+			 errhint("Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.")));
 }
 
 /* ------------------------------------------------------------------------

@@ -365,11 +365,14 @@ ms_relmap_forget_ids(MsRelmap *map)
 		((TablePlan *) lfirst(lc))->bound_map = NULL;
 }
 
-/* sequences must outlive the map. */
+/*
+ * All sequences there are, between transactions; they must outlive the map.
+ */
 void
-ms_relmap_add_sequences(MsRelmap *map, List *sequences)
+ms_relmap_set_sequences(MsRelmap *map, List *sequences)
 {
 	map->sequences = sequences;
+	ms_relmap_forget_ids(map);
 }
 
 static const MsSequence *

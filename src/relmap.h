@@ -92,7 +92,7 @@ extern MsRelmap *ms_relmap_create(const MsSubscription *sub,
 								  Oid apply_as);
 extern void ms_relmap_destroy(MsRelmap *map);
 extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
-extern void ms_relmap_add_sequences(MsRelmap *map, List *sequences);
+extern void ms_relmap_set_sequences(MsRelmap *map, List *sequences);
 extern MsTableMapEvent ms_relmap_table_map_of(const MapEntry *entry);
 extern void ms_relmap_forget_ids(MsRelmap *map);
 extern void ms_relmap_set_schema(MsRelmap *map, TablePlan *plan,

@@ -379,19 +379,6 @@ ms_source_has_read_views(const MsSourceTable *table)
 	return false;
 }
 
-/* The period of a system-versioned table. */
-bool
-ms_source_column_is_row_start(const MsSourceColumn *col)
-{
-	return col->generation && pg_strcasecmp(col->generation, "ROW START") == 0;
-}
-
-bool
-ms_source_column_is_row_end(const MsSourceColumn *col)
-{
-	return col->generation && pg_strcasecmp(col->generation, "ROW END") == 0;
-}
-
 static MsSourceColumn *
 find_row_end(const MsSourceTable *table)
 {

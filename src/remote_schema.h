@@ -83,9 +83,20 @@ typedef struct MsSourceTable
 										 * be seen */
 } MsSourceTable;
 
+/* The period of a system-versioned table. */
+static inline bool
+ms_source_column_is_row_start(const MsSourceColumn *col)
+{
+	return col->generation && pg_strcasecmp(col->generation, "ROW START") == 0;
+}
+
+static inline bool
+ms_source_column_is_row_end(const MsSourceColumn *col)
+{
+	return col->generation && pg_strcasecmp(col->generation, "ROW END") == 0;
+}
+
 extern bool ms_source_has_read_views(const MsSourceTable *table);
-extern bool ms_source_column_is_row_start(const MsSourceColumn *col);
-extern bool ms_source_column_is_row_end(const MsSourceColumn *col);
 extern bool ms_pattern_list_matches(List *patterns, const char *db,
 									const char *table);
 extern void ms_pattern_check(const char *pattern);

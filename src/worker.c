@@ -303,6 +303,9 @@ take_over_tables(const MsSubscription *now)
 		patterns = lappend(patterns, pstrdup(lfirst(lc)));
 	worker.sub->patterns = patterns;
 	worker.sub->tables_version = now->tables_version;
+	/* some may have come or gone with the tables, or without any */
+	worker.sequences = ms_catalog_get_sequences(worker.subid);
+	ms_relmap_set_sequences(worker.relmap, worker.sequences);
 	MemoryContextSwitchTo(oldcxt);
 	if (!ms_snapshot_settled())
 		ms_shmem_set_state(MS_SUB_SNAPSHOT);
@@ -693,7 +696,7 @@ run_worker(void)
 									 worker.sub->owner);
 	foreach(lc, tables)
 		ms_relmap_add(worker.relmap, lfirst(lc));
-	ms_relmap_add_sequences(worker.relmap, worker.sequences);
+	ms_relmap_set_sequences(worker.relmap, worker.sequences);
 	worker.apply = ms_apply_create(worker.sub, &worker.options, worker.relmap,
 								   position.gtid, worker.counters);
 	connect_source(&position);

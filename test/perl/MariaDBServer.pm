@@ -387,9 +387,12 @@ sub client_command
 {
 	my ($self, @arguments) = @_;
 
-	return ($self->{client}, '--no-defaults',
-		"--socket=$self->{socket}",        '--user=root',
-		'--default-character-set=utf8mb4', @arguments);
+	# Without --skip-ssl a client of 11.8 wants TLS, by the socket as well.
+	return (
+		$self->{client}, '--no-defaults',
+		'--skip-ssl',    "--socket=$self->{socket}",
+		'--user=root',   '--default-character-set=utf8mb4',
+		@arguments);
 }
 
 # One run of the client.  Returns whether it succeeded.

@@ -117,6 +117,28 @@ is( pg( q{SELECT count(*) FROM pg_sequences WHERE sequencename IN ('tiny', 'big'
 	),
 	'0',
 	'sequences that are gone');
+# One that is new is followed from then on, and one that is gone by the time
+# that its rows arrive is no reason to stop.
+$maria->sql('CREATE SEQUENCE fresh NOCACHE', 'seq');
+foreach (1 .. 3)
+{
+	$maria->sql('DO nextval(fresh)', 'seq');
+	wait_for_catchup($node, 'seq');
+}
+is(next_value('fresh'), '4', 'a new sequence is followed');
+pg(q{SELECT mariadb_sync.stop('seq')});
+wait_for_state($node, 'seq', 'stopped');
+$maria->sql(
+	q{
+CREATE SEQUENCE early NOCACHE;
+DO nextval(fresh), nextval(early);
+DROP SEQUENCE fresh;
+DO nextval(early);
+INSERT INTO t VALUES (-2)}, 'seq');
+pg(q{SELECT mariadb_sync.start('seq')});
+wait_for_catchup($node, 'seq');
+is(next_value('early'), '3', 'rows of a sequence that is gone pass by');
+compare_tables($maria, $node, ['seq.t']);
 is( pg( q{
 SELECT check_name, severity FROM mariadb_sync.check_source('source', '{seq.*}')
 WHERE check_name = 'sequences'}),
