@@ -234,19 +234,19 @@ is_identity_index(Relation rel, Relation index, const Bitmapset *mapped)
 	return true;
 }
 
-/* The equality operator of a key column, as a scan key of our own. */
+/* An operator of a key column, as a scan key of our own. */
 static void
-init_scan_key(ScanKey key, Relation index, int i)
+init_scan_key(ScanKey key, Relation index, int i, StrategyNumber strategy)
 {
 	Oid			opfamily = index->rd_opfamily[i];
 	Oid			opcintype = index->rd_opcintype[i];
-	Oid			eq = get_opfamily_member(opfamily, opcintype, opcintype,
-										 BTEqualStrategyNumber);
+	Oid			operator = get_opfamily_member(opfamily, opcintype, opcintype,
+											   strategy);
 
-	if (!OidIsValid(eq))
+	if (!OidIsValid(operator))
 		elog(ERROR, "missing operator %d(%u,%u) in opfamily %u",
-			 BTEqualStrategyNumber, opcintype, opcintype, opfamily);
-	ScanKeyInit(key, i + 1, BTEqualStrategyNumber, get_opcode(eq), (Datum) 0);
+			 strategy, opcintype, opcintype, opfamily);
+	ScanKeyInit(key, i + 1, strategy, get_opcode(operator), (Datum) 0);
 	key->sk_collation = index->rd_indcollation[i];
 }
 
@@ -257,10 +257,17 @@ build_identity(MsTarget *target, Relation index, int number)
 	target->nkeys = index->rd_index->indnkeyatts;
 	target->key_atts = palloc(sizeof(int) * target->nkeys);
 	target->keys = palloc0(sizeof(ScanKeyData) * target->nkeys);
+	target->walk_keys = palloc0(sizeof(ScanKeyData) * target->nkeys);
 	for (int i = 0; i < target->nkeys; i++)
 	{
+		StrategyNumber walk = BTEqualStrategyNumber;
+
 		target->key_atts[i] = index->rd_index->indkey.values[i] - 1;
-		init_scan_key(&target->keys[i], index, i);
+		init_scan_key(&target->keys[i], index, i, BTEqualStrategyNumber);
+		if (i == target->nkeys - 1)
+			walk = index->rd_indoption[i] & INDOPTION_DESC ?
+				BTLessEqualStrategyNumber : BTGreaterEqualStrategyNumber;
+		init_scan_key(&target->walk_keys[i], index, i, walk);
 	}
 }
 
@@ -382,6 +389,9 @@ ms_target_open(MsTarget *target)
 {
 	target->rel = table_open(target->relid, RowExclusiveLock);
 	target->scan = NULL;
+	target->walk = NULL;
+	target->walking = false;
+	target->in_order = 0;
 	target->estate = NULL;
 	target->bulk = NULL;
 	target->nbatch = 0;
@@ -420,6 +430,9 @@ ms_target_close(MsTarget *target)
 	if (target->scan)
 		index_endscan(target->scan);
 	target->scan = NULL;
+	if (target->walk)
+		index_endscan(target->walk);
+	target->walk = NULL;
 	if (target->bulk)
 		FreeBulkInsertState(target->bulk);
 	target->bulk = NULL;

@@ -1,7 +1,8 @@
 /*
  * target_find.c - finding the row of a before image in the target.
  *
- * With a replica identity by one index scan that is kept for the transaction.
+ * With a replica identity by an index scan that is kept for the transaction,
+ * or by one that walks along the index when the rows come in its order.
  * Without one by the whole row: by a scan of the table at first, then by a
  * cache of where the rows are (rowcache.c), which is only ever a hint.
  *
@@ -10,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/nbtree.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_am_d.h"
@@ -24,6 +26,10 @@
 
 #include "compat.h"
 #include "target_internal.h"
+
+/* rows in a row in the index, so far apart at most, before it is walked along */
+#define ROWS_BEFORE_WALK 8
+#define WALK_MAX_STEP	4
 
 /* a table without a key is scanned this often before its rows are cached */
 #define SCANS_BEFORE_CACHE 1
@@ -89,8 +95,110 @@ wait_for_other(MsTarget *target)
 	return true;
 }
 
+/* ------------------------------------------------------------------------
+ * Finding the row by its key
+ * ------------------------------------------------------------------------
+ */
+
+static IndexScanDesc
+begin_scan(MsTarget *target)
+{
+	InitDirtySnapshot(target->dirty);
+	return index_beginscan_compat(target->rel,
+								  target->indexes[target->identity].rel,
+								  &target->dirty, target->nkeys);
+}
+
+/* Does the row at found_slot have the key that is looked for? */
+static bool
+has_key(MsTarget *target)
+{
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		ScanKey		key = &target->keys[i];
+		bool		isnull;
+		Datum		found = slot_getattr(target->found_slot,
+										 target->key_atts[i] + 1, &isnull);
+
+		if (isnull || !DatumGetBool(FunctionCall2Coll(&key->sk_func,
+													  key->sk_collation, found,
+													  key->sk_argument)))
+			return false;
+	}
+	return true;
+}
+
 /*
- * The scan, and what the access method hangs on it while it runs, live as
+ * Statements that change many rows mostly do it in the order of the key.  Then
+ * a second scan walks along the index, and a row costs no descent from the
+ * root: it is the scan's next one.  That is only a guess.  What the scan
+ * brings must have the key, and nobody else may be at it; in every other case
+ * the row is looked for from the root.
+ */
+static bool
+find_by_walking(MsTarget *target)
+{
+	if (!target->walking)
+	{
+		if (target->in_order < ROWS_BEFORE_WALK)
+			return false;
+		if (target->walk == NULL)
+			target->walk = begin_scan(target);
+		for (int i = 0; i < target->nkeys; i++)
+			target->walk_keys[i].sk_argument = target->keys[i].sk_argument;
+		index_rescan(target->walk, target->walk_keys, target->nkeys, NULL, 0);
+	}
+	/* versions of the last row that we have made are not looked for again */
+	target->walk->xs_heap_continue = false;
+	target->walking = index_getnext_slot(target->walk, ForwardScanDirection,
+										 target->found_slot) &&
+		!TransactionIdIsValid(target->dirty.xmin) &&
+		!TransactionIdIsValid(target->dirty.xmax) &&
+		has_key(target);
+	if (!target->walking)
+		target->in_order = 0;
+	return target->walking;
+}
+
+/* Is the row that was just found a little after the one before, in the index? */
+static void
+note_order(MsTarget *target)
+{
+	const BTScanPosData *pos = &((BTScanOpaque) target->scan->opaque)->currPos;
+	OffsetNumber offset;
+
+	if (!BTScanPosIsValid(*pos))
+		return;
+	offset = pos->items[pos->itemIndex].indexOffset;
+	if (pos->currPage == target->last_page && offset > target->last_offset &&
+		offset - target->last_offset <= WALK_MAX_STEP)
+		target->in_order++;
+	else
+		target->in_order = 0;
+	target->last_page = pos->currPage;
+	target->last_offset = offset;
+}
+
+static bool
+find_from_root(MsTarget *target)
+{
+	bool		found;
+
+	if (target->scan == NULL)
+		target->scan = begin_scan(target);
+	do
+	{
+		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
+		found = index_getnext_slot(target->scan, ForwardScanDirection,
+								   target->found_slot);
+	} while (found && wait_for_other(target));
+	if (found)
+		note_order(target);
+	return found;
+}
+
+/*
+ * The scans, and what the access method hangs on them while they run, live as
  * long as the transaction.
  */
 bool
@@ -110,19 +218,7 @@ ms_target_find_by_key(MsTarget *target, const Datum *values, const bool *isnull)
 	}
 
 	oldcxt = MemoryContextSwitchTo(TopTransactionContext);
-	if (target->scan == NULL)
-	{
-		InitDirtySnapshot(target->dirty);
-		target->scan = index_beginscan_compat(target->rel,
-											  target->indexes[target->identity].rel,
-											  &target->dirty, target->nkeys);
-	}
-	do
-	{
-		index_rescan(target->scan, target->keys, target->nkeys, NULL, 0);
-		found = index_getnext_slot(target->scan, ForwardScanDirection,
-								   target->found_slot);
-	} while (found && wait_for_other(target));
+	found = find_by_walking(target) || find_from_root(target);
 	MemoryContextSwitchTo(oldcxt);
 	return found;
 }

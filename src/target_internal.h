@@ -56,6 +56,8 @@ struct MsTarget
 	int			nkeys;
 	int		   *key_atts;		/* attribute indexes */
 	ScanKey		keys;
+	ScanKey		walk_keys;		/* the same and what follows, see
+								 * target_find.c */
 
 	MsRowCache *cache;			/* without an identity, when it pays */
 	bool		no_cache;		/* the table is too large for one */
@@ -74,6 +76,11 @@ struct MsTarget
 	ResultRelInfo *result_rel;
 	SnapshotData dirty;
 	IndexScanDesc scan;
+	IndexScanDesc walk;
+	bool		walking;		/* walk is at the row found last */
+	int			in_order;		/* so many rows were found one after the other */
+	BlockNumber last_page;		/* of the index, where the last one was ... */
+	OffsetNumber last_offset;	/* ... and where on it */
 	int			identity_checked;	/* a bit per command */
 
 	/* inserts not yet written */
