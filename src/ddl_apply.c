@@ -527,13 +527,29 @@ drop_tables(MsDdlApply *ddl)
 		ms_ddl_drop_table(ddl, lfirst(lc));
 }
 
+/* The other table of EXCHANGE PARTITION, or of CONVERT. */
+static void
+exchange_partition(MsDdlApply *ddl, const MsTableName *other)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+	TablePlan  *plan = ms_relmap_find_name(relmap, other->db, other->table);
+
+	if (ddl->statement->exchange == MS_EXCHANGE_TO_TABLE)
+		ms_ddl_join_later(ddl, other);
+	else if (plan == NULL)
+		return;
+	else if (ddl->statement->exchange == MS_EXCHANGE_FROM_TABLE)
+		ms_ddl_drop_table(ddl, plan);
+	else
+		ms_ddl_refresh(ddl, plan, "its rows were exchanged with a partition");
+}
+
 static void
 dispatch(MsDdlApply *ddl)
 {
 	const MsStatement *statement = ddl->statement;
 	MsTableName *name;
 	TablePlan  *plan;
-	ListCell   *lc;
 
 	if (statement->kind == MS_STMT_CREATE_TABLE)
 		ms_ddl_create_table(ddl);
@@ -548,19 +564,11 @@ dispatch(MsDdlApply *ddl)
 		plan = ms_relmap_find_name(ddl->apply->relmap, name->db, name->table);
 		if (plan)
 			alter_table(ddl, plan);
-		else if (list_length(statement->tables) > 1)
+		else if (list_length(statement->tables) > 1 &&
+				 statement->exchange == MS_EXCHANGE_NONE)
 			ms_ddl_rename_tables(ddl, statement->tables);
-		/* others that it has to do with, such as EXCHANGE PARTITION's */
-		foreach(lc, statement->tables)
-		{
-			MsTableName *other = lfirst(lc);
-
-			if (other == name || !statement->exchanges)
-				continue;
-			plan = ms_relmap_find_name(ddl->apply->relmap, other->db, other->table);
-			if (plan)
-				ms_ddl_refresh(ddl, plan, "its rows were exchanged with a partition");
-		}
+		if (statement->exchange != MS_EXCHANGE_NONE)
+			exchange_partition(ddl, lsecond(statement->tables));
 	}
 }
 

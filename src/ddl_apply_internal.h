@@ -37,6 +37,7 @@ extern MsSourceTable *ms_ddl_recorded(const TablePlan *plan);
 
 /* ddl_tables.c */
 extern void ms_ddl_create_table(MsDdlApply *ddl);
+extern void ms_ddl_join_later(MsDdlApply *ddl, const MsTableName *name);
 extern void ms_ddl_drop_table(MsDdlApply *ddl, TablePlan *plan);
 extern void ms_ddl_rename_tables(MsDdlApply *ddl, List *pairs);
 

@@ -84,6 +84,30 @@ scan_create(MsScanner *s, MsStatement *statement)
 		scan_index(s, statement, "CREATE INDEX");
 }
 
+/*
+ * EXCHANGE PARTITION p WITH TABLE t, CONVERT PARTITION p TO TABLE t, CONVERT
+ * TABLE t TO PARTITION ..., but not CONVERT TO CHARACTER SET.
+ */
+static void
+scan_exchange(MsScanner *s, MsStatement *statement)
+{
+	MsExchange	exchange = MS_EXCHANGE_ROWS;
+
+	if (ms_token_accept(s, "CONVERT"))
+	{
+		if (ms_token_is(s, "PARTITION"))
+			exchange = MS_EXCHANGE_TO_TABLE;
+		else if (ms_token_is(s, "TABLE"))
+			exchange = MS_EXCHANGE_FROM_TABLE;
+		else
+			return;
+	}
+	while (s->kind != MS_TOKEN_END && !ms_token_is(s, "TABLE"))
+		ms_token_next(s);
+	if (ms_token_accept(s, "TABLE") && take_table(s, statement))
+		statement->exchange = exchange;
+}
+
 static void
 scan_alter(MsScanner *s, MsStatement *statement)
 {
@@ -101,11 +125,7 @@ scan_alter(MsScanner *s, MsStatement *statement)
 	{
 		if (ms_token_is(s, "EXCHANGE") || ms_token_is(s, "CONVERT"))
 		{
-			statement->exchanges = true;
-			while (s->kind != MS_TOKEN_END && !ms_token_is(s, "TABLE"))
-				ms_token_next(s);
-			if (ms_token_accept(s, "TABLE"))
-				take_table(s, statement);
+			scan_exchange(s, statement);
 			continue;
 		}
 		if (!ms_token_accept(s, "RENAME"))

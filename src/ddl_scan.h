@@ -25,6 +25,15 @@ typedef enum MsStatementKind
 	MS_STMT_DML					/* INSERT, UPDATE, ...: statement format */
 } MsStatementKind;
 
+/* What ALTER TABLE has to do with the second table that it names. */
+typedef enum MsExchange
+{
+	MS_EXCHANGE_NONE,			/* RENAME, if there is one */
+	MS_EXCHANGE_ROWS,			/* with a partition */
+	MS_EXCHANGE_TO_TABLE,		/* a partition becomes that table */
+	MS_EXCHANGE_FROM_TABLE		/* it becomes a partition, and is gone */
+} MsExchange;
+
 typedef struct MsTableName
 {
 	char	   *db;
@@ -39,7 +48,7 @@ typedef struct MsStatement
 	char	   *db;				/* DROP DATABASE */
 	const char *default_db;		/* of names without one */
 	bool		if_not_exists;	/* CREATE TABLE */
-	bool		exchanges;		/* ALTER: rows go from one table to another */
+	MsExchange	exchange;		/* ALTER: rows go from one table to another */
 	char	   *savepoint;		/* its name */
 } MsStatement;
 

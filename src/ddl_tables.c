@@ -177,6 +177,20 @@ join_table(MsDdlApply *ddl, MsSourceTable *table)
 				  "applied: joined");
 }
 
+/* A new table, if it is one of ours, joins as it is by then, with a copy. */
+void
+ms_ddl_join_later(MsDdlApply *ddl, const MsTableName *name)
+{
+	MsRelmap   *relmap = ddl->apply->relmap;
+
+	if (!ms_relmap_matches(relmap, name->db, name->table) ||
+		ms_relmap_find_name(relmap, name->db, name->table))
+		return;
+	ddl->apply->rescan = true;
+	ms_ddl_record(ddl, psprintf("%s.%s", name->db, name->table), NIL,
+				  "passed: the table joins with a copy");
+}
+
 /*
  * A table that the patterns choose joins here, without a copy: all rows it
  * will have are yet to come.
@@ -206,12 +220,7 @@ ms_ddl_create_table(MsDdlApply *ddl)
 	if (table)
 		join_table(ddl, table);
 	else
-	{
-		/* as it is by then, with a copy */
-		ddl->apply->rescan = true;
-		ms_ddl_record(ddl, psprintf("%s.%s", name->db, name->table), NIL,
-					  "passed: the table joins with a copy");
-	}
+		ms_ddl_join_later(ddl, name);
 }
 
 /* ------------------------------------------------------------------------

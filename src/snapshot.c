@@ -292,6 +292,13 @@ is_other_structure(int sqlerrcode)
 		sqlerrcode == ERRCODE_UNDEFINED_COLUMN;
 }
 
+/* Or because its tablespace is discarded, until another one is imported? */
+static bool
+is_discarded(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_UNDEFINED_FILE;
+}
+
 /*
  * A task that came to nothing is there to be done again: the source's table
  * was rebuilt or emptied after the read view was opened, or has changed.
@@ -301,13 +308,24 @@ put_back(int worker, const MsCopyTask *task)
 {
 	TablePlan  *plan = ms_copy_leader.assigned[worker];
 
-	plan->held = is_other_structure(task->sqlerrcode);
+	plan->discarded = is_discarded(task->sqlerrcode);
+	plan->held = plan->discarded || is_other_structure(task->sqlerrcode);
 	ereport(LOG,
 			(plan->held ?
 			 errmsg("copy of source table \"%s\" waits for a change of its structure",
 					plan->name) :
 			 errmsg("copy of source table \"%s\" tries again", plan->name),
 			 errdetail_internal("%s", task->error)));
+	if (plan->discarded)
+	{
+		bool		own = begin_catalog();
+
+		ms_catalog_set_table_error(plan->sub->subid, plan->sub->source_db,
+								   plan->sub->source_table,
+								   psprintf("the copy waits for ALTER TABLE ... IMPORT TABLESPACE on the source\nDETAIL: %s",
+											task->error));
+		end_catalog(own);
+	}
 	if (task->kind == MS_COPY_KIND_CHUNK)
 		plan->chunks[task->chunk]->state = MS_CHUNK_PENDING;
 	ms_copy_leader.assigned[worker] = NULL;
@@ -339,7 +357,8 @@ collect(int worker)
 	if (task.state == MS_COPY_FAILED && task.pid == 0 &&
 		(task.sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 		 (ms_copy_leader.options->ddl == MS_DDL_APPLY &&
-		  is_other_structure(task.sqlerrcode))))
+		  (is_other_structure(task.sqlerrcode) ||
+		   is_discarded(task.sqlerrcode)))))
 	{
 		put_back(worker, &task);
 		return;

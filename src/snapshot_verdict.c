@@ -160,7 +160,10 @@ ms_snapshot_forget_table(TablePlan *plan)
 	ms_copy_leader.constraints = list_delete_ptr(ms_copy_leader.constraints, plan);
 }
 
-/* A table whose copy waits for a structure change, or NULL. */
+/*
+ * A table whose copy waits for a change of its structure, or NULL.  One
+ * without a tablespace waits for a statement in any case.
+ */
 TablePlan *
 ms_snapshot_held_table(void)
 {
@@ -170,7 +173,7 @@ ms_snapshot_held_table(void)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->held)
+		if (plan->held && !plan->discarded)
 			return plan;
 	}
 	return NULL;
@@ -239,6 +242,7 @@ ms_snapshot_restart_table(TablePlan *plan)
 	plan->passed = false;
 	plan->copy_void = false;
 	plan->held = false;
+	plan->discarded = false;
 	MemoryContextSwitchTo(ms_copy_leader.cxt);
 	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
 	MemoryContextSwitchTo(oldcxt);
