@@ -337,11 +337,52 @@ close_wire(void *arg)
 	wire->mysql = NULL;
 }
 
+#ifdef MARIADB_TLS_VERIFY_TRUST
+/*
+ * What the library asks about a certificate, for verify-ca: everything but the
+ * host's name.  OpenSSL has found it out during the handshake.
+ */
+static int
+verify_chain(void *tls pg_attribute_unused(),
+			 unsigned int flags pg_attribute_unused())
+{
+	return (connecting->mysql->net.tls_verify_status &
+			~(MARIADB_TLS_VERIFY_HOST | MARIADB_TLS_VERIFY_FINGERPRINT)) != 0;
+}
+#endif
+
+/*
+ * Whether certificates are checked.  A library before 3.4 verifies the chain
+ * whenever it has a CA, and the host's name when it is asked to verify the
+ * certificate.  Since 3.4 it verifies nothing unless it is asked, and then
+ * both: where it cannot be told to leave out the name, verify-ca is as strict
+ * as verify-full.
+ */
+static void
+set_verification(MsWire *wire, const MsServerOptions *options)
+{
+	my_bool		verify = options->ssl_mode == MS_SSL_VERIFY_FULL;
+
+	if (options->ssl_mode == MS_SSL_VERIFY_CA &&
+		mysql_get_client_version() >= 30400)
+	{
+#ifdef MARIADB_TLS_VERIFY_TRUST
+		const char *library = NULL;
+
+		if (mariadb_get_infov(NULL, MARIADB_TLS_LIBRARY, &library) == 0 &&
+			library && strncmp(library, "OpenSSL", strlen("OpenSSL")) == 0)
+			mysql_optionsv(wire->mysql, MARIADB_OPT_TLS_VERIFICATION_CALLBACK,
+						   (void *) verify_chain);
+#endif
+		verify = 1;
+	}
+	mysql_optionsv(wire->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+}
+
 static void
 set_ssl(MsWire *wire, const MsServerOptions *options)
 {
 	my_bool		on = 1;
-	my_bool		off = 0;
 
 	if (options->ssl_mode == MS_SSL_DISABLE)
 		return;
@@ -351,14 +392,12 @@ set_ssl(MsWire *wire, const MsServerOptions *options)
 				 errmsg("ssl_mode of server \"%s\" needs option \"ssl_ca\"",
 						options->server_name)));
 
-	/* a CA makes the library verify the chain; the host name is separate */
 	mysql_ssl_set(wire->mysql, options->ssl_key, options->ssl_cert,
 				  options->ssl_mode >= MS_SSL_VERIFY_CA ? options->ssl_ca : NULL,
 				  NULL, options->ssl_cipher);
 	if (options->ssl_mode >= MS_SSL_REQUIRE)
 		mysql_optionsv(wire->mysql, MYSQL_OPT_SSL_ENFORCE, &on);
-	mysql_optionsv(wire->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
-				   options->ssl_mode == MS_SSL_VERIFY_FULL ? &on : &off);
+	set_verification(wire, options);
 }
 
 /*

@@ -1350,16 +1350,22 @@ DELETE FROM large WHERE id = 21;
 }));
 wait_for_catchup($node, 'sub', 60);
 
-# All other ways to write a binlog
+# All other ways to write a binlog: metadata, checksums and compression in all
+# combinations, and the row images
 foreach my $settings (
 	'log_bin_compress = ON, log_bin_compress_min_len = 10',
 	'binlog_checksum = NONE',
+	'log_bin_compress = OFF, binlog_row_image = MINIMAL',
+	'binlog_row_metadata = MINIMAL, binlog_row_image = FULL',
+	'log_bin_compress = ON',
+	'binlog_checksum = CRC32, binlog_row_image = NOBLOB',
 	'log_bin_compress = OFF',
-	'binlog_row_metadata = MINIMAL',
-	'binlog_row_metadata = NO_LOG, binlog_checksum = CRC32',
-	'binlog_row_metadata = FULL, binlog_row_image = MINIMAL',
-	'binlog_row_image = NOBLOB',
-	'binlog_row_image = FULL')
+	'binlog_row_metadata = NO_LOG, binlog_row_image = FULL',
+	'log_bin_compress = ON',
+	'binlog_checksum = NONE, binlog_row_image = MINIMAL',
+	'log_bin_compress = OFF, binlog_row_image = NOBLOB',
+	'binlog_row_metadata = FULL, binlog_checksum = CRC32, binlog_row_image = FULL'
+  )
 {
 	$maria->sql("SET GLOBAL $settings");
 

@@ -332,7 +332,8 @@ my $proxy = ForgingProxy->new($maria->port, %harmless,
 	map { $_ => $lies{$_}[0] } keys %lies);
 my $node =
   sync_node('replica', conf => q{mariadb_sync.retry_min_delay = '100ms'});
-add_source($node, $maria, 'source', { port => $proxy->port });
+add_source($node, $maria, 'source',
+	{ port => $proxy->port, ssl_mode => 'disable' });
 create_subscription($node, 'sub', 'source', ['f.*']);
 wait_for_catchup($node, 'sub');
 
