@@ -23,6 +23,7 @@
 #include "catalog/pg_type_d.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/typcache.h"
@@ -32,10 +33,10 @@
 /* How a column's value is hashed. */
 typedef enum HashKind
 {
-	HASH_WORD,					/* the datum itself */
-	HASH_BYTES,					/* text and bytea */
-	HASH_PADDED,				/* text whose trailing blanks do not count */
-	HASH_FUNCTION				/* as the type says */
+	HASHED_WORD,				/* the datum itself */
+	HASHED_BYTES,				/* text and bytea */
+	HASHED_PADDED,				/* text whose trailing blanks do not count */
+	HASHED_FUNCTION				/* as the type says */
 } HashKind;
 
 typedef struct KeyColumn
@@ -87,7 +88,7 @@ choose_hash(KeyColumn *column, Oid type, Oid collation, MemoryContext cxt)
 		case TIMEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
-			column->kind = HASH_WORD;
+			column->kind = HASHED_WORD;
 			return true;
 		case TEXTOID:
 		case BPCHAROID:
@@ -97,10 +98,10 @@ choose_hash(KeyColumn *column, Oid type, Oid collation, MemoryContext cxt)
 			if (OidIsValid(collation) &&
 				!get_collation_isdeterministic(collation))
 				return false;
-			column->kind = type == TEXTOID ? HASH_BYTES : HASH_PADDED;
+			column->kind = type == TEXTOID ? HASHED_BYTES : HASHED_PADDED;
 			return true;
 		case BYTEAOID:
-			column->kind = HASH_BYTES;
+			column->kind = HASHED_BYTES;
 			return true;
 		case FLOAT4OID:
 		case FLOAT8OID:
@@ -108,7 +109,7 @@ choose_hash(KeyColumn *column, Oid type, Oid collation, MemoryContext cxt)
 		case UUIDOID:
 		case INETOID:
 		case INTERVALOID:
-			column->kind = HASH_FUNCTION;
+			column->kind = HASHED_FUNCTION;
 			fmgr_info_cxt(lookup_type_cache(type, TYPECACHE_HASH_PROC)->hash_proc,
 						  &column->function, cxt);
 			return true;
@@ -221,6 +222,9 @@ make_keys(MsTableKeys *keys, const TablePlan *plan)
 /*
  * Make ready for rows that come under entry's table map.  Outside of a
  * transaction.  Raises an error for a structure that is not the recorded one.
+ *
+ * Whoever has locked the table may wait for a worker, which waits for what we
+ * have yet to send: we do not wait here.
  */
 MsTogether
 ms_keys_bind(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
@@ -233,6 +237,13 @@ ms_keys_bind(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
 		return plan->keys->together;
 
 	StartTransactionCommand();
+	if (OidIsValid(plan->sub->relid) &&
+		!ConditionalLockRelationOid(plan->sub->relid, RowExclusiveLock))
+	{
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(oldcxt);
+		return MS_TOGETHER_NEVER;
+	}
 	ms_relmap_open(map, plan, entry);
 	if (plan->keys_generation != plan->generation)
 	{
@@ -306,9 +317,9 @@ hash_value(KeyColumn *column, Datum datum)
 
 	switch (column->kind)
 	{
-		case HASH_WORD:
+		case HASHED_WORD:
 			return mix(datum);
-		case HASH_FUNCTION:
+		case HASHED_FUNCTION:
 			return DatumGetUInt32(FunctionCall1(&column->function, datum));
 		default:
 			break;
@@ -316,7 +327,7 @@ hash_value(KeyColumn *column, Datum datum)
 	text = (struct varlena *) DatumGetPointer(datum);
 	data = VARDATA_ANY(text);
 	len = VARSIZE_ANY_EXHDR(text);
-	while (column->kind == HASH_PADDED && len > 0 && data[len - 1] == ' ')
+	while (column->kind == HASHED_PADDED && len > 0 && data[len - 1] == ' ')
 		len--;
 	return hash_bytes_extended((const unsigned char *) data, len, 0);
 }

@@ -170,9 +170,9 @@ waits_for_me(int pid)
 	return false;
 }
 
-/* Wait until this group is committed. */
+/* Wait until this group is committed; counts the times that we sleep. */
 static void
-await_commit(uint64 group)
+await_commit(uint64 group, uint64 *sleeps)
 {
 	static uint32 wait_event = 0;
 
@@ -188,6 +188,7 @@ await_commit(uint64 group)
 		pg_memory_barrier();
 		if (pg_atomic_read_u64(&member.shared->committed) >= group)
 			break;
+		(*sleeps)++;
 		rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					   DeadlockTimeout, wait_event);
 		ResetLatch(MyLatch);
@@ -212,7 +213,7 @@ ms_member_await_turn(MsMember *m)
 {
 	MsPositionRow row;
 
-	await_commit(m->group - 1);
+	await_commit(m->group - 1, &m->me->turn_waits);
 	row = m->shared->position_row;
 	ms_catalog_set_position_row(&row);
 	replorigin_session_setup_compat(m->shared->origin);
@@ -292,7 +293,7 @@ apply_transaction(const MsMessage *message, const char *p, const char *end)
 		replorigin_session_origin = member.shared->origin;
 	}
 	if (message->after > pg_atomic_read_u64(&member.shared->committed))
-		await_commit(message->after);
+		await_commit(message->after, &member.me->key_waits);
 	while (p < end)
 	{
 		uint32		size;

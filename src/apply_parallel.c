@@ -52,10 +52,10 @@
 #define BACKLOG_TRANSACTIONS	50
 
 /* a group is not larger than this, that there is one for every worker */
-#define MAX_GROUP_BYTES			(128 * 1024)
+#define MAX_GROUP_BYTES			(32 * 1024)
 
 /* a worker that sleeps is woken for so much */
-#define FLUSH_BYTES				(16 * 1024)
+#define FLUSH_BYTES				(8 * 1024)
 
 /* keys that are remembered: some 2 MB */
 #define WINDOW_KEYS				(128 * 1024)
@@ -99,6 +99,9 @@ struct MsParallel
 	int64		backlog;		/* transactions since the stream was dry */
 	int64		alone;			/* transactions that we do before we try */
 	int64		together;		/* since we do */
+	uint64		first_group;	/* of those */
+	int64		dependent;		/* transactions that were not independent of
+								 * all in flight */
 	int64		proved;			/* in this process' life */
 	int			interruptions;	/* too short a time one after the other */
 	RepOriginId origin;
@@ -492,6 +495,7 @@ send_transaction(MsApply *apply, const MsEvent *event)
 	flush = p->unflushed >= FLUSH_BYTES;
 	message.group = p->group;
 	message.after = p->after;
+	p->dependent += p->after > last_committed(p);
 	send_message(apply, p->member, &message, p->events.data, p->events.len,
 				 NULL, 0, flush);
 	if (flush)
@@ -544,7 +548,8 @@ ms_parallel_enter(MsApply *apply)
 	p->shared->origin = p->origin;
 	p->shared->position_row = ms_catalog_position_row();
 	p->on = true;
-	p->together = 0;
+	p->together = p->dependent = 0;
+	p->first_group = p->group + 1;
 	p->gathering = p->group_open = false;
 
 	for (int i = 0; i < p->nmembers; i++)
@@ -561,6 +566,27 @@ ms_parallel_enter(MsApply *apply)
 	}
 	p->signature = signature;
 	p->format = apply->format_serial;
+}
+
+/* For those who want to know what it was good for. */
+static void
+tell_what_was_done(const MsApply *apply)
+{
+	const MsParallel *p = apply->parallel;
+	uint64		key_waits = 0;
+	uint64		turn_waits = 0;
+
+	for (int i = 0; i < p->nmembers; i++)
+	{
+		key_waits += p->shared->members[i].key_waits;
+		turn_waits += p->shared->members[i].turn_waits;
+	}
+	ereport(DEBUG1,
+			(errmsg_internal("subscription \"%s\" has applied " INT64_FORMAT " transactions in parallel",
+							 apply->sub->name, p->together),
+			 errdetail_internal("In " UINT64_FORMAT " groups; " INT64_FORMAT " depended on groups in flight; since their start workers have slept " UINT64_FORMAT " times for a key and " UINT64_FORMAT " times for their turn.",
+								p->group + 1 - p->first_group, p->dependent,
+								key_waits, turn_waits)));
 }
 
 /* Wait until all is committed; from here on alone. */
@@ -580,12 +606,11 @@ ms_parallel_leave(MsApply *apply)
 	replorigin_session_setup_compat(p->origin);
 	replorigin_session_origin = p->origin;
 	add_counters(apply);
+	apply->gtid_text[0] = '\0';
 	p->proved += p->together;
 	if (p->proved >= TRUSTED_TRANSACTIONS && ms_shmem_parallel_distrust() > 0)
 		ms_shmem_parallel_set_distrust(0);
-	ereport(DEBUG1,
-			(errmsg_internal("subscription \"%s\" has applied " INT64_FORMAT " transactions in parallel, in groups up to " UINT64_FORMAT,
-							 apply->sub->name, p->together, p->group)));
+	tell_what_was_done(apply);
 }
 
 /*

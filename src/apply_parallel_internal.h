@@ -13,8 +13,11 @@
 #include "apply_internal.h"
 #include "apply_parallel.h"
 
-/* room in each worker's queue */
-#define MS_QUEUE_SIZE		(1024 * 1024)
+/*
+ * Room in each worker's queue, for a few groups: what is far ahead only depends
+ * on more.  Larger messages go through it in parts.
+ */
+#define MS_QUEUE_SIZE		(128 * 1024)
 
 /* a transaction larger than this is applied by the apply worker, alone */
 #define MS_MAX_GATHERED		(512 * 1024)
@@ -36,7 +39,8 @@ typedef struct MsMemberShared
 	pg_atomic_uint64 waits_for; /* sleeps until this group is committed; 0 =
 								 * does not */
 	uint64		counters[MS_NUM_COUNTERS];	/* of what it has committed */
-	uint64		waits;			/* for a group that wrote the same key */
+	uint64		key_waits;		/* times it slept for one with the same key */
+	uint64		turn_waits;		/* ... and for its turn */
 } MsMemberShared;
 
 /*

@@ -647,6 +647,7 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 {
 	Slot	   *slot = my_slot;
 
+	ms_shmem_parallel_end_all();
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	/* it has worked, if only by waiting for an idle source */
 	if (TimestampDifferenceExceeds(slot->view.started_at, GetCurrentTimestamp(),
@@ -680,9 +681,6 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	for (int i = 0; i < MS_MAX_SNAPSHOT_WORKERS; i++)
 		if (slot->copies[i].pid != 0)
 			kill(slot->copies[i].pid, SIGTERM);
-	for (int i = 0; i < MS_MAX_APPLY_WORKERS; i++)
-		if (slot->parallel_pids[i] != 0)
-			kill(slot->parallel_pids[i], SIGTERM);
 	ms_shmem_bump(slot);
 	wake_launcher();
 	ms_shmem_release_if_forgotten(slot);

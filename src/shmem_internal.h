@@ -59,4 +59,6 @@ extern Slot *ms_shmem_slot;		/* apply worker and snapshot workers */
 extern void ms_shmem_bump(Slot *slot);
 extern void ms_shmem_release_if_forgotten(Slot *slot);
 
+extern void ms_shmem_parallel_end_all(void);
+
 #endif							/* MS_SHMEM_INTERNAL_H */

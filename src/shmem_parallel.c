@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -15,6 +17,9 @@
 #include "utils/wait_event.h"
 
 #include "shmem_internal.h"
+
+/* how long an apply worker that ends waits for its parallel workers, in ms */
+#define MAX_END_WAIT	1000
 
 /* the caller's number among the parallel workers of its slot */
 static int	my_number = -1;
@@ -57,9 +62,37 @@ ms_shmem_parallel_attach(int slot, int worker, pid_t leader, Oid *dboid,
 }
 
 /*
+ * The apply worker ends, and its parallel workers with it: when it is shown as
+ * stopped, nothing changes any more.  One that is in the middle of a commit
+ * finishes it.  At the end of a process there is no latch to wait on.
+ */
+void
+ms_shmem_parallel_end_all(void)
+{
+	for (int ms = 0; ms < MAX_END_WAIT; ms++)
+	{
+		bool		gone = true;
+
+		LWLockAcquire(shared->lock, LW_SHARED);
+		for (int i = 0; i < MS_MAX_APPLY_WORKERS; i++)
+		{
+			if (my_slot->parallel_pids[i] == 0)
+				continue;
+			gone = false;
+			if (ms == 0)
+				kill(my_slot->parallel_pids[i], SIGTERM);
+		}
+		LWLockRelease(shared->lock);
+		if (gone)
+			break;
+		pg_usleep(1000);
+	}
+}
+
+/*
  * A new apply worker begins: wait until its predecessor's parallel workers
- * have ended.  They have been told to; one that is in the middle of a commit
- * finishes it, and the position must be read after that.
+ * have ended, should they have taken that long; the position must be read
+ * after their last commit.
  */
 void
 ms_shmem_parallel_wait_gone(void)

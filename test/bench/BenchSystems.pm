@@ -54,7 +54,8 @@ checkpoint_timeout = 30min
 	);
 	$node = sync_node(
 		'subscriber',
-		conf      => "$conf\nwal_retrieve_retry_interval = 100ms\n",
+		conf =>
+		  "$conf\nwal_retrieve_retry_interval = 100ms\nlog_min_messages = debug1\n",
 		databases => ['native']);
 	add_source($node, $source);
 	$replica->sql(
@@ -221,11 +222,16 @@ use warnings;
 use MariadbSync;
 use MariaDBServer;
 
+# With so many parallel workers.  All share a subscription.
 sub new
 {
-	my ($class) = @_;
+	my ($class, $workers) = @_;
 
-	return bless { label => 'mariadb_sync' }, $class;
+	return bless {
+		label   => 'mariadb_sync' . ($workers ? " parallel=$workers" : ''),
+		workers => $workers
+	  },
+	  $class;
 }
 
 # The first to prepare: the others copy its tables.
@@ -233,6 +239,7 @@ sub prepare
 {
 	my ($self, $workload) = @_;
 
+	return if $self->{workers};
 	create_subscription($BenchSystems::node, 'bench', 'source',
 		["$workload->{name}.*"]);
 	wait_for_catchup($BenchSystems::node, 'bench', $BenchSystems::timeout);
@@ -254,8 +261,12 @@ sub drain
 UPDATE mariadb_sync.gtid_position
 	SET gtid = '$workload->{start_gtid}', binlog_file = NULL, binlog_pos = NULL}
 	);
+	$node->safe_psql('postgres',
+		qq{SELECT mariadb_sync.alter_subscription('bench', '{"apply_workers": $self->{workers}}')}
+	);
 	BenchSystems::_reset_tables('postgres', $workload);
 
+	my $log_end = -s $node->logfile;
 	my ($out, $pid, $peak) = BenchSystems::watch(
 		BenchSystems::_psql(
 			'postgres',
@@ -271,9 +282,41 @@ UPDATE mariadb_sync.gtid_position
 		});
 	my ($reached, $seconds) = $out =~ /^(t)\n([\d.]+)$/m;
 	die "the subscription does not reach the end: $out" unless $reached;
-	my $cpu = BenchSystems::cpu_time($pid);
+	my $leader = BenchSystems::cpu_time($pid);
+	my $cpu    = $leader;
+	$cpu += BenchSystems::cpu_time($_) foreach split(
+		/\n/,
+		$node->safe_psql(
+			'postgres', q{
+SELECT pid FROM pg_stat_activity
+WHERE backend_type LIKE 'mariadb_sync parallel apply worker%'}));
 	$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('bench')});
-	return { seconds => $seconds, cpu => $cpu, memory => $peak };
+	return {
+		seconds => $seconds,
+		cpu     => $cpu,
+		memory  => $peak,
+		$self->{workers} ? (leader => $leader, _in_parallel($log_end)) : ()
+	};
+}
+
+# How many transactions were applied in parallel, and the part of them that had
+# to wait for one in flight, as the log has it from here on.
+sub _in_parallel
+{
+	my ($log_end) = @_;
+	my ($together, $dependent) = (0, 0);
+
+	my $log = PostgreSQL::Test::Utils::slurp_file($BenchSystems::node->logfile,
+		$log_end);
+	while ($log =~
+		/has applied (\d+) transactions in parallel\n.*; (\d+) depended/g)
+	{
+		$together  += $1;
+		$dependent += $2;
+	}
+	return (
+		together  => $together,
+		dependent => $together ? 100 * $dependent / $together : 0);
 }
 
 sub check
@@ -294,6 +337,7 @@ sub forget
 {
 	my ($self, $workload) = @_;
 
+	return if $self->{workers};
 	$BenchSystems::node->safe_psql('postgres',
 		q{SELECT mariadb_sync.drop_subscription('bench')});
 	$BenchSystems::node->safe_psql('postgres',
