@@ -440,7 +440,9 @@ while (time() - $started < $seconds)
 	$count++;
 	$seen{$name}++;
 	note(sprintf('%6.1f %s %s', time() - $started, $name, $told // ''));
-	nap(rand() < 0.2 ? 1.5 : 0.4);
+
+	# some come while the one before still hurts
+	nap(rand() < 0.15 ? 1.5 : 0.2);
 	wait_for_server();
 
 	# Whole transactions only, while both tables follow the stream.
@@ -474,12 +476,13 @@ kill 'KILL', @writers;
 waitpid $_, 0 foreach @writers;
 @writers = ();
 
-note("$_: $seen{$_}") foreach sort keys %seen;
+diag(sprintf('%4d %s', $seen{$_}, $_)) foreach sort keys %seen;
+diag("$count faults of " . scalar(keys %seen) . " kinds in $seconds seconds");
 is($broken, 0, 'whole transactions only, at every moment');
 is($failed, 0, 'nobody had to help');
-my $least = $seconds / 2.4;
-cmp_ok($count, '>=', $least,
-	"$count faults of " . scalar(keys %seen) . ' kinds');
+
+# 500 in the twenty minutes of "make torture"
+cmp_ok($count, '>=', $seconds / 2.4, 'enough faults');
 $maria->sql(q{UPDATE giro SET note = 'the end' WHERE id = 1}, 'bank');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables)
