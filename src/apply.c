@@ -38,6 +38,7 @@
 #include "apply_internal.h"
 #include "apply_parallel.h"
 #include "cascade.h"
+#include "clock.h"
 #include "crash_guard.h"
 #include "ddl_apply.h"
 #include "ddl_scan.h"
@@ -209,7 +210,7 @@ ms_apply_begin(MsApply *apply)
 	apply->group_open = true;
 	apply->group_transactions = 0;
 	apply->group_rows = 0;
-	apply->group_started = GetCurrentStatementStartTimestamp();
+	apply->group_started = ms_clock_now();
 }
 
 static void
@@ -251,7 +252,7 @@ save_stats(MsApply *apply)
 	if (apply->member == NULL)
 		ms_catalog_save_counters(apply->sub->subid, apply->counters);
 	apply->stats_dirty = false;
-	apply->stats_saved = GetCurrentTimestamp();
+	apply->stats_saved = ms_clock_now();
 }
 
 static void
@@ -283,7 +284,6 @@ static void
 commit_group(MsApply *apply)
 {
 	char	   *gtid;
-	TimestampTz now;
 
 	ms_relmap_close_all(apply->relmap);
 	if (apply->member)
@@ -296,9 +296,9 @@ commit_group(MsApply *apply)
 							apply->position.file[0] ? apply->position.file : NULL,
 							apply->position.pos);
 	pfree(gtid);
-	now = GetCurrentTimestamp();
 	if (apply->stats_dirty &&
-		TimestampDifferenceExceeds(apply->stats_saved, now, STATS_INTERVAL))
+		TimestampDifferenceExceeds(apply->stats_saved, ms_clock_now(),
+								   STATS_INTERVAL))
 		save_stats(apply);
 
 	if (ActiveSnapshotSet())
@@ -312,7 +312,7 @@ commit_group(MsApply *apply)
 	apply->group_transactions = 0;
 	apply->gtid_text[0] = '\0';
 	if (apply->member)
-		ms_member_committed(apply->member, apply, now);
+		ms_member_committed(apply->member, apply, GetCurrentTimestamp());
 	pgstat_report_stat(false);
 	if (apply->member)
 		return;
@@ -328,7 +328,7 @@ commit_group(MsApply *apply)
 		apply->careful_gtid[0] = '\0';
 		ms_shmem_set_careful(NULL);
 	}
-	publish(apply, false, now);
+	publish(apply, false, GetCurrentTimestamp());
 	ms_crash_guard_progress();
 }
 
@@ -408,13 +408,11 @@ ms_apply_commit_at(MsApply *apply, const MsStreamPosition *position,
 long
 ms_apply_flush_stats(MsApply *apply)
 {
-	TimestampTz now;
 	long		elapsed;
 
 	if (!apply->stats_dirty || apply->group_open)
 		return -1;
-	now = GetCurrentTimestamp();
-	elapsed = TimestampDifferenceMilliseconds(apply->stats_saved, now);
+	elapsed = TimestampDifferenceMilliseconds(apply->stats_saved, ms_clock_now());
 	if (elapsed < STATS_INTERVAL)
 		return STATS_INTERVAL - elapsed + 1;
 
@@ -449,7 +447,7 @@ group_is_full(const MsApply *apply)
 		return true;
 	return apply->group_transactions >= apply->options->commit_max_transactions ||
 		apply->group_rows >= apply->options->commit_max_rows ||
-		TimestampDifferenceExceeds(apply->group_started, GetCurrentTimestamp(),
+		TimestampDifferenceExceeds(apply->group_started, ms_clock_now(),
 								   apply->options->commit_max_delay);
 }
 

@@ -45,6 +45,7 @@
 #include "apply_keys.h"
 #include "apply_parallel_internal.h"
 #include "cascade.h"
+#include "clock.h"
 #include "snapshot.h"
 #include "worker.h"
 
@@ -173,7 +174,7 @@ let_workers_go(MsParallel *p)
 		dsm_detach(p->segment);
 	p->segment = NULL;
 	p->ready = false;
-	p->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	p->not_before = TimestampTzPlusMilliseconds(ms_clock_now(),
 												START_AGAIN_INTERVAL);
 }
 
@@ -265,7 +266,7 @@ workers_are_ready(MsApply *apply)
 		return true;
 	if (p->segment == NULL)
 	{
-		if (p->not_before != 0 && GetCurrentTimestamp() < p->not_before)
+		if (p->not_before != 0 && ms_clock_now() < p->not_before)
 			return false;
 		start_workers(apply);
 		return false;
@@ -427,7 +428,7 @@ open_group(MsParallel *p)
 	p->transactions = 0;
 	p->rows = 0;
 	p->bytes = p->unflushed = 0;
-	p->group_started = GetCurrentTimestamp();
+	p->group_started = ms_clock_now();
 }
 
 /* Nothing will be added: its worker may commit it. */
@@ -468,7 +469,7 @@ group_is_full(const MsApply *apply)
 	return p->transactions >= apply->options->commit_max_transactions ||
 		p->rows >= apply->options->commit_max_rows ||
 		p->bytes >= MAX_GROUP_BYTES ||
-		TimestampDifferenceExceeds(p->group_started, GetCurrentTimestamp(),
+		TimestampDifferenceExceeds(p->group_started, ms_clock_now(),
 								   apply->options->commit_max_delay);
 }
 

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "fence.h"
 #include "mariadb_sync.h"
 #include "shmem.h"
@@ -154,7 +155,7 @@ static void
 end_pause(Fence *fence)
 {
 	if (fence->state == FENCE_HELD)
-		fence->paused += GetCurrentTimestamp() - fence->held_since;
+		fence->paused += ms_clock_now() - fence->held_since;
 }
 
 /*
@@ -263,7 +264,7 @@ put_up(int32 subid, const char *name)
 static FenceState
 wait_for_worker(int32 subid, const char *name)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 	FenceState	state;
 
 	ms_shmem_notify_changed(MyDatabaseId, subid);
@@ -283,7 +284,7 @@ wait_for_worker(int32 subid, const char *name)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("subscription \"%s\" does not run", name),
 					 errhint("Use mariadb_sync.start().")));
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+		if (TimestampDifferenceExceeds(start, ms_clock_now(),
 									   FENCE_TIMEOUT_MS))
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
@@ -452,7 +453,7 @@ ms_fence_check(Oid dboid, int32 subid, MsApply *apply, uint32 server_id)
 		if (find_fence(dboid, subid) == fence && fence->state == FENCE_ASKED)
 		{
 			fence->state = where == 0 ? FENCE_HELD : FENCE_OPEN;
-			fence->held_since = GetCurrentTimestamp();
+			fence->held_since = ms_clock_now();
 			fence->point = asked.point;
 		}
 		LWLockRelease(shared->lock);

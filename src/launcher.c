@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "mariadb_sync.h"
 #include "shmem.h"
 #include "worker.h"
@@ -280,7 +281,7 @@ ms_launcher_main(Datum arg pg_attribute_unused())
 
 	while (!ShutdownRequestPending)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz now = ms_clock_now();
 		TimestampTz next;
 		long		nap = MAX_NAP;
 		List	   *due;

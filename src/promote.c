@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "commands.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
@@ -105,7 +106,7 @@ check_prepared(const MsSubscription *sub)
 static void
 wait_for_constraints(const MsSubscription *sub)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 
 	for (;;)
 	{
@@ -116,7 +117,7 @@ wait_for_constraints(const MsSubscription *sub)
 			done &= ((MsSubTable *) lfirst(lc))->deferred_ddl == NIL;
 		if (done)
 			return;
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), CONSTRAINTS_WAIT_MS))
+		if (TimestampDifferenceExceeds(start, ms_clock_now(), CONSTRAINTS_WAIT_MS))
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
 					 errmsg("foreign keys of subscription \"%s\" are not made yet", sub->name)));

@@ -11,6 +11,7 @@
 
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "retention.h"
 #include "shmem.h"
 #include "snapshot.h"
@@ -81,7 +82,7 @@ find_oldest(MsWire *wire, const char *base, uint64 newest, int digits)
 void
 ms_retention_check(MsWire *wire, const MsSubscription *sub, const char *needed)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = ms_clock_now();
 	char		base[MS_FILE_NAME_MAX];
 	char		other_base[MS_FILE_NAME_MAX];
 	uint64		pos = 0;

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "mariadb_sync.h"
 #include "shmem_internal.h"
 
@@ -588,7 +589,7 @@ back_off(Slot *slot)
 	delay *= pow(2, Min(slot->failures - 1, 20));
 	delay = Min(delay, ms_retry_max_delay);
 	delay *= 0.8 + 0.4 * pg_prng_double(&pg_global_prng_state);
-	slot->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	slot->next_start = TimestampTzPlusMilliseconds(ms_clock_now(),
 												   (int64) delay);
 }
 
@@ -650,7 +651,7 @@ detach_worker(int code pg_attribute_unused(), Datum arg pg_attribute_unused())
 	ms_shmem_parallel_end_all();
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	/* it has worked, if only by waiting for an idle source */
-	if (TimestampDifferenceExceeds(slot->view.started_at, GetCurrentTimestamp(),
+	if (TimestampDifferenceExceeds(slot->started, ms_clock_now(),
 								   Max(ms_retry_max_delay, MIN_SETTLED_AGE)))
 		slot->failures = 0;
 	slot->view.pid = 0;
@@ -707,6 +708,7 @@ ms_shmem_attach_worker(int i, Oid *dboid, int32 *subid)
 		slot->quiet_file[0] = '\0';
 		slot->exit_kind = MS_EXIT_FAILED;
 		slot->restart = false;
+		slot->started = ms_clock_now();
 		slot->view.started_at = GetCurrentTimestamp();
 		slot->view.idle = false;
 		*dboid = slot->view.dboid;

@@ -19,7 +19,8 @@ typedef struct Slot
 	bool		forgotten;		/* free it when the last process has ended */
 	MsWorkerExit exit_kind;		/* of the running worker, should it end */
 	int			failures;		/* in a row */
-	TimestampTz next_start;		/* not before */
+	TimestampTz next_start;		/* not before; see clock.h */
+	TimestampTz started;		/* of the worker, likewise */
 	Latch	   *latch;			/* the worker's, while pid is set */
 	bool		changed;		/* the catalog says something new to it */
 	bool		reset_counters; /* the worker zeroes its own at next report */

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "snapshot_internal.h"
 
 /* how long a read view may be kept from being opened */
@@ -102,7 +103,7 @@ rest(void)
 void
 ms_copy_open_view(MsCopy *copy)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 	TimestampTz at_head = 0;
 	char	   *head_file = NULL;
 	uint64		head_pos = 0;
@@ -114,7 +115,7 @@ ms_copy_open_view(MsCopy *copy)
 		open_view(copy);
 		if (reaches_floor(copy))
 		{
-			TimestampTz now = GetCurrentTimestamp();
+			TimestampTz now = ms_clock_now();
 
 			if (ms_shmem_copy_is_quiet(copy->chunk->snapshot_file,
 									   copy->chunk->snapshot_pos) ||
@@ -141,7 +142,7 @@ ms_copy_open_view(MsCopy *copy)
 		}
 		ms_wire_exec(copy->wire, "ROLLBACK");
 
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), VIEW_WAIT_MS))
+		if (TimestampDifferenceExceeds(start, ms_clock_now(), VIEW_WAIT_MS))
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("the source's read view does not reach GTID %s, which the stream has passed",

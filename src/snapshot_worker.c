@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "crash_guard.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
@@ -217,7 +218,7 @@ keep_rate(const MsCopy *copy)
 	while (rate > 0)
 	{
 		long		elapsed = TimestampDifferenceMilliseconds(copy->started,
-															  GetCurrentTimestamp());
+															  ms_clock_now());
 		long		ahead = (long) (amount * 1000.0 / rate) - elapsed;
 
 		if (ahead <= 0)
@@ -364,7 +365,7 @@ copy_chunk(MsCopy *copy)
 	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
 	ms_relmap_open(relmap, plan, NULL);
 	ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, 0, 0);
-	copy->started = GetCurrentTimestamp();
+	copy->started = ms_clock_now();
 	load_rows(copy, plan);
 	ms_relmap_close_all(relmap);
 	ms_wire_exec(copy->wire, "COMMIT");

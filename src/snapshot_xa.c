@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "snapshot_internal.h"
 #include "xid.h"
 
@@ -146,7 +147,7 @@ ms_copy_wait_prepared(MsWire *wire, const MsSubTable *table)
 	MemoryContext oldcxt = CurrentMemoryContext;
 	MemoryContext cxt = AllocSetContextCreate(oldcxt, "mariadb_sync XA wait",
 											  ALLOCSET_SMALL_SIZES);
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 	List	   *first = prepared_now(wire);
 	bool		told = false;
 
@@ -160,7 +161,7 @@ ms_copy_wait_prepared(MsWire *wire, const MsSubTable *table)
 		missing = still_missing(wire, table, first);
 		if (missing == NIL)
 			break;
-		if (!told && TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+		if (!told && TimestampDifferenceExceeds(start, ms_clock_now(),
 												NOTICE_MS))
 		{
 			tell_waiting(table, linitial(missing));
@@ -199,10 +200,10 @@ ms_copy_note_prepared(MsWire *wire, MsChunk *chunk)
 void
 ms_snapshot_await_end(MsWire *wire, const char *xid)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 
 	while (contains(prepared_now(wire), xid) &&
-		   !TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+		   !TimestampDifferenceExceeds(start, ms_clock_now(),
 									   END_WAIT_MS))
 		rest(10);
 }

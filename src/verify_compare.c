@@ -25,6 +25,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "verify_run.h"
 
 /* rows of a part, and of one when the rate is limited */
@@ -72,7 +73,7 @@ typedef struct Comparison
 	MsVerifySum *target_sums;
 	List	   *differing;		/* of Pair * */
 	List	   *changed;		/* of Pair *: a policy changes values */
-	TimestampTz started_at;
+	TimestampTz started;		/* see clock.h */
 	MsVerifyProgress progress;
 } Comparison;
 
@@ -360,9 +361,9 @@ rate_delay(const Comparison *c)
 
 	if (c->v->max_rate == 0)
 		return 0;
-	due = c->started_at + (int64) ((double) c->next_source * c->part_rows *
-								   USECS_PER_SEC / c->v->max_rate);
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due);
+	due = c->started + (int64) ((double) c->next_source * c->part_rows *
+								USECS_PER_SEC / c->v->max_rate);
+	return TimestampDifferenceMilliseconds(ms_clock_now(), due);
 }
 
 /* Give every connection that has nothing to do a job. */
@@ -603,13 +604,13 @@ ms_verify_compare(Verify *v, TableCheck *check)
 	c.part_rows = v->max_rate > 0 ? SLOW_PART_ROWS : PART_ROWS;
 	c.asked = palloc0(sizeof(Job *) * v->nwires);
 	c.queries = palloc0(sizeof(char *) * v->nwires);
-	c.started_at = GetCurrentTimestamp();
+	c.started = ms_clock_now();
 	c.progress.dboid = MyDatabaseId;
 	c.progress.subid = v->sub->subid;
 	strlcpy(c.progress.db, check->table->sub->source_db, MS_NAME_MAX);
 	strlcpy(c.progress.table, check->table->sub->source_table, MS_NAME_MAX);
 	c.progress.rows_total = check->estimate;
-	c.progress.started_at = c.started_at;
+	c.progress.started_at = GetCurrentTimestamp();
 
 	ms_catalog_clear_differences(v->sub->name, check->table->name);
 	if (v->pool && !v->resume)

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "commands.h"
 #include "fence.h"
 #include "snapshot.h"
@@ -149,7 +150,7 @@ close_views(Verify *v, const Views *views)
 static bool
 is_at_new_head(Verify *v, Views *views)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = ms_clock_now();
 
 	if (!ms_snapshot_is_file_head(v->wires[0], views->file, views->pos))
 		return false;
@@ -178,14 +179,14 @@ is_at_new_head(Verify *v, Views *views)
 static bool
 meet_at_place(Verify *v, Views *views, const MsFencePoint *held)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 
 	for (;;)
 	{
 		bool		late;
 
 		open_views(v, views);
-		late = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), HOLD_MS);
+		late = TimestampDifferenceExceeds(start, ms_clock_now(), HOLD_MS);
 		/* a transaction is in the binlog before a read view shows it */
 		if (ms_snapshot_compare_positions(views->file, views->pos,
 										  held->file, held->pos) >= 0 &&
@@ -243,7 +244,7 @@ meet(Verify *v, Views *views, int attempt)
 void
 ms_verify_align_views(Verify *v, bool all)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = ms_clock_now();
 	Views		views = {0};
 	MsFencePoint point;
 
@@ -257,7 +258,7 @@ ms_verify_align_views(Verify *v, bool all)
 		if (views.head_file)
 			limit += ms_snapshot_visibility_delay(v->wires[0]);
 		if (TimestampDifferenceExceeds(Max(start, views.head_time),
-									   GetCurrentTimestamp(), limit))
+									   ms_clock_now(), limit))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
 					 errmsg("the source's read view does not reach what subscription \"%s\" has applied",

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "commands.h"
 #include "gtid.h"
 #include "wire.h"
@@ -37,7 +38,7 @@ typedef struct Waiter
 {
 	int32		subid;
 	const char *name;
-	TimestampTz deadline;		/* DT_NOEND = none */
+	TimestampTz deadline;		/* see clock.h; DT_NOEND = none */
 	MsGtidList	target;
 	uint64		ticket;			/* of ms_shmem_wait_progress() */
 } Waiter;
@@ -57,7 +58,7 @@ deadline_of(Interval *timeout)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("timeout must not be negative")));
-	return DatumGetTimestampTz(deadline);
+	return ms_clock_now() + (DatumGetTimestampTz(deadline) - now);
 }
 
 static long
@@ -65,7 +66,7 @@ milliseconds_left(const Waiter *waiter, long most)
 {
 	if (waiter->deadline == DT_NOEND)
 		return most;
-	return Min(most, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+	return Min(most, TimestampDifferenceMilliseconds(ms_clock_now(),
 													 waiter->deadline));
 }
 

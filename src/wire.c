@@ -38,6 +38,7 @@
 
 #include "mariadb_client.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "encoding.h"
 #include "wire.h"
@@ -134,7 +135,7 @@ wait_once(MsWire *wire, my_socket fd, bool is_read)
 {
 	long		timeout = WIRE_MAX_WAIT_MS;
 	uint32		ready;
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = ms_clock_now();
 
 	if (wire->wait_started == 0)
 		wire->wait_started = now;

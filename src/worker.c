@@ -37,6 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "apply.h"
+#include "clock.h"
 #include "compat.h"
 #include "crash_guard.h"
 #include "ddl_apply.h"
@@ -79,7 +80,7 @@ static struct
 	bool		counters_loaded;
 	bool		idle;			/* shown as idle */
 	bool		timeout_lowered;	/* the stream has begun to flow */
-	TimestampTz last_poll;
+	TimestampTz last_poll;		/* these three: see clock.h */
 	TimestampTz last_receipt;
 	TimestampTz started;
 	bool		crashed;		/* and is not to be retried */
@@ -139,6 +140,8 @@ ms_worker_init_session(bool synchronous_commit)
 	set_guc("idle_in_transaction_session_timeout", "0");
 	set_guc("default_transaction_isolation", "read committed");
 	set_guc("default_transaction_read_only", "off");
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		set_guc("transaction_timeout", "0");
 }
 
 /*
@@ -455,8 +458,7 @@ check_source(void)
 	uint32		server_id;
 
 	res = ms_wire_query(worker.control,
-						"SELECT @@global.server_id, @@global.log_bin, @@global.binlog_format,"
-						" CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)");
+						"SELECT @@global.server_id, @@global.log_bin, @@global.binlog_format");
 	server_id = strtoul(ms_result_cell(res, 0, 0), NULL, 10);
 	if (server_id == worker.sub->server_id)
 		ereport(ERROR,
@@ -474,24 +476,27 @@ check_source(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("binlog_format of the source is %s", ms_result_cell(res, 0, 2)),
 				 errhint("Run SET GLOBAL binlog_format = 'ROW' on the source, and set it in its configuration.")));
-	/* lag compares our clock with the source's */
-	ms_apply_set_clock_offset(worker.apply,
-							  GetCurrentTimestamp() -
-							  (strtoi64(ms_result_cell(res, 0, 3), NULL, 10) -
-							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY));
 	return server_id;
 }
 
-/* Ask the source where it is. */
+/*
+ * Ask the source where it is, and what time it is there: lag compares our
+ * clock with the source's, and either may have been set.
+ */
 static void
 poll_source(void)
 {
-	char	   *gtid = ms_wire_query_value(worker.control,
-										   "SELECT @@global.gtid_binlog_pos");
+	char	   *answer = ms_wire_query_value(worker.control,
+											 "SELECT CONCAT(CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED),"
+											 " ' ', @@global.gtid_binlog_pos)");
+	char	   *gtid;
+	int64		source_time = strtoi64(answer, &gtid, 10) -
+	(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 
-	worker.last_poll = GetCurrentTimestamp();
-	ms_shmem_report(NULL, NULL, gtid, NULL, 0, 0, worker.counters, false);
-	pfree(gtid);
+	worker.last_poll = ms_clock_now();
+	ms_apply_set_clock_offset(worker.apply, GetCurrentTimestamp() - source_time);
+	ms_shmem_report(NULL, NULL, gtid + 1, NULL, 0, 0, worker.counters, false);
+	pfree(answer);
 }
 
 static void
@@ -573,11 +578,12 @@ between_transactions(void)
 			ms_shmem_set_state(MS_SUB_CATCHUP);
 	}
 
-	now = GetCurrentTimestamp();
+	now = ms_clock_now();
 	if (TimestampDifferenceExceeds(worker.last_receipt, now, RECEIPT_INTERVAL))
 	{
 		worker.last_receipt = now;
-		ms_shmem_report_receipt(now, ms_apply_source_time(worker.apply));
+		ms_shmem_report_receipt(GetCurrentTimestamp(),
+								ms_apply_source_time(worker.apply));
 	}
 	if (TimestampDifferenceExceeds(worker.last_poll, now, SOURCE_POLL_INTERVAL))
 		poll_source();
@@ -609,7 +615,7 @@ worker_idle(void *arg pg_attribute_unused())
 	worked = ms_apply_has_open_group(worker.apply) || !ms_snapshot_settled();
 	if (!ms_apply_rest(worker.apply))
 		return -1;
-	worker.last_poll = GetCurrentTimestamp();
+	worker.last_poll = ms_clock_now();
 	between_transactions();
 	ms_snapshot_look_ahead(worker.control, ms_apply_position(worker.apply));
 	worked |= ms_ddl_release_held(worker.apply);
@@ -877,7 +883,7 @@ ms_apply_worker_main(Datum arg)
 	worker.cxt = AllocSetContextCreate(TopMemoryContext, "mariadb_sync worker",
 									   ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(worker.cxt);
-	worker.started = GetCurrentTimestamp();
+	worker.started = ms_clock_now();
 	PG_TRY();
 	{
 		run_worker();

@@ -16,6 +16,7 @@ FaultyProxy - a bad network between the two servers of a test
   $proxy->fault('refuse');               # new connections
   $proxy->fault('stall');                # nothing gets through, nothing is closed
   $proxy->fault('delay', 20);            # milliseconds, every piece of data
+  $proxy->fault('loss', 5);              # percent; what is lost is sent again later
   $proxy->fault('trickle', 3);           # pieces of so many bytes
   $proxy->fault('pass');                 # as it should be
 
@@ -24,7 +25,8 @@ FaultyProxy - a bad network between the two servers of a test
 A process of its own that forwards the connections made to its port.  A fault
 replaces the one before.  Bits are changed only in connections that carry the
 binlog, whose events have checksums, and only in events: no other part of the
-protocol could notice.
+protocol could notice.  A lost packet is what TCP makes of it: all that
+comes after it waits until it has been sent again.
 
 A function that is given to C<new> gets whatever the server sends in such a
 connection: a hash that is the connection's own, the data, and the fault's
@@ -37,6 +39,7 @@ package FaultyProxy;
 use strict;
 use warnings;
 
+use Errno ();
 use IO::Select;
 use IO::Socket::INET;
 use PostgreSQL::Test::Cluster ();
@@ -108,7 +111,10 @@ END
 # The process
 # ------------------------------------------------------------------------
 
-my (%pair, $select, $kind, $argument, $filter);
+# after how many microseconds TCP sends a lost packet again, at least
+my $retransmit = 200_000;
+
+my (%pair, %pending, $select, $writers, $kind, $argument, $filter);
 
 sub _close_pair
 {
@@ -117,23 +123,52 @@ sub _close_pair
 	foreach my $socket ($conn->{client}, $conn->{server})
 	{
 		delete $pair{$socket};
+		delete $pending{$socket};
 		$select->remove($socket);
+		$writers->remove($socket);
 		close($socket);
 	}
 	return;
 }
 
+# What a socket does not take at once waits, and nothing more is read from the
+# other side meanwhile: a client that does not read holds up its own server
+# and nobody else.
 sub _write
 {
 	my ($socket, $data) = @_;
 
-	while (length $data)
+	$pending{$socket} .= $data;
+	while (length $pending{$socket})
 	{
-		my $n = syswrite($socket, $data);
-		return 0 unless $n;
-		substr($data, 0, $n, '');
+		my $n = syswrite($socket, $pending{$socket});
+		if (!$n)
+		{
+			return 0 unless $!{EAGAIN} || $!{EINTR};
+			last;
+		}
+		substr($pending{$socket}, 0, $n, '');
+	}
+	my $other = _other($socket);
+	if (length $pending{$socket})
+	{
+		$writers->add($socket);
+		$select->remove($other);
+	}
+	else
+	{
+		$writers->remove($socket);
+		$select->add($other) unless $select->exists($other);
 	}
 	return 1;
+}
+
+sub _other
+{
+	my ($socket) = @_;
+	my $conn = $pair{$socket};
+
+	return $socket == $conn->{client} ? $conn->{server} : $conn->{client};
 }
 
 sub _accept
@@ -155,6 +190,11 @@ sub _accept
 	}
 	my $conn = { client => $client, server => $server, bytes => 0 };
 	$pair{$client} = $pair{$server} = $conn;
+	foreach my $socket ($client, $server)
+	{
+		$pending{$socket} = '';
+		$socket->blocking(0);
+	}
 	$select->add($client, $server);
 	return;
 }
@@ -203,6 +243,7 @@ sub _forward
 
 	my $n =
 	  sysread($from, my $data, $kind eq 'trickle' ? $argument || 1 : 65536);
+	return if !defined $n && ($!{EAGAIN} || $!{EINTR});
 	if (!$n)
 	{
 		_close_pair($conn);
@@ -210,6 +251,7 @@ sub _forward
 	}
 	my $to_client = $from == $conn->{server};
 	usleep($argument * 1000) if $kind eq 'delay';
+	usleep($retransmit)      if $kind eq 'loss' && rand(100) < $argument;
 	if ($to_client)
 	{
 		if ($kind eq 'cut_after' && $conn->{bytes} + $n > $argument)
@@ -243,13 +285,16 @@ sub _serve
 {
 	my ($listen, $control, $target, $its_filter) = @_;
 
-	$filter = $its_filter;
-	$select = IO::Select->new($listen, $control);
+	$filter  = $its_filter;
+	$select  = IO::Select->new($listen, $control);
+	$writers = IO::Select->new;
 	($kind, $argument) = ('pass', 0);
 	my $buffer = '';
 	for (;;)
 	{
-		my @ready = $select->can_read(1);
+		my ($readers, $writable) =
+		  IO::Select->select($select, $writers, undef, 1);
+		my @ready = @{ $readers || [] };
 		if (grep { $_ == $control } @ready)
 		{
 			my $n = sysread($control, $buffer, 4096, length $buffer);
@@ -273,6 +318,11 @@ sub _serve
 		{
 			usleep(10_000);
 			next;
+		}
+		foreach my $socket (@{ $writable || [] })
+		{
+			next unless $pair{$socket};
+			_write($socket, '') or _close_pair($pair{$socket});
 		}
 		foreach my $socket (@ready)
 		{
