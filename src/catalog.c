@@ -578,7 +578,7 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 			&args, NULL, NULL);
 }
 
-/* The structure as it is now, for a new copy. */
+/* The structure as it is now, and the options of its columns. */
 void
 ms_catalog_set_source_schema(const MsSubTable *table)
 {
@@ -586,8 +586,10 @@ ms_catalog_set_source_schema(const MsSubTable *table)
 
 	add_table_key(&args, table);
 	add_jsonb(&args, table->source_schema);
+	add_jsonb(&args, table->columns);
 	update_table("UPDATE mariadb_sync.subscription_table"
-				 " SET source_schema = $4, last_error = NULL WHERE " TABLE_KEY,
+				 " SET source_schema = $4, columns = $5, last_error = NULL"
+				 " WHERE " TABLE_KEY,
 				 &args, table);
 }
 

@@ -30,6 +30,7 @@
 #include "parser/scansup.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -230,6 +231,51 @@ typedef struct Reshape
 	bool		done;			/* or the rows would have to be copied */
 } Reshape;
 
+/*
+ * Options of single columns, by the names that the columns have in the new
+ * schema; those of a column that is gone go with it.
+ */
+static Jsonb *
+follow_options(Jsonb *columns, const MsSourceTable *old,
+			   const MsSourceTable *new)
+{
+	JsonbParseState *state = NULL;
+	JsonbIterator *it;
+	JsonbValue	item;
+	JsonbIteratorToken token;
+	const MsSourceColumn *col = NULL;
+	ListCell   *lc;
+
+	if (columns == NULL)
+		return NULL;
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	it = JsonbIteratorInit(&columns->root);
+	(void) JsonbIteratorNext(&it, &item, false);
+	while ((token = JsonbIteratorNext(&it, &item, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			const MsSourceColumn *was;
+
+			was = ms_model_find_column(old, pnstrdup(item.val.string.val,
+													 item.val.string.len));
+			col = NULL;
+			foreach(lc, new->columns)
+				if (was && ((MsSourceColumn *) lfirst(lc))->was == was)
+				col = lfirst(lc);
+			if (col)
+			{
+				item.val.string.val = col->name;
+				item.val.string.len = strlen(col->name);
+				(void) pushJsonbValue(&state, WJB_KEY, &item);
+			}
+		}
+		else if (token == WJB_VALUE && col)
+			(void) pushJsonbValue(&state, WJB_VALUE, &item);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
 /* Inside the subtransaction, as the owner. */
 static void
 reshape_target(MsDdlApply *ddl, void *arg)
@@ -247,6 +293,9 @@ reshape_target(MsDdlApply *ddl, void *arg)
 				 errmsg("target table of \"%s\" does not exist", plan->name)));
 	ms_options_bind_columns(reshape->old->columns, plan->sub->columns,
 							ddl->apply->options);
+	ms_relmap_set_columns(relmap, plan,
+						  follow_options(plan->sub->columns, reshape->old,
+										 reshape->new));
 	ms_options_bind_columns(reshape->new->columns, plan->sub->columns,
 							ddl->apply->options);
 	if (reshape->empty)
@@ -269,10 +318,17 @@ static bool
 try_reshape(MsDdlApply *ddl, Reshape *reshape, char **error)
 {
 	Jsonb	   *before = reshape->plan->sub->source_schema;
+	Jsonb	   *columns = reshape->plan->sub->columns;
 
 	reshape->done = false;
 	if (ms_ddl_try(ddl, reshape_target, reshape, error))
+	{
+		/* or it was found out that nothing could be done */
+		if (!reshape->done)
+			ms_relmap_set_columns(ddl->apply->relmap, reshape->plan, columns);
 		return true;
+	}
+	ms_relmap_set_columns(ddl->apply->relmap, reshape->plan, columns);
 	ms_relmap_set_schema(ddl->apply->relmap, reshape->plan, before);
 	return false;
 }

@@ -325,6 +325,61 @@ add_keys(Diff *diff, List *old_keys, List *new_keys)
 	}
 }
 
+static bool
+has_index(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+		if (pg_strcasecmp(((MsSourceIndex *) lfirst(lc))->name, name) == 0)
+		return true;
+	return false;
+}
+
+/*
+ * An index that has another name there gets it here, if it has the one that
+ * we gave it.
+ */
+static void
+rename_indexes(Diff *diff, List *old_keys, List *new_keys)
+{
+	List	   *taken = NIL;
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, new_keys)
+	{
+		TargetKey  *key = lfirst(lc);
+
+		if (key->is_key || has_index(diff->old, key->index->name))
+			continue;
+		foreach(lc2, old_keys)
+		{
+			TargetKey  *old = lfirst(lc2);
+			Oid			index;
+			char	   *name;
+
+			if (old->index->unique != key->index->unique || old->is_key ||
+				has_index(diff->new, old->index->name) ||
+				!same_names(old->columns, key->columns))
+				continue;
+			index = find_target_index(diff->relid, diff->old, old->index);
+			if (!OidIsValid(index) ||
+				!ms_typemap_is_index_name(diff->relname, old->index->name,
+										  get_rel_name(index)))
+				continue;
+			name = ms_typemap_index_name(diff->schema, diff->relname,
+										 key->index->name, taken);
+			taken = lappend(taken, name);
+			add_statement(diff, psprintf("ALTER INDEX %s RENAME TO %s",
+										 quote_qualified_identifier(diff->schema,
+																	get_rel_name(index)),
+										 quote_identifier(name)));
+			break;
+		}
+	}
+}
+
 /* What the new table has and PostgreSQL has not. */
 static void
 note_lost_keys(Diff *diff)
@@ -487,7 +542,8 @@ change_default(Diff *diff, const MsSourceColumn *col, const char *type,
 	bool		lost;
 	char	   *text = ms_typemap_default(col, type, &lost);
 
-	if (lost)
+	if (lost && strcmp(empty_if_null(col->default_text),
+					   empty_if_null(col->was->default_text)) != 0)
 		add_note(diff, psprintf("default %s of column \"%s\" has no counterpart",
 								col->default_text, col->name));
 	if (strcmp(empty_if_null(text), empty_if_null(old_default)) == 0 &&
@@ -674,6 +730,7 @@ ms_model_diff(const MsSourceTable *old, const MsSourceTable *new, Oid relid,
 	rename_columns(&diff);
 	change_columns(&diff);
 	add_keys(&diff, old_keys, new_keys);
+	rename_indexes(&diff, old_keys, new_keys);
 	note_lost_keys(&diff);
 }
 

@@ -202,6 +202,17 @@ ms_relmap_set_schema(MsRelmap *map, TablePlan *plan, Jsonb *schema)
 	map->version++;
 }
 
+/* So have the options of its single columns; NULL = none. */
+void
+ms_relmap_set_columns(MsRelmap *map, TablePlan *plan, const Jsonb *columns)
+{
+	plan->sub->columns = NULL;
+	if (columns == NULL)
+		return;
+	plan->sub->columns = MemoryContextAlloc(map->cxt, VARSIZE(columns));
+	memcpy(plan->sub->columns, columns, VARSIZE(columns));
+}
+
 static void
 forget_name(MsRelmap *map, TablePlan *plan)
 {

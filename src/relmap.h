@@ -97,6 +97,8 @@ extern void ms_relmap_add(MsRelmap *map, const MsSubTable *sub);
 extern void ms_relmap_set_sequences(MsRelmap *map, List *sequences);
 extern MsTableMapEvent ms_relmap_table_map_of(const MapEntry *entry);
 extern void ms_relmap_forget_ids(MsRelmap *map);
+extern void ms_relmap_set_columns(MsRelmap *map, TablePlan *plan,
+								  const Jsonb *columns);
 extern void ms_relmap_set_schema(MsRelmap *map, TablePlan *plan,
 								 Jsonb *schema);
 extern void ms_relmap_rename(MsRelmap *map, TablePlan *plan, const char *db,

@@ -56,12 +56,19 @@ extern char *ms_typemap_column_type(StringInfo statements,
 extern MsSourceIndex *ms_typemap_table_key(const MsSourceTable *table);
 extern bool ms_typemap_is_portable_index(const MsSourceTable *table,
 										 const MsSourceIndex *index);
+extern bool ms_typemap_is_index_name(const char *relname,
+									 const char *index_name,
+									 const char *name);
+extern char *ms_typemap_index_name(const char *schema, const char *relname,
+								   const char *index_name, List *taken);
 extern char *ms_typemap_create_index(const MsSourceTable *table,
 									 const MsSourceIndex *index,
 									 const char *schema, const char *relname,
 									 List **taken);
 
 /* typemap_default.c */
+extern char *ms_typemap_expression(const MsColumn *col, const char *text,
+								   const char *type);
 extern char *ms_typemap_default(const MsSourceColumn *source,
 								const char *type, bool *lost);
 extern char *ms_typemap_added_value(const MsSourceColumn *source,

@@ -243,6 +243,8 @@ ms_typemap_default(const MsSourceColumn *source, const char *type, bool *lost)
 			return "CURRENT_DATE";
 	}
 	result = constant_default(&col, source, type);
+	if (result == NULL)
+		result = ms_typemap_expression(&col, source->default_text, type);
 	*lost = result == NULL;
 	return result;
 }

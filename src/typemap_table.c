@@ -380,6 +380,30 @@ choose_index_name(const char *relname, const char *index_name, Oid namespace,
 	}
 }
 
+/* Would we have given an index of this name in MariaDB that one? */
+bool
+ms_typemap_is_index_name(const char *relname, const char *index_name,
+						 const char *name)
+{
+	char		label[16] = "idx";
+
+	for (int n = 1; n < 100; n++)
+	{
+		if (strcmp(makeObjectName(relname, index_name, label), name) == 0)
+			return true;
+		snprintf(label, sizeof(label), "idx%d", n);
+	}
+	return false;
+}
+
+char *
+ms_typemap_index_name(const char *schema, const char *relname,
+					  const char *index_name, List *taken)
+{
+	return choose_index_name(relname, index_name,
+							 get_namespace_oid(schema, true), taken);
+}
+
 /*
  * CREATE INDEX for one index.  taken are names that earlier statements use.
  * Needs a transaction, to see which names are taken.

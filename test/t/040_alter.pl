@@ -124,7 +124,17 @@ my @clauses = (
 	[
 		'ADD COLUMN x2 int, ADD COLUMN x3 varchar(10) CHARACTER SET latin1 NOT NULL DEFAULT \'x\'',
 		qr/^applied$/
-	],);
+	],
+	[
+		q{ADD COLUMN e1 char(36) DEFAULT uuid(), ADD e2 int DEFAULT (1 + 2 * -3), ADD e3 varchar(30) DEFAULT concat('a', 'b''c', "d"),
+ADD e4 date DEFAULT (current_date), ADD e5 uuid DEFAULT (UUID()), ADD e6 decimal(8,2) NOT NULL DEFAULT ((1.5) - 1)},
+		qr/^resync: [^;]*$/
+	],
+	[ 'ALTER e2 SET DEFAULT (7 - 5)', qr/^applied$/ ],
+	[ 'ADD COLUMN e7 int DEFAULT (floor(1.5))', qr/^resync.*; default .* of column "e7" has no counterpart/ ],
+	[ 'ADD INDEX ri1 (n2), ADD UNIQUE INDEX ri2 (id, cc)', qr/^applied$/ ],
+	[ 'RENAME INDEX ri1 TO new1, RENAME KEY ri2 TO new2', qr/^applied$/ ],
+	[ 'DROP INDEX new1, ADD INDEX new3 (n2)', qr/^applied$/ ],);
 foreach my $clause (@clauses)
 {
 	my ($text, $expected) = @$clause;
@@ -140,6 +150,61 @@ foreach my $clause (@clauses)
 	ok($same, "rows after $text") or diag($why);
 	compare_structure($maria, $node, ['shop.t']);
 }
+is( $node->safe_psql(
+		'postgres', q{
+SELECT string_agg(attname || ': ' || pg_get_expr(adbin, adrelid), ', ' ORDER BY attname)
+FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+WHERE adrelid = 'shop.t'::regclass AND attname ~ '^e[0-9]'}
+	),
+	q{e1: (gen_random_uuid())::text, e2: ((7)::numeric - (5)::numeric), e3: (('a'::text || 'b''c'::text) || 'd'::text), e4: CURRENT_DATE, e5: gen_random_uuid(), e6: (1.5 - (1)::numeric)},
+	'defaults that are expressions');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relkind = 'i' AND relname ~ 'ri[12]|new'}
+	),
+	't_new2_idx t_new3_idx',
+	'indexes follow their names');
+
+# Options of single columns follow them, too: what is left out stays so under
+# any name.
+$maria->sql('CREATE DATABASE priv');
+$maria->sql(
+	q{CREATE TABLE cols (id int PRIMARY KEY, secret varchar(20), v int, w int);
+INSERT INTO cols VALUES (1, 'do not', 1, 1)}, 'priv');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.add_table('sub', 'priv.cols', columns => '{"id": "key_id", "secret": false, "v": {"name": "value"}}')}
+);
+wait_for_catchup($node, 'sub');
+
+sub columns
+{
+	return $node->safe_psql('postgres',
+		q{SELECT coalesce(string_agg(to_jsonb(cols)::text, E'\n' ORDER BY key_id), '') FROM priv.cols}
+	);
+}
+foreach my $step (
+	[
+		q{RENAME COLUMN secret TO hidden, CHANGE id ident int, ADD COLUMN secret int DEFAULT 5},
+		q{INSERT INTO cols (ident, hidden, v, w) VALUES (2, 'do not', 2, 2)},
+		qq({"w": 1, "value": 1, "key_id": 1, "secret": 5}\n{"w": 2, "value": 2, "key_id": 2, "secret": 5})
+	],
+	[
+		q{RENAME COLUMN hidden TO secret, RENAME COLUMN secret TO hidden},
+		q{INSERT INTO cols (ident, secret, v, w) VALUES (3, 'do not', 3, 3)},
+		qq({"w": 1, "value": 1, "hidden": 5, "key_id": 1}\n{"w": 2, "value": 2, "hidden": 5, "key_id": 2}\n{"w": 3, "value": 3, "hidden": 5, "key_id": 3})
+	],
+	[
+		q{DROP COLUMN v, CHANGE secret s text, MODIFY w varchar(10)},
+		q{DELETE FROM cols WHERE ident < 3},
+		q({"w": "3", "hidden": 5, "key_id": 3})
+	])
+{
+	my ($clause, $rows, $expected) = @$step;
+	$maria->sql("ALTER TABLE cols $clause; $rows", 'priv');
+	wait_for_catchup($node, 'sub');
+	is(columns(), $expected, "options of columns after $clause");
+}
+unlike(columns(), qr/do not/, 'what is left out never arrives');
 is(view_value($node, 'sub', 'state'),      'streaming', 'still streaming');
 is(view_value($node, 'sub', 'last_error'), '',          'no error');
 
