@@ -26,6 +26,8 @@ typedef struct MsVerifyColumn
 	/* the source's SQL */
 	char	   *source;			/* the text */
 	char	   *hashed;			/* the text in the row's text */
+	char	   *plain;			/* the text of a value that no policy changes */
+	char	   *plain_hashed;	/* that in the row's text */
 	char	   *raw;			/* the source's value before any policy */
 	char	   *policy;			/* MariaDB's condition for values that a
 								 * policy changes, or NULL */
@@ -69,6 +71,7 @@ typedef struct MsVerifyTable
 	int			nbuckets;		/* into which other keys are dealt out */
 	char	   *source_key;		/* MariaDB's MD5 of the key and the row */
 	char	   *source_hash;
+	char	   *source_plain;	/* source_hash if no policy changes the row */
 	char	   *source_text;	/* text of the row but for fetched columns */
 	char	   *source_bucket;
 	char	   *policy;			/* MariaDB's condition, or NULL */
@@ -110,7 +113,7 @@ typedef enum MsVerifyCells
 extern MsVerifyColumn *ms_verify_column(const MsSourceColumn *source,
 										Oid typid, int32 typmod,
 										const MsSubscriptionOptions *options);
-extern char *ms_verify_row_text(List *columns);
+extern char *ms_verify_row_text(List *columns, bool plain);
 
 /* verify_table.c */
 extern MsVerifyTable *ms_verify_describe(const MsSubscription *sub,
@@ -121,7 +124,7 @@ extern void ms_verify_set_buckets(MsVerifyTable *table, int nbuckets);
 
 /* verify_source.c */
 extern char *ms_verify_source_sums_sql(const MsVerifyTable *table,
-									   const char *condition);
+									   const char *condition, bool plain);
 extern void ms_verify_source_add_sums(const MsVerifyTable *table,
 									  const MsResult *result,
 									  MsVerifySum *sums);

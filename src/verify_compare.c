@@ -54,6 +54,9 @@ typedef struct Pair
 	MsVerifySum source;
 	MsVerifySum target;
 	int			done;			/* sides */
+	bool		plain;			/* the source was asked without regard to
+								 * policies */
+	bool		asked;			/* once before */
 } Pair;
 
 typedef struct Comparison
@@ -62,6 +65,8 @@ typedef struct Comparison
 	TableCheck *check;
 	MsVerifyTable *table;
 	int			part_rows;
+	bool		plain;			/* the source is asked without regard to
+								 * policies first */
 	List	   *source_jobs;	/* of Job * */
 	List	   *target_jobs;
 	int			next_source;
@@ -329,27 +334,43 @@ same_sums(const MsVerifySum *source, const MsVerifySum *target)
 	return source->rows == target->rows && source->hashes == target->hashes;
 }
 
+/* Both sides of a range are known. */
+static void
+finish_pair(Comparison *c, Pair *pair)
+{
+	bool		same = same_sums(&pair->source, &pair->target);
+
+	if (!same && pair->plain)
+	{
+		/* it may be a policy's doing */
+		pair->plain = false;
+		pair->done = 1;
+		memset(&pair->source, 0, sizeof(pair->source));
+		add_job(&c->source_jobs, pair->part->source, &pair->source, pair);
+		return;
+	}
+	/* then it is, and may be again */
+	if (pair->source.policies > 0)
+		c->plain = false;
+	c->check->source_rows += pair->source.rows;
+	c->check->target_rows += pair->target.rows;
+	if (!same)
+		c->differing = lappend(c->differing, pair);
+	if (pair->source.policies > 0)
+		c->changed = lappend(c->changed, pair);
+	/* what an open range holds is never over */
+	else if (same && c->v->pool && pair->part->lower && pair->part->upper)
+		ms_verify_pool_record(c->v->pool, c->check, pair->part,
+							  pair->source.rows, c->v->gtid);
+}
+
 static void
 finish_job(Comparison *c, Job *job)
 {
-	Pair	   *pair = job->pair;
-
 	c->done++;
 	c->progress.chunks_done = c->done / 2;
-	if (pair && ++pair->done == 2)
-	{
-		c->check->source_rows += pair->source.rows;
-		c->check->target_rows += pair->target.rows;
-		if (!same_sums(&pair->source, &pair->target))
-			c->differing = lappend(c->differing, pair);
-		if (pair->source.policies > 0)
-			c->changed = lappend(c->changed, pair);
-		/* what an open range holds is never over */
-		else if (same_sums(&pair->source, &pair->target) && c->v->pool &&
-				 pair->part->lower && pair->part->upper)
-			ms_verify_pool_record(c->v->pool, c->check, pair->part,
-								  pair->source.rows, c->v->gtid);
-	}
+	if (job->pair && ++job->pair->done == 2)
+		finish_pair(c, job->pair);
 	report(c);
 }
 
@@ -364,6 +385,17 @@ rate_delay(const Comparison *c)
 	due = c->started + (int64) ((double) c->next_source * c->part_rows *
 								USECS_PER_SEC / c->v->max_rate);
 	return TimestampDifferenceMilliseconds(ms_clock_now(), due);
+}
+
+/* May a policy's work be left out of what the source is asked? */
+static bool
+ask_plainly(const Comparison *c, Pair *pair)
+{
+	if (pair == NULL)
+		return c->plain;
+	pair->plain = c->plain && !pair->asked;
+	pair->asked = true;
+	return pair->plain;
 }
 
 /* Give every connection that has nothing to do a job. */
@@ -387,7 +419,8 @@ ask_source(Comparison *c)
 			continue;
 		}
 		c->asked[i] = job;
-		c->queries[i] = ms_verify_source_sums_sql(c->table, job->condition);
+		c->queries[i] = ms_verify_source_sums_sql(c->table, job->condition,
+												  ask_plainly(c, job->pair));
 		ms_wire_query_begin(c->v->wires[i], c->queries[i]);
 	}
 }
@@ -473,14 +506,19 @@ scan_target(Comparison *c)
 	return any;
 }
 
+/* There may be more of them later. */
+static int
+count_jobs(const Comparison *c)
+{
+	return list_length(c->source_jobs) + list_length(c->target_jobs);
+}
+
 static void
 add_up(Comparison *c)
 {
-	int			njobs = list_length(c->source_jobs) + list_length(c->target_jobs);
-
-	c->progress.chunks_total = njobs / 2;
+	c->progress.chunks_total = count_jobs(c) / 2;
 	report(c);
-	while (c->done < njobs)
+	while (c->done < count_jobs(c))
 	{
 		bool		any;
 		long		delay;
@@ -588,8 +626,11 @@ compare_in_buckets(Comparison *c)
 		c->source_sums[0].policies == 0)
 		return;
 	rows = Max(c->check->source_rows, c->check->target_rows);
-	if (rows > BUCKET_ROWS)
+	if (rows > BUCKET_ROWS || c->plain)
+	{
+		c->plain = false;
 		pass(c, (int) Min(rows / BUCKET_ROWS + 1, MAX_BUCKETS));
+	}
 	look_at_buckets(c);
 }
 
@@ -601,6 +642,7 @@ ms_verify_compare(Verify *v, TableCheck *check)
 	c.v = v;
 	c.check = check;
 	c.table = check->table;
+	c.plain = check->table->policy != NULL && !check->table->fetches;
 	c.part_rows = v->max_rate > 0 ? SLOW_PART_ROWS : PART_ROWS;
 	c.asked = palloc0(sizeof(Job *) * v->nwires);
 	c.queries = palloc0(sizeof(char *) * v->nwires);

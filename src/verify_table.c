@@ -137,7 +137,7 @@ ms_verify_set_buckets(MsVerifyTable *table, int nbuckets)
 	table->nbuckets = nbuckets;
 	table->source_bucket = nbuckets == 1 ? "0" :
 		psprintf("CRC32(%s) MOD %d",
-				 ms_verify_row_text(table->key ? table->key : table->columns),
+				 ms_verify_row_text(table->key ? table->key : table->columns, false),
 				 nbuckets);
 }
 
@@ -160,11 +160,12 @@ ms_verify_describe(const MsSubscription *sub,
 							 ms_wire_quote_identifier(subtable->source_table));
 	describe_columns(table, sources, options);
 	describe_key(table, sources, key_names);
-	table->source_text = ms_verify_row_text(table->columns);
+	table->source_text = ms_verify_row_text(table->columns, false);
 	table->source_hash = psprintf("MD5(%s)", table->source_text);
+	table->source_plain = psprintf("MD5(%s)", ms_verify_row_text(table->columns, true));
 	table->source_key = table->source_hash;
 	if (table->key)
-		table->source_key = psprintf("MD5(%s)", ms_verify_row_text(table->key));
+		table->source_key = psprintf("MD5(%s)", ms_verify_row_text(table->key, false));
 	ms_verify_set_buckets(table, 1);
 	return table;
 }

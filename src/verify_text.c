@@ -82,7 +82,10 @@ set_number(MsVerifyColumn *col, const MsSourceColumn *source)
 	{
 		col->raw = psprintf("%s + 0", col->source);
 		if (col->kind != MS_KIND_BIT)
+		{
+			col->plain = col->raw;
 			col->policy = psprintf("%s NOT IN (0, 1)", col->source);
+		}
 		col->source = psprintf("(%s + 0 <> 0)", col->source);
 	}
 	else if (col->kind == MS_KIND_YEAR && col->length == 2 &&
@@ -147,6 +150,7 @@ set_date(MsVerifyColumn *col, const MsValuePolicies *policies)
 						col->zone ? local_epoch(col->zone) : "1970-01-01 00:00:00",
 						col->fsp > 0 ? col->fsp + 1 : 0, fraction);
 	}
+	col->plain = col->source;
 	col->raw = psprintf("CAST(%s AS CHAR)", col->source);
 	col->policy = expand("NOT " REAL_DATE, col->source);
 	col->source = expand(psprintf("IF($ IS NULL OR " REAL_DATE ", $, %s)", zero),
@@ -190,6 +194,7 @@ set_text(MsVerifyColumn *col, const MsSourceColumn *source,
 	{
 		col->policy = psprintf("LOCATE(CHAR(0), BINARY %s) > 0", text);
 		col->raw = psprintf("HEX(%s)", text);
+		col->plain = text;
 		text = psprintf("REPLACE(%s COLLATE utf8mb4_bin, CHAR(0), %s)",
 						psprintf("CONVERT(%s USING utf8mb4)", col->source),
 						policies->nul_byte == MS_NUL_BYTE_STRIP ? "''" :
@@ -303,6 +308,22 @@ set_kind(MsVerifyColumn *col, const MsSourceColumn *source,
 	}
 }
 
+/* A column's text as it stands in the row's text. */
+static char *
+hashed_text(const MsVerifyColumn *col, const char *text, bool nullable)
+{
+	if (col->hashed)
+		return psprintf("IFNULL(%s, 'N')", col->hashed);
+	if (col->digest)
+		return psprintf("IFNULL(MD5(BINARY %s), 'N')", text);
+	if (col->free_text)
+		/* CONCAT_WS leaves out the NULL */
+		return psprintf("IFNULL(LENGTH(%s), 'N'), BINARY %s", text, text);
+	if (nullable)
+		return psprintf("IFNULL(%s, 'N')", text);
+	return pstrdup(text);
+}
+
 /*
  * How to compare a column with its target.  source is bound to its options.
  */
@@ -326,18 +347,10 @@ ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
 	col->source = ms_wire_quote_identifier(source->name);
 	set_kind(col, source, &own->policies);
 
-	if (col->hashed)
-		col->hashed = psprintf("IFNULL(%s, 'N')", col->hashed);
-	else if (col->digest)
-		col->hashed = psprintf("IFNULL(MD5(BINARY %s), 'N')", col->source);
-	else if (col->free_text)
-		/* CONCAT_WS leaves out the NULL */
-		col->hashed = psprintf("IFNULL(LENGTH(%s), 'N'), BINARY %s",
-							   col->source, col->source);
-	else if (source->nullable || col->policy)
-		col->hashed = psprintf("IFNULL(%s, 'N')", col->source);
-	else
-		col->hashed = col->source;
+	if (col->plain == NULL)
+		col->plain = col->source;
+	col->plain_hashed = hashed_text(col, col->plain, source->nullable);
+	col->hashed = hashed_text(col, col->source, source->nullable || col->policy);
 	if (col->raw == NULL)
 		col->raw = col->source;
 	else if (col->policy)
@@ -347,10 +360,11 @@ ms_verify_column(const MsSourceColumn *source, Oid typid, int32 typmod,
 
 /*
  * The columns (of MsVerifyColumn *) as one text that is different for
- * different values, but for those that are fetched.
+ * different values, but for those that are fetched.  plain is for rows that
+ * no policy changes.
  */
 char *
-ms_verify_row_text(List *columns)
+ms_verify_row_text(List *columns, bool plain)
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -364,7 +378,7 @@ ms_verify_row_text(List *columns)
 
 		if (col->fetched)
 			continue;
-		appendStringInfo(&buf, ", %s", col->hashed);
+		appendStringInfo(&buf, ", %s", plain ? col->plain_hashed : col->hashed);
 		empty = false;
 	}
 	appendStringInfoString(&buf, empty ? ", '')" : ")");
