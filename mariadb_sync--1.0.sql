@@ -194,13 +194,14 @@ CREATE TABLE mariadb_sync.difference (
 CREATE INDEX ON mariadb_sync.difference (subscription, source_table);
 
 -- Key ranges that a run of verify() has found equal, so that one with resume
--- need not look at them again; gone when a run ends.
+-- need not look at them again; gone when a run ends.  Both keys are empty for
+-- a table that is compared as a whole.
 CREATE TABLE mariadb_sync.verified_range (
 	subid			integer NOT NULL,
 	source_db		text NOT NULL,
 	source_table	text NOT NULL,
-	lower_key		numeric NOT NULL,
-	upper_key		numeric NOT NULL,
+	lower_key		text NOT NULL,
+	upper_key		text NOT NULL,
 	rows			bigint NOT NULL,
 	gtid			text NOT NULL,
 	PRIMARY KEY (subid, source_db, source_table, lower_key)

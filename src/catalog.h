@@ -206,7 +206,8 @@ typedef struct MsVerifiedRange
 } MsVerifiedRange;
 
 /* What verify() finds, catalog_verify.c. */
-extern List *ms_catalog_get_verified(const MsSubTable *table);	/* of MsVerifiedRange * */
+extern List *ms_catalog_get_verified(const MsSubTable *table,
+									 const char *order_type);	/* of MsVerifiedRange * */
 extern void ms_catalog_add_verified(const MsSubTable *table, const char *lower,
 									const char *upper, int64 rows,
 									const char *gtid);

@@ -68,16 +68,19 @@ range_row(HeapTuple tuple, TupleDesc desc)
 	return range;
 }
 
-/* The ranges found equal by a run that was interrupted, in order. */
+/*
+ * The ranges found equal by a run that was interrupted, in the order of a type.
+ */
 List *
-ms_catalog_get_verified(const MsSubTable *table)
+ms_catalog_get_verified(const MsSubTable *table, const char *order_type)
 {
 	Args		args = {0};
 
 	add_table_key(&args, table);
-	return execute("SELECT lower_key::text, upper_key::text, rows"
-				   " FROM mariadb_sync.verified_range WHERE " TABLE_KEY
-				   " ORDER BY lower_key", &args, range_row, NULL);
+	return execute(psprintf("SELECT lower_key, upper_key, rows"
+							" FROM mariadb_sync.verified_range WHERE " TABLE_KEY
+							" ORDER BY lower_key::%s", order_type),
+				   &args, range_row, NULL);
 }
 
 void
@@ -92,7 +95,7 @@ ms_catalog_add_verified(const MsSubTable *table, const char *lower,
 	add_int8(&args, rows);
 	add_text(&args, gtid);
 	execute("INSERT INTO mariadb_sync.verified_range"
-			" VALUES ($1, $2, $3, $4::numeric, $5::numeric, $6, $7)"
+			" VALUES ($1, $2, $3, $4, $5, $6, $7)"
 			" ON CONFLICT DO NOTHING", &args, NULL, NULL);
 }
 

@@ -27,6 +27,7 @@
 #include "commands.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
+#include "sequence.h"
 #include "sql.h"
 #include "typemap.h"
 #include "wire.h"
@@ -136,18 +137,27 @@ verify(const MsSubscription *sub)
 	char	   *rows;
 	int			ntables;
 	bool		isnull;
+	bool		altered;
 	int64		different;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute(psprintf("SELECT pg_catalog.sum(missing + surplus + different)::pg_catalog.int8,"
-							 " pg_catalog.sum(source_rows)::pg_catalog.text, pg_catalog.count(*)::pg_catalog.int4"
+							 " pg_catalog.sum(source_rows)::pg_catalog.text, pg_catalog.count(*)::pg_catalog.int4,"
+							 " pg_catalog.bool_or(missing IS NULL)"
 							 " FROM mariadb_sync.verify(%s)", quote_literal_cstr(sub->name)),
 					false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	different = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	rows = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
 	ntables = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &isnull));
+	altered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4, &isnull));
+	if (altered)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables of subscription \"%s\" were altered while they were verified",
+						sub->name),
+				 errhint("Call mariadb_sync.promote() again.")));
 	if (different > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -350,6 +360,27 @@ move_sequences(Oid relid, const char *last)
 										 last, last, relid));
 }
 
+/*
+ * SEQUENCE objects follow the source, but verify() does not look at them: a
+ * read view does not show their value.  Now that nothing is written it can be
+ * taken as it is.
+ */
+static void
+set_sequence_objects(ReturnSetInfo *rsinfo, const MsSubscription *sub, MsWire *wire)
+{
+	List	   *sequences = ms_catalog_get_sequences(sub->subid);
+	MsSubscriptionOptions options;
+
+	if (sequences == NIL)
+		return;
+	ms_options_parse(sub->options, &options);
+	(void) ms_sequence_map(sub->subid,
+						   ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL),
+						   &options, wire);
+	report(rsinfo, "sequences", psprintf("%d SEQUENCE objects are where the source's are",
+										 list_length(sequences)));
+}
+
 /* As the owner: what an application that writes needs. */
 static void
 prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
@@ -374,6 +405,7 @@ prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
 		make_sequences(table);
 		sequences += move_sequences(table->relid, last_auto_increment(wire, table));
 	}
+	set_sequence_objects(rsinfo, sub, wire);
 	ms_wire_close(wire);
 	if (made > 0)
 		report(rsinfo, "constraints", psprintf("%d constraints made", made));

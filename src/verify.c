@@ -23,10 +23,12 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "commands.h"
 #include "fence.h"
 #include "mariadb_sync.h"
@@ -46,13 +48,16 @@ open_views(Verify *v)
 	for (;;)
 	{
 		ms_verify_align_views(v, true);
-		v->snapshot = RegisterSnapshot(GetLatestSnapshot());
+		/* it is renewed within subtransactions */
+		v->snapshot = RegisterSnapshotOnOwner(GetLatestSnapshot(),
+											  TopTransactionResourceOwner);
 		pause = ms_fence_release();
 		if (ms_verify_confirm_views(v))
 			break;
-		UnregisterSnapshot(v->snapshot);
+		UnregisterSnapshotFromOwner(v->snapshot, TopTransactionResourceOwner);
 	}
 	v->nwires = v->nviews;
+	v->views_since = ms_clock_now();
 	ereport(LOG,
 			(errmsg("subscription \"%s\" is verified at GTID position \"%s\"; streaming paused for %.1f ms",
 					v->sub->name, v->gtid, pause),
@@ -60,6 +65,34 @@ open_views(Verify *v)
 			 errdetail("Of %d read views %d were at this position.", wanted, v->nwires) : 0));
 	ms_catalog_add_history(v->sub->subid, "verify", v->gtid, NULL, NULL,
 						   psprintf("streaming paused for %.1f ms", pause));
+}
+
+/*
+ * Have the views been held for as long as may be?  The source keeps old
+ * versions of rows meanwhile, and structure changes of the tables that were
+ * read wait, and with them whoever wants to use such a table.
+ */
+bool
+ms_verify_views_are_old(const Verify *v)
+{
+	return v->options.snapshot_max_age > 0 &&
+		TimestampDifferenceExceeds(v->views_since, ms_clock_now(),
+								   v->options.snapshot_max_age);
+}
+
+/* Go on with both views at a newer position.  Nothing may be going on. */
+void
+ms_verify_renew_views(Verify *v)
+{
+	if (v->pool)
+		ms_verify_pool_stop(v->pool);
+	v->pool = NULL;
+	UnregisterSnapshotFromOwner(v->snapshot, TopTransactionResourceOwner);
+	for (int i = 0; i < v->nwires; i++)
+		ms_wire_exec(v->wires[i], "ROLLBACK");
+	v->nwires = v->nworkers;
+	open_views(v);
+	v->pool = ms_verify_pool_start(v);
 }
 
 /* ------------------------------------------------------------------------
@@ -158,7 +191,9 @@ put_result(ReturnSetInfo *rsinfo, const Verify *v, const TableCheck *check)
 	values[5] = Int64GetDatum(check->surplus);
 	values[6] = Int64GetDatum(check->different);
 	values[7] = Int64GetDatum(check->repaired);
-	values[8] = CStringGetTextDatum(v->gtid);
+	values[8] = CStringGetTextDatum(check->gtid ? check->gtid : v->gtid);
+	for (int i = 2; i < 8; i++)
+		nulls[i] = check->altered;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -178,7 +213,11 @@ run(Verify *v, const char *source, bool wants_repair, ReturnSetInfo *rsinfo)
 	open_views(v);
 	v->pool = ms_verify_pool_start(v);
 	foreach(lc, checks)
+	{
+		if (ms_verify_views_are_old(v))
+			ms_verify_renew_views(v);
 		ms_verify_compare(v, lfirst(lc));
+	}
 	if (v->pool)
 	{
 		foreach(lc, checks)
@@ -186,7 +225,7 @@ run(Verify *v, const char *source, bool wants_repair, ReturnSetInfo *rsinfo)
 		ms_verify_pool_stop(v->pool);
 	}
 	ms_shmem_verify_end();
-	UnregisterSnapshot(v->snapshot);
+	UnregisterSnapshotFromOwner(v->snapshot, TopTransactionResourceOwner);
 	if (wants_repair)
 		ms_verify_repair(v, checks);
 	for (int i = 0; i < nall; i++)

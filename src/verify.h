@@ -62,11 +62,14 @@ typedef struct MsVerifyTable
 	char	   *name;			/* db.table */
 	char	   *source;			/* quoted, for MariaDB */
 	char	   *target;			/* quoted, for PostgreSQL */
+	char	   *version;		/* of the target's structure */
 	List	   *columns;		/* of MsVerifyColumn *, fetched ones last */
 	List	   *key;			/* of MsVerifyColumn *; NIL = no key */
-	MsVerifyColumn *int_key;	/* first key column, if a whole number */
-	char	   *int_key_source; /* its names, quoted */
-	char	   *int_key_target;
+	MsVerifyColumn *range_key;	/* first key column, if both servers order its
+								 * values in the same way */
+	const char *range_type;		/* PostgreSQL's for that order */
+	char	   *range_source;	/* its names, quoted */
+	char	   *range_target;
 	bool		fetches;		/* has a fetched column */
 	int			nbuckets;		/* into which other keys are dealt out */
 	char	   *source_key;		/* MariaDB's MD5 of the key and the row */
@@ -120,6 +123,7 @@ extern MsVerifyTable *ms_verify_describe(const MsSubscription *sub,
 										 const MsSubscriptionOptions *options,
 										 MsSubTable *subtable,
 										 List *key_names);
+extern bool ms_verify_is_altered(const MsVerifyTable *table);
 extern void ms_verify_set_buckets(MsVerifyTable *table, int nbuckets);
 
 /* verify_source.c */

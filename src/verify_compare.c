@@ -1,7 +1,8 @@
 /*
  * verify_compare.c - comparing a table, part by part.
  *
- * A table with a whole-number key is cut into ranges of it; each is a part
+ * A table whose key begins with a column that both servers order in the same
+ * way, as numbers, dates and bytes, is cut into ranges of it; each is a part
  * whose sums are compared by themselves.  Of any other table both sides are
  * read in pieces of their own choice, as the two servers need not agree on an
  * order of texts, and the sums are compared at the end.  If they differ, that
@@ -14,7 +15,10 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -23,6 +27,7 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
@@ -69,9 +74,13 @@ typedef struct Comparison
 								 * policies first */
 	List	   *source_jobs;	/* of Job * */
 	List	   *target_jobs;
+	List	   *again;			/* of Job *: ranges whose source is asked for
+								 * once more */
 	int			next_source;
 	int			next_target;
 	int			done;			/* jobs */
+	int			finished;		/* ranges */
+	int			limit;			/* jobs of each side that may be begun */
 	Job		  **asked;			/* by wire: what it is asked for */
 	char	  **queries;
 	MsVerifySum *source_sums;	/* of buckets */
@@ -115,16 +124,61 @@ range_condition(const char *name, const char *lower, const char *upper)
 	return buf.data;
 }
 
+/* What tells a bound's text: as PostgreSQL writes it. */
+static char *
+bound_sql(const MsVerifyTable *table)
+{
+	switch (table->range_key->kind)
+	{
+		case MS_KIND_INT:
+		case MS_KIND_UINT:
+			/* whatever ZEROFILL would show */
+			return psprintf("%s + 0", table->range_source);
+		case MS_KIND_BYTES:
+			return psprintf("CONCAT('\\\\x', LOWER(HEX(%s)))", table->range_source);
+		default:
+			return psprintf("CAST(%s AS CHAR)", table->range_source);
+	}
+}
+
+static const char *
+source_literal(const MsVerifyTable *table, const char *bound)
+{
+	if (bound == NULL || strcmp(table->range_type, "numeric") == 0)
+		return bound;
+	if (table->range_key->kind == MS_KIND_BYTES)
+		return psprintf("X'%s'", bound + 2);
+	return ms_wire_quote_literal(bound);
+}
+
+static const char *
+target_literal(const MsVerifyTable *table, const char *bound)
+{
+	if (bound == NULL || strcmp(table->range_type, "numeric") == 0)
+		return bound;
+	return psprintf("%s::pg_catalog.%s", quote_literal_cstr(bound), table->range_type);
+}
+
+static char *
+source_range(const MsVerifyTable *table, const char *lower, const char *upper)
+{
+	return range_condition(table->range_source, source_literal(table, lower),
+						   source_literal(table, upper));
+}
+
 static void
 add_range(Comparison *c, const char *lower, const char *upper)
 {
+	const MsVerifyTable *table = c->table;
 	Pair	   *pair = palloc0(sizeof(Pair));
 
 	pair->part = palloc0(sizeof(MsVerifyPart));
 	pair->part->lower = lower ? pstrdup(lower) : NULL;
 	pair->part->upper = upper ? pstrdup(upper) : NULL;
-	pair->part->source = range_condition(c->table->int_key_source, lower, upper);
-	pair->part->target = range_condition(c->table->int_key_target, lower, upper);
+	pair->part->source = source_range(table, lower, upper);
+	pair->part->target = range_condition(table->range_target,
+										 target_literal(table, lower),
+										 target_literal(table, upper));
 	add_job(&c->source_jobs, pair->part->source, &pair->source, pair);
 	add_job(&c->target_jobs, pair->part->target, &pair->target, pair);
 }
@@ -136,19 +190,20 @@ add_range(Comparison *c, const char *lower, const char *upper)
 static bool
 cut_evenly(Comparison *c, const char *lower, const char *upper)
 {
-	const char *name = c->table->int_key_source;
+	const char *name = c->table->range_source;
 	MsResult   *res;
-	bool		is_signed = c->table->int_key->kind == MS_KIND_INT;
+	bool		is_signed = c->table->range_key->kind == MS_KIND_INT;
 	uint64		min;
 	uint64		max;
 	char	   *bound = NULL;
 
-	if (list_length(c->table->key) != 1)
+	if (list_length(c->table->key) != 1 ||
+		(!is_signed && c->table->range_key->kind != MS_KIND_UINT))
 		return false;
 	res = ms_wire_query(c->v->wires[0],
 						psprintf("SELECT MIN(%s) + 0, MAX(%s) + 0 FROM %s WHERE %s",
 								 name, name, c->table->source,
-								 range_condition(name, lower, upper)));
+								 source_range(c->table, lower, upper)));
 	if (ms_result_cell(res, 0, 0) == NULL)
 	{
 		add_range(c, lower, upper);
@@ -183,25 +238,27 @@ cut_evenly(Comparison *c, const char *lower, const char *upper)
 static void
 cut_by_walking(Comparison *c, const char *lower, const char *upper)
 {
-	const char *name = c->table->int_key_source;
+	const MsVerifyTable *table = c->table;
+	const char *name = table->range_source;
+	const char *bound = bound_sql(table);
 	MsWire	   *wire = c->v->wires[0];
 
 	for (;;)
 	{
-		MsResult   *res = ms_wire_query(wire,
-										psprintf("SELECT %s + 0 FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-												 name, c->table->source,
-												 range_condition(name, lower, upper),
-												 name, c->part_rows));
-		char	   *next = res->nrows > 0 ? ms_result_cell(res, 0, 0) : NULL;
+		char	   *next = ms_wire_query_value(wire,
+											   psprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
+														bound, table->source,
+														source_range(table, lower, upper),
+														name, c->part_rows));
 
 		/* many rows with one value of the key's first column */
 		if (next && lower && strcmp(next, lower) == 0)
 			next = ms_wire_query_value(wire,
-									   psprintf("SELECT MIN(%s) + 0 FROM %s WHERE %s AND %s > %s",
-												name, c->table->source,
-												range_condition(name, lower, upper),
-												name, lower));
+									   psprintf("SELECT %s FROM %s WHERE %s AND %s > %s ORDER BY %s LIMIT 1",
+												bound, table->source,
+												source_range(table, lower, upper),
+												name, source_literal(table, lower),
+												name));
 		add_range(c, lower, next ? next : upper);
 		if (next == NULL)
 			return;
@@ -224,7 +281,7 @@ cut_ranges(Comparison *c)
 	ListCell   *lc;
 
 	if (c->v->resume)
-		foreach(lc, ms_catalog_get_verified(c->table->sub))
+		foreach(lc, ms_catalog_get_verified(c->table->sub, c->table->range_type))
 	{
 		MsVerifiedRange *range = lfirst(lc);
 
@@ -286,7 +343,7 @@ cut_target(Comparison *c)
 	if (rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
 		!rel->rd_rel->relhassubclass)
 		nblocks = RelationGetNumberOfBlocks(rel);
-	relation_close(rel, NoLock);
+	relation_close(rel, AccessShareLock);
 	for (BlockNumber block = 0; block == 0 || block < nblocks; block += PIECE_BLOCKS)
 	{
 		if (block + PIECE_BLOCKS >= nblocks)
@@ -304,7 +361,7 @@ cut_target(Comparison *c)
 static void
 cut(Comparison *c)
 {
-	if (c->table->int_key)
+	if (c->table->range_key)
 	{
 		cut_ranges(c);
 		return;
@@ -334,6 +391,14 @@ same_sums(const MsVerifySum *source, const MsVerifySum *target)
 	return source->rows == target->rows && source->hashes == target->hashes;
 }
 
+/* For a run that goes on where this one may be interrupted. */
+static void
+record_equal(Comparison *c, const MsVerifyPart *part, int64 rows)
+{
+	if (c->v->pool)
+		ms_verify_pool_record(c->v->pool, c->check, part, rows, c->v->gtid);
+}
+
 /* Both sides of a range are known. */
 static void
 finish_pair(Comparison *c, Pair *pair)
@@ -346,9 +411,10 @@ finish_pair(Comparison *c, Pair *pair)
 		pair->plain = false;
 		pair->done = 1;
 		memset(&pair->source, 0, sizeof(pair->source));
-		add_job(&c->source_jobs, pair->part->source, &pair->source, pair);
+		add_job(&c->again, pair->part->source, &pair->source, pair);
 		return;
 	}
+	c->finished++;
 	/* then it is, and may be again */
 	if (pair->source.policies > 0)
 		c->plain = false;
@@ -359,9 +425,8 @@ finish_pair(Comparison *c, Pair *pair)
 	if (pair->source.policies > 0)
 		c->changed = lappend(c->changed, pair);
 	/* what an open range holds is never over */
-	else if (same && c->v->pool && pair->part->lower && pair->part->upper)
-		ms_verify_pool_record(c->v->pool, c->check, pair->part,
-							  pair->source.rows, c->v->gtid);
+	else if (same && pair->part->lower && pair->part->upper)
+		record_equal(c, pair->part, pair->source.rows);
 }
 
 static void
@@ -398,6 +463,24 @@ ask_plainly(const Comparison *c, Pair *pair)
 	return pair->plain;
 }
 
+/* What the source is to be asked for next, or NULL. */
+static Job *
+next_source_job(Comparison *c)
+{
+	Job		   *job;
+
+	if (c->again)
+	{
+		job = linitial(c->again);
+		c->again = list_delete_first(c->again);
+		return job;
+	}
+	if (c->next_source >= Min(c->limit, list_length(c->source_jobs)) ||
+		rate_delay(c) > 0)
+		return NULL;
+	return list_nth(c->source_jobs, c->next_source++);
+}
+
 /* Give every connection that has nothing to do a job. */
 static void
 ask_source(Comparison *c)
@@ -406,10 +489,8 @@ ask_source(Comparison *c)
 	{
 		Job		   *job;
 
-		if (c->asked[i] || c->next_source == list_length(c->source_jobs) ||
-			rate_delay(c) > 0)
+		if (c->asked[i] || (job = next_source_job(c)) == NULL)
 			continue;
-		job = list_nth(c->source_jobs, c->next_source++);
 		if (c->table->fetches)
 		{
 			/* read row by row, which is our own work */
@@ -436,10 +517,11 @@ take_from_source(Comparison *c)
 
 		if (job == NULL || !ms_wire_is_readable(c->v->wires[i]))
 			continue;
+		/* an error is an answer, too */
+		c->asked[i] = NULL;
 		ms_verify_source_add_sums(c->table,
 								  ms_wire_query_end(c->v->wires[i], c->queries[i]),
 								  job->sums);
-		c->asked[i] = NULL;
 		finish_job(c, job);
 		any = true;
 	}
@@ -463,6 +545,7 @@ scan_target(Comparison *c)
 	MsVerifyPool *pool = c->v->pool;
 	bool		any = false;
 	int			nsums = c->table->nbuckets;
+	int			limit = Min(c->limit, list_length(c->target_jobs));
 	MsVerifySum *sums;
 	int			job;
 
@@ -470,7 +553,7 @@ scan_target(Comparison *c)
 	{
 		Job		   *mine;
 
-		if (c->next_target == list_length(c->target_jobs))
+		if (c->next_target >= limit)
 			return false;
 		mine = list_nth(c->target_jobs, c->next_target++);
 		ms_verify_scan_sums(c->table, mine->condition, c->v->snapshot, mine->sums);
@@ -478,14 +561,14 @@ scan_target(Comparison *c)
 		return true;
 	}
 	for (int worker = ms_verify_pool_idle(pool);
-		 worker >= 0 && c->next_target < list_length(c->target_jobs);
+		 worker >= 0 && c->next_target < limit;
 		 worker = ms_verify_pool_idle(pool))
 	{
 		Job		   *next = list_nth(c->target_jobs, c->next_target);
 
 		/* the target is not to be read further ahead than the source may be */
 		if (c->v->max_rate > 0 && c->next_target >= c->next_source + 1 &&
-			c->next_source < list_length(c->source_jobs))
+			c->next_source < Min(c->limit, list_length(c->source_jobs)))
 			break;
 		ms_verify_pool_scan(pool, worker, c->next_target++, next->condition);
 	}
@@ -506,36 +589,6 @@ scan_target(Comparison *c)
 	return any;
 }
 
-/* There may be more of them later. */
-static int
-count_jobs(const Comparison *c)
-{
-	return list_length(c->source_jobs) + list_length(c->target_jobs);
-}
-
-static void
-add_up(Comparison *c)
-{
-	c->progress.chunks_total = count_jobs(c) / 2;
-	report(c);
-	while (c->done < count_jobs(c))
-	{
-		bool		any;
-		long		delay;
-
-		ask_source(c);
-		any = scan_target(c);
-		any |= take_from_source(c);
-		CHECK_FOR_INTERRUPTS();
-		if (any)
-			continue;
-		delay = c->next_source < list_length(c->source_jobs) &&
-			count_asked(c) < c->v->nwires ? Max(1, rate_delay(c)) : 1000;
-		ms_wire_wait_any(c->v->wires, (const void *const *) c->asked,
-						 c->v->nwires, delay);
-	}
-}
-
 /* ------------------------------------------------------------------------
  * What differs
  * ------------------------------------------------------------------------
@@ -550,6 +603,63 @@ look_at_ranges(Comparison *c)
 		ms_verify_compare_keys(c->v, c->check, ((Pair *) lfirst(lc))->part);
 	foreach(lc, c->changed)
 		ms_verify_record_policies(c->v, c->check, ((Pair *) lfirst(lc))->part);
+}
+
+/*
+ * Ranges need not be compared at one position: go on at a newer one when the
+ * views are old, with what has been begun settled.
+ */
+static void
+renew_views(Comparison *c)
+{
+	if (c->limit == INT_MAX)
+	{
+		if (!ms_verify_views_are_old(c->v))
+			return;
+		c->limit = Max(c->next_source, c->next_target);
+	}
+	if (c->finished < c->limit || c->limit >= list_length(c->source_jobs))
+		return;
+	look_at_ranges(c);
+	c->differing = c->changed = NIL;
+	ms_verify_renew_views(c->v);
+	if (c->v->pool)
+		ms_verify_pool_describe(c->v->pool, c->check);
+	c->limit = INT_MAX;
+}
+
+static bool
+is_added_up(const Comparison *c)
+{
+	if (c->table->range_key)
+		return c->finished == list_length(c->source_jobs);
+	return c->done == list_length(c->source_jobs) + list_length(c->target_jobs);
+}
+
+static void
+add_up(Comparison *c)
+{
+	c->progress.chunks_total = (list_length(c->source_jobs) +
+								list_length(c->target_jobs)) / 2;
+	report(c);
+	while (!is_added_up(c))
+	{
+		bool		any;
+		long		delay;
+
+		if (c->table->range_key)
+			renew_views(c);
+		ask_source(c);
+		any = scan_target(c);
+		any |= take_from_source(c);
+		CHECK_FOR_INTERRUPTS();
+		if (any)
+			continue;
+		delay = c->next_source < Min(c->limit, list_length(c->source_jobs)) &&
+			count_asked(c) < c->v->nwires ? Max(1, rate_delay(c)) : 1000;
+		ms_wire_wait_any(c->v->wires, (const void *const *) c->asked,
+						 c->v->nwires, delay);
+	}
 }
 
 /*
@@ -605,7 +715,8 @@ static void
 pass(Comparison *c, int nbuckets)
 {
 	c->source_jobs = c->target_jobs = NIL;
-	c->next_source = c->next_target = c->done = 0;
+	c->next_source = c->next_target = c->done = c->finished = 0;
+	c->limit = INT_MAX;
 	ms_verify_set_buckets(c->table, nbuckets);
 	if (c->v->pool)
 		ms_verify_pool_describe(c->v->pool, c->check);
@@ -613,18 +724,37 @@ pass(Comparison *c, int nbuckets)
 	add_up(c);
 }
 
+/* Has an interrupted run found the whole table equal? */
+static bool
+is_known_equal(Comparison *c)
+{
+	List	   *known = c->v->resume ?
+	ms_catalog_get_verified(c->table->sub, "text") : NIL;
+
+	if (known == NIL)
+		return false;
+	c->check->source_rows = c->check->target_rows = ((MsVerifiedRange *) linitial(known))->rows;
+	return true;
+}
+
 static void
 compare_in_buckets(Comparison *c)
 {
+	static const MsVerifyPart whole = {.lower = "",.upper = ""};
 	int64		rows;
 
+	if (is_known_equal(c))
+		return;
 	pass(c, 1);
 	c->check->source_rows = c->source_sums[0].rows;
 	c->check->target_rows = c->target_sums[0].rows;
 	report(c);
 	if (same_sums(&c->source_sums[0], &c->target_sums[0]) &&
 		c->source_sums[0].policies == 0)
+	{
+		record_equal(c, &whole, c->check->source_rows);
 		return;
+	}
 	rows = Max(c->check->source_rows, c->check->target_rows);
 	if (rows > BUCKET_ROWS || c->plain)
 	{
@@ -632,6 +762,126 @@ compare_in_buckets(Comparison *c)
 		pass(c, (int) Min(rows / BUCKET_ROWS + 1, MAX_BUCKETS));
 	}
 	look_at_buckets(c);
+}
+
+static void
+compare(Comparison *c)
+{
+	ms_catalog_clear_differences(c->v->sub->name, c->table->name);
+	if (c->v->pool && !c->v->resume)
+		ms_verify_pool_forget(c->v->pool, c->check);
+	if (c->table->range_key)
+	{
+		pass(c, 1);
+		look_at_ranges(c);
+	}
+	else
+		compare_in_buckets(c);
+	report(c);
+	c->check->gtid = c->v->gtid;
+	if (ms_verify_is_altered(c->table))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("structure or storage of \"%s\" have changed", c->table->target)));
+}
+
+/* ------------------------------------------------------------------------
+ * Giving up
+ * ------------------------------------------------------------------------
+ */
+
+/* May the error be about the table's structure having changed? */
+static bool
+is_about_structure(const Comparison *c, const ErrorData *edata)
+{
+	int			category = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+
+	/* the views see a structure that is no longer there */
+	if (edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		edata->sqlerrcode == ERRCODE_UNDEFINED_TABLE ||
+		edata->sqlerrcode == ERRCODE_UNDEFINED_COLUMN)
+		return true;
+	return category != ERRCODE_OPERATOR_INTERVENTION &&
+		category != ERRCODE_INSUFFICIENT_RESOURCES &&
+		category != ERRCODE_CONNECTION_EXCEPTION &&
+		ms_verify_is_altered(c->table);
+}
+
+/* Take what was asked for and nobody is interested in any more. */
+static void
+settle(Comparison *c)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	for (int i = 0; i < c->v->nwires; i++)
+	{
+		MsWire	   *wire = c->v->wires[i];
+		bool		asked = c->asked[i] != NULL;
+
+		c->asked[i] = NULL;
+		PG_TRY();
+		{
+			if (asked)
+				(void) ms_wire_query_end(wire, c->queries[i]);
+		}
+		PG_CATCH();
+		{
+			ErrorData  *edata;
+
+			MemoryContextSwitchTo(cxt);
+			edata = CopyErrorData();
+			if (!is_about_structure(c, edata))
+				PG_RE_THROW();
+			FlushErrorState();
+		}
+		PG_END_TRY();
+	}
+	if (c->v->pool)
+		ms_verify_pool_settle(c->v->pool);
+}
+
+/*
+ * Compare, and leave no trace when the table turns out to be altered: who
+ * does that does not wait for us.
+ */
+static void
+compare_or_give_up(Comparison *c)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		compare(c);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+		if (!is_about_structure(c, error))
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	if (error == NULL)
+		return;
+	settle(c);
+	c->check->altered = true;
+	c->check->parts = NIL;
+	ms_catalog_clear_differences(c->v->sub->name, c->table->name);
+	ereport(WARNING,
+			(errmsg("table \"%s\" was altered while it was verified", c->table->name),
+			 errdetail_internal("%s", error->detail ? error->detail : error->message),
+			 errhint("Its counts are null. Call mariadb_sync.verify() for it again.")));
 }
 
 void
@@ -644,8 +894,8 @@ ms_verify_compare(Verify *v, TableCheck *check)
 	c.table = check->table;
 	c.plain = check->table->policy != NULL && !check->table->fetches;
 	c.part_rows = v->max_rate > 0 ? SLOW_PART_ROWS : PART_ROWS;
-	c.asked = palloc0(sizeof(Job *) * v->nwires);
-	c.queries = palloc0(sizeof(char *) * v->nwires);
+	c.asked = palloc0(sizeof(Job *) * v->nworkers);
+	c.queries = palloc0(sizeof(char *) * v->nworkers);
 	c.started = ms_clock_now();
 	c.progress.dboid = MyDatabaseId;
 	c.progress.subid = v->sub->subid;
@@ -654,15 +904,5 @@ ms_verify_compare(Verify *v, TableCheck *check)
 	c.progress.rows_total = check->estimate;
 	c.progress.started_at = GetCurrentTimestamp();
 
-	ms_catalog_clear_differences(v->sub->name, check->table->name);
-	if (v->pool && !v->resume)
-		ms_verify_pool_forget(v->pool, check);
-	if (check->table->int_key)
-	{
-		pass(&c, 1);
-		look_at_ranges(&c);
-	}
-	else
-		compare_in_buckets(&c);
-	report(&c);
+	compare_or_give_up(&c);
 }

@@ -17,6 +17,7 @@
 #include "storage/proc.h"
 #include "storage/shm_mq.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "verify_pool.h"
@@ -97,12 +98,15 @@ ms_verify_pool_start(const Verify *v)
 {
 	/* the handles must be there when an error ends the transaction */
 	MemoryContext oldcxt = MemoryContextSwitchTo(TopTransactionContext);
+	ResourceOwner owner = CurrentResourceOwner;
 	MsVerifyPool *pool = palloc0(sizeof(MsVerifyPool));
 
+	CurrentResourceOwner = TopTransactionResourceOwner;
 	BecomeLockGroupLeader();
 	pool->workers = palloc0(sizeof(PoolWorker) * v->nworkers);
 	while (pool->n < v->nworkers && start_worker(&pool->workers[pool->n], v))
 		pool->n++;
+	CurrentResourceOwner = owner;
 	MemoryContextSwitchTo(oldcxt);
 	return pool->n > 0 ? pool : NULL;
 }
@@ -238,6 +242,8 @@ ms_verify_pool_receive(MsVerifyPool *pool, int *job, MsVerifySum *sums,
 			continue;
 		if (result != SHM_MQ_SUCCESS)
 			lost_worker();
+		*job = worker->job;
+		worker->job = -1;
 		initStringInfo(&message);
 		appendBinaryStringInfo(&message, data, len);
 		if (pq_getmsgint(&message, 4) == MS_VERIFY_ERROR)
@@ -253,11 +259,27 @@ ms_verify_pool_receive(MsVerifyPool *pool, int *job, MsVerifySum *sums,
 			sums[bucket].hashes = pq_getmsgint64(&message);
 		}
 		pfree(message.data);
-		*job = worker->job;
-		worker->job = -1;
 		return true;
 	}
 	return false;
+}
+
+/* Nobody is interested in what the workers are doing: wait until it is done. */
+void
+ms_verify_pool_settle(MsVerifyPool *pool)
+{
+	for (int i = 0; i < pool->n; i++)
+	{
+		PoolWorker *worker = &pool->workers[i];
+		Size		len;
+		void	   *data;
+
+		if (worker->job < 0)
+			continue;
+		if (shm_mq_receive(worker->in, &len, &data, false) != SHM_MQ_SUCCESS)
+			lost_worker();
+		worker->job = -1;
+	}
 }
 
 /* All are done: let them go, and wait for that. */

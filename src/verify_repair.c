@@ -207,6 +207,14 @@ ms_verify_repair(Verify *v, List *checks)
 			relmap = ms_relmap_create(v->sub, &v->options, v->sub->owner);
 			MemoryContextSwitchTo(oldcxt);
 		}
+		if (ms_verify_is_altered(check->table))
+		{
+			ereport(WARNING,
+					(errmsg("table \"%s\" was altered since it was verified, and is not repaired",
+							check->table->name),
+					 errhint("Call mariadb_sync.verify() for it again.")));
+			continue;
+		}
 		ms_relmap_add(relmap, check->table->sub);
 		repair_table(v, relmap, check);
 	}

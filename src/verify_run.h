@@ -30,6 +30,7 @@ typedef struct Verify
 	uint64		view_pos;
 	char	   *gtid;			/* of all views */
 	Snapshot	snapshot;
+	TimestampTz views_since;	/* by ms_clock_now() */
 	MsVerifyPool *pool;			/* scans the target; NULL = we do */
 } Verify;
 
@@ -58,7 +59,14 @@ typedef struct TableCheck
 	int64		surplus;
 	int64		different;
 	int64		repaired;
+	char	   *gtid;			/* where it, or the last part of it, was
+								 * compared */
+	bool		altered;		/* meanwhile: nothing is known of it */
 } TableCheck;
+
+/* verify.c */
+extern bool ms_verify_views_are_old(const Verify *v);
+extern void ms_verify_renew_views(Verify *v);
 
 /* verify_views.c */
 extern void ms_verify_connect(Verify *v);
@@ -90,6 +98,7 @@ extern void ms_verify_pool_forget(MsVerifyPool *pool, const TableCheck *check);
 extern void ms_verify_pool_record(MsVerifyPool *pool, const TableCheck *check,
 								  const MsVerifyPart *part, int64 rows,
 								  const char *gtid);
+extern void ms_verify_pool_settle(MsVerifyPool *pool);
 extern void ms_verify_pool_stop(MsVerifyPool *pool);
 
 /* verify_repair.c */

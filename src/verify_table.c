@@ -3,9 +3,13 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/table.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -75,8 +79,68 @@ describe_columns(MsVerifyTable *table, List *sources,
 		table->policy = policy.data;
 	table->target = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											   RelationGetRelationName(rel));
-	table_close(rel, NoLock);
+	/* a structure change does not wait for the whole run */
+	table_close(rel, AccessShareLock);
 }
+
+/* ------------------------------------------------------------------------
+ * Structure changes meanwhile
+ * ------------------------------------------------------------------------
+ */
+
+static void
+append_version(StringInfo buf, Oid relid)
+{
+	Relation	rel = try_table_open(relid, AccessShareLock);
+	TupleDesc	desc;
+
+	if (rel == NULL)
+	{
+		appendStringInfo(buf, "%u gone;", relid);
+		return;
+	}
+	desc = RelationGetDescr(rel);
+	appendStringInfo(buf, "%u %u", relid, rel->rd_rel->relfilenode);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			appendStringInfo(buf, ", %s %u %d", NameStr(att->attname),
+							 att->atttypid, att->atttypmod);
+	}
+	appendStringInfoChar(buf, ';');
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * What changes when the target is altered or emptied: an old snapshot does not
+ * see its rows any more, or not all columns.
+ */
+static char *
+target_version(Oid relid)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		append_version(&buf, lfirst_oid(lc));
+	return buf.data;
+}
+
+/* Is the target not what it was when the table was described? */
+bool
+ms_verify_is_altered(const MsVerifyTable *table)
+{
+	AcceptInvalidationMessages();
+	return strcmp(target_version(table->sub->relid), table->version) != 0;
+}
+
+/* ------------------------------------------------------------------------
+ * The whole
+ * ------------------------------------------------------------------------
+ */
 
 /* The column of the comparison that is a column of the source. */
 static MsVerifyColumn *
@@ -99,35 +163,86 @@ find_column(const MsVerifyTable *table, List *sources, const char *name)
 	return NULL;
 }
 
+/*
+ * The type by which both servers have the column's values in the same order,
+ * NULL if there is none.  Texts and UUIDs are ordered by rules of MariaDB's
+ * own; a value that a policy has changed may be anywhere.
+ */
+static const char *
+order_type(const MsVerifyColumn *col)
+{
+	if (col->policy || col->fetched || col->zone)
+		return NULL;
+	switch (col->kind)
+	{
+		case MS_KIND_INT:
+		case MS_KIND_UINT:
+			return col->typid == INT2OID || col->typid == INT4OID ||
+				col->typid == INT8OID || col->typid == NUMERICOID ? "numeric" : NULL;
+		case MS_KIND_DECIMAL:
+			return col->typid == NUMERICOID ? "numeric" : NULL;
+		case MS_KIND_DATE:
+			return col->typid == DATEOID ? "date" : NULL;
+		case MS_KIND_DATETIME:
+			return col->typid == TIMESTAMPOID ? "timestamp" : NULL;
+		case MS_KIND_TIMESTAMP:
+			return col->typid == TIMESTAMPTZOID ? "timestamptz" : NULL;
+		case MS_KIND_BYTES:
+			return col->typid == BYTEAOID ? "bytea" : NULL;
+		default:
+			return NULL;
+	}
+}
+
+/* Can ranges of the column be read without reading the whole target? */
+static bool
+has_index(const MsVerifyTable *table, const MsVerifyColumn *col)
+{
+	Relation	rel = table_open(table->sub->relid, AccessShareLock);
+	AttrNumber	attnum = get_attnum(table->sub->relid, col->name);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == attnum &&
+			RelationGetIndexPredicate(index) == NIL)
+			found = true;
+		index_close(index, AccessShareLock);
+	}
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
 static void
 describe_key(MsVerifyTable *table, List *sources, List *names)
 {
-	MsVerifyColumn *first;
+	MsVerifyColumn *first = NULL;
+	bool		usable = true;
 	ListCell   *lc;
 
 	foreach(lc, names)
 	{
 		MsVerifyColumn *col = find_column(table, sources, lfirst(lc));
 
+		if (foreach_current_index(lc) == 0)
+			first = col;
 		/* a policy could make two keys of the source one */
 		if (col == NULL || col->fetched || col->policy || col->zone)
-		{
-			table->key = NIL;
-			return;
-		}
+			usable = false;
 		table->key = lappend(table->key, col);
 	}
-	if (table->key == NIL)
+	if (!usable)
+		table->key = NIL;
+	if (first == NULL || order_type(first) == NULL || !has_index(table, first))
 		return;
-	first = linitial(table->key);
-	if ((first->kind == MS_KIND_INT || first->kind == MS_KIND_UINT) &&
-		(first->typid == INT2OID || first->typid == INT4OID ||
-		 first->typid == INT8OID || first->typid == NUMERICOID))
-	{
-		table->int_key = first;
-		table->int_key_source = ms_wire_quote_identifier(linitial(names));
-		table->int_key_target = pstrdup(quote_identifier(first->name));
-	}
+	table->range_key = first;
+	table->range_type = order_type(first);
+	table->range_source = ms_wire_quote_identifier(linitial(names));
+	table->range_target = pstrdup(quote_identifier(first->name));
 }
 
 /* Into how many buckets the rows are dealt by the text of their key. */
@@ -158,6 +273,7 @@ ms_verify_describe(const MsSubscription *sub,
 	table->source = psprintf("%s.%s",
 							 ms_wire_quote_identifier(subtable->source_db),
 							 ms_wire_quote_identifier(subtable->source_table));
+	table->version = target_version(subtable->relid);
 	describe_columns(table, sources, options);
 	describe_key(table, sources, key_names);
 	table->source_text = ms_verify_row_text(table->columns, false);

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/md5.h"
 #include "executor/spi.h"
@@ -28,6 +29,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -649,6 +651,7 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 	SPIPlanPtr	plan;
 	StringInfoData sql;
 	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
 	ListCell   *lc;
 	int			rc;
 
@@ -672,6 +675,9 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 										 ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&scan.text);
 
+	/* its end gives the locks back: structure changes need not wait for more */
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
 	PushActiveSnapshot(snapshot);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -685,6 +691,9 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
 	PopActiveSnapshot();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
 	MemoryContextDelete(scan.row_cxt);
 	pfree(scan.text.data);
 	pfree(sql.data);

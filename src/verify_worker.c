@@ -33,6 +33,7 @@ typedef struct VerifyWorker
 	MemoryContext table_cxt;	/* of all that follows */
 	MsSubscription *sub;
 	MsVerifyTable *table;
+	ErrorData  *failed;			/* of a message that has no answer */
 } VerifyWorker;
 
 static void
@@ -53,6 +54,8 @@ describe_table(VerifyWorker *worker, StringInfo message)
 	MsSubscriptionOptions options;
 	MsSubTable *subtable;
 
+	worker->failed = NULL;
+	worker->table = NULL;
 	MemoryContextReset(worker->table_cxt);
 	MemoryContextSwitchTo(worker->table_cxt);
 	for (int n = pq_getmsgint(message, 4); n > 0; n--)
@@ -74,12 +77,15 @@ static void
 scan(VerifyWorker *worker, StringInfo message)
 {
 	const char *condition = pq_getmsgrawstring(message);
-	MsVerifySum *sums = palloc0(sizeof(MsVerifySum) * worker->table->nbuckets);
+	MsVerifySum *sums;
 	StringInfoData reply;
 	Oid			save_userid;
 	int			save_sec_context;
 	int			n = 0;
 
+	if (worker->failed)
+		ReThrowError(worker->failed);
+	sums = palloc0(sizeof(MsVerifySum) * worker->table->nbuckets);
 	GetUserIdAndSecContext(&save_userid, &save_sec_context);
 	SetUserIdAndSecContext(worker->sub->owner,
 						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
@@ -123,15 +129,11 @@ forget_ranges(VerifyWorker *worker, StringInfo message)
 							   pq_getmsgrawstring(message));
 }
 
-/* False: to end. */
-static bool
-obey(VerifyWorker *worker, StringInfo message)
+static void
+obey(VerifyWorker *worker, MsVerifyMessage type, StringInfo message)
 {
-	MsVerifyMessage type = pq_getmsgint(message, 4);
 	MemoryContext cxt = CurrentMemoryContext;
 
-	if (type == MS_VERIFY_END)
-		return false;
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	if (type == MS_VERIFY_SCAN)
@@ -163,7 +165,6 @@ obey(VerifyWorker *worker, StringInfo message)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
-	return true;
 }
 
 static void
@@ -180,13 +181,28 @@ send_error(VerifyWorker *worker, const ErrorData *edata)
 	send_message(worker, &message);
 }
 
+/* The session gets to know the error, and may go on with another table. */
+static void
+fail(VerifyWorker *worker, MsVerifyMessage type)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(worker->table_cxt);
+	edata = CopyErrorData();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	if (type == MS_VERIFY_SCAN)
+		send_error(worker, edata);
+	else
+		worker->failed = edata;
+}
+
 static void
 work(VerifyWorker *worker)
 {
 	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext,
 											  "mariadb_sync verify message",
 											  ALLOCSET_DEFAULT_SIZES);
-	bool		more = true;
 
 	ms_worker_init_session(false);
 	SetConfigOption("jit", "off", PGC_SUSET, PGC_S_OVERRIDE);
@@ -194,11 +210,12 @@ work(VerifyWorker *worker)
 	worker->table_cxt = AllocSetContextCreate(TopMemoryContext,
 											  "mariadb_sync verify table",
 											  ALLOCSET_DEFAULT_SIZES);
-	while (more)
+	for (;;)
 	{
 		Size		len;
 		void	   *data;
 		StringInfoData message;
+		MsVerifyMessage type;
 
 		MemoryContextReset(cxt);
 		MemoryContextSwitchTo(cxt);
@@ -208,7 +225,18 @@ work(VerifyWorker *worker)
 		pgstat_report_activity(STATE_RUNNING, "verify");
 		initStringInfo(&message);
 		appendBinaryStringInfo(&message, data, len);
-		more = obey(worker, &message);
+		type = pq_getmsgint(&message, 4);
+		if (type == MS_VERIFY_END)
+			return;
+		PG_TRY();
+		{
+			obey(worker, type, &message);
+		}
+		PG_CATCH();
+		{
+			fail(worker, type);
+		}
+		PG_END_TRY();
 	}
 }
 
@@ -246,20 +274,6 @@ ms_verify_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(worker.shared->dboid, InvalidOid, 0);
 	replorigin_session_origin = DoNotReplicateId;
 
-	PG_TRY();
-	{
-		work(&worker);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(TopMemoryContext);
-		edata = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-		send_error(&worker, edata);
-	}
-	PG_END_TRY();
+	work(&worker);
 	proc_exit(0);
 }

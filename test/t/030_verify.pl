@@ -26,6 +26,8 @@ CREATE TABLE named (
 	part int NOT NULL,
 	value text,
 	PRIMARY KEY (code, part));
+CREATE TABLE readings (sensor int, at datetime, value double, PRIMARY KEY (sensor, at));
+INSERT INTO readings SELECT seq DIV 2000, '2026-01-01' + INTERVAL seq SECOND, seq / 3e0 FROM seq_1_to_30000;
 CREATE TABLE keyless (a int, b varchar(20));
 CREATE TABLE load_here (id int PRIMARY KEY AUTO_INCREMENT, n int);
 INSERT INTO numbered
@@ -63,8 +65,8 @@ INSERT INTO keyless VALUES (-$i, 'load')";
 
 my $summary = q{SELECT source_table, missing, surplus, different, repaired
 	FROM mariadb_sync.verify('sub'%s) ORDER BY 1};
-my $clean =
-  join("\n", map { "shop.$_|0|0|0|0" } qw(keyless load_here named numbered));
+my $clean = join("\n",
+	map { "shop.$_|0|0|0|0" } qw(keyless load_here named numbered readings));
 
 foreach my $run (1 .. 2)
 {
@@ -110,6 +112,7 @@ SET session_replication_role = replica;
 $sql
 DELETE FROM shop.numbered WHERE id = 20000;
 INSERT INTO shop.numbered (id, name) VALUES (-5, 'surplus'), (20000000, 'surplus');
+UPDATE shop.readings SET value = 0 WHERE sensor = 7 AND at = '2026-01-01 04:00:00';
 UPDATE shop.named SET value = 'x' WHERE part = 7;
 DELETE FROM shop.named WHERE part = 8;
 INSERT INTO shop.named VALUES ('code 9', 9, 'case of a key');
@@ -119,7 +122,7 @@ UPDATE shop.keyless SET b = '' WHERE a IS NULL AND b IS NULL;
 });
 is( $node->safe_psql('postgres', sprintf($summary, '')),
 	"shop.keyless|2|3|0|0\nshop.load_here|0|0|0|0\n"
-	  . "shop.named|1|1|1|0\nshop.numbered|1|2|@{[scalar @planted]}|0",
+	  . "shop.named|1|1|1|0\nshop.numbered|1|2|@{[scalar @planted]}|0\nshop.readings|1|1|0|0",
 	'exactly what was planted is found');
 is( $node->safe_psql(
 		'postgres', q{
@@ -141,7 +144,7 @@ WHERE source_table = 'shop.named' ORDER BY kind}),
 
 is( $node->safe_psql('postgres', sprintf($summary, ', repair => true')),
 	"shop.keyless|2|3|0|5\nshop.load_here|0|0|0|0\n"
-	  . "shop.named|1|1|1|3\nshop.numbered|1|2|18|21",
+	  . "shop.named|1|1|1|3\nshop.numbered|1|2|18|21\nshop.readings|1|1|0|2",
 	'repair mends exactly those');
 is($node->safe_psql('postgres', sprintf($summary, '')),
 	$clean, 'and a second run is clean');

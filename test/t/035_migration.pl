@@ -42,6 +42,7 @@ CREATE TABLE order_lines (
 	PRIMARY KEY (order_id, line),
 	FOREIGN KEY (order_id) REFERENCES orders (id),
 	FOREIGN KEY (product_id) REFERENCES products (id));
+CREATE SEQUENCE invoices START WITH 1000 INCREMENT BY 5 CACHE 20;
 CREATE TABLE audit (at datetime, what varchar(100));
 INSERT INTO customers (name, email, since)
 	SELECT concat('Customer ', seq), concat('customer', seq, '@example.com'),
@@ -105,6 +106,7 @@ cmp_ok($orders, '>', 0, 'orders came in');
 $maria->sql(
 	q{INSERT INTO orders (customer_id) VALUES (1);
 DELETE FROM orders WHERE id = last_insert_id();
+SELECT nextval(invoices), nextval(invoices);
 SET GLOBAL read_only = 1}, 'shop');
 my $last_order = $maria->value(
 	q{SELECT AUTO_INCREMENT - 1 FROM information_schema.TABLES
@@ -142,7 +144,11 @@ like(
 	qr/^not made\|.*strange.*regexp/m,
 	'one that PostgreSQL does not understand is named');
 like($steps, qr/^sequences\|3 sequences moved$/m, 'sequences are moved');
-like($steps, qr/^promoted\|/m,                    'promoted');
+like(
+	$steps,
+	qr/^sequences\|1 SEQUENCE objects are where the source's are$/m,
+	'SEQUENCE objects are, too');
+like($steps, qr/^promoted\|/m, 'promoted');
 wait_for_state($node, 'shop_sub', 'promoted');
 
 # 6: the application comes to PostgreSQL
@@ -155,6 +161,8 @@ WITH o AS (
 	SELECT max(id), 'new', now() FROM shop.customers RETURNING id)
 INSERT INTO shop.order_lines SELECT o.id, 1, max(p.id), 2 FROM o, shop.products p GROUP BY o.id RETURNING order_id;
 });
+cmp_ok($node->safe_psql('postgres', q{SELECT nextval('shop.invoices')}),
+	'>', 1005, 'a sequence does not give out a value twice');
 is($order, $last_order + 1, 'keys go on where the source was');
 $node->pgbench(
 	'--no-vacuum --client=2 --transactions=50',
