@@ -179,7 +179,7 @@ static const SubscriptionOption subscription_options[] = {
 	{"commit_max_rows", OPTION_INT,
 	10000, 1, INT_MAX, NULL, 0, FIELD(commit_max_rows)},
 	{"commit_max_delay", OPTION_DURATION,
-	1000, 0, MAX_COMMIT_DELAY, NULL, 0, FIELD(commit_max_delay)},
+	100, 0, MAX_COMMIT_DELAY, NULL, 0, FIELD(commit_max_delay)},
 	{"run_as_owner", OPTION_BOOL,
 	true, 0, 0, NULL, 0, FIELD(run_as_owner)},
 	{"zero_date", OPTION_WORD,

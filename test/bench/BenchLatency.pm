@@ -3,8 +3,13 @@
 # side.
 #
 # From the return of the commit on the source to the first query on the target
-# that finds the row; the query is repeated without a pause.  At idle, and
-# while sysbench commits half as many transactions as the source can.
+# that finds the row.  At idle the query is repeated without a pause.  While
+# sysbench commits half as many transactions as the source can, there is a
+# pause of 0.2 ms: all share the same processors, and a probe that does not
+# rest would take a whole one of them from what it measures.
+#
+# Beside it stands for how long, of the time measured, the applying process
+# was ready to work and no processor was free for it.
 #
 
 package BenchLatency;
@@ -68,11 +73,14 @@ sub _ask
 
 my $last_id = 0;
 
-# p50, p95 and p99 in milliseconds.  insert and seen are subs of a number.
-sub _percentiles
+# Print p50, p95 and p99 in milliseconds.  insert and seen are subs of a
+# number, pid is that of the applying process.
+sub _sample
 {
-	my ($samples, $insert, $seen) = @_;
+	my ($say, $label, $what, $samples, $pause, $pid, $insert, $seen) = @_;
 
+	my $begun  = time();
+	my $queued = BenchSystems::queued_time($pid);
 	my @took;
 	foreach my $n (-10 .. $samples)
 	{
@@ -83,13 +91,20 @@ sub _percentiles
 		until ($seen->($id))
 		{
 			die 'the row does not arrive' if time() > $committed + 60;
+			usleep($pause) if $pause;
 		}
 		push @took, 1000 * (time() - $committed) if $n > 0;
 		# the load's own pace: the next row finds everybody waiting
 		usleep(2_000 + rand(10_000));
 	}
-	@took = sort { $a <=> $b } @took;
-	return map { $took[ int($_ * $samples) ] } (0.50, 0.95, 0.99);
+	@took   = sort { $a <=> $b } @took;
+	$queued = BenchSystems::queued_time($pid) - $queued;
+	$say->(
+		'  %-16s %-22s p50 %6.2f  p95 %6.2f  p99 %6.2f  max %7.2f  without a processor %4.1f %%',
+		$label, $what,
+		(map { $took[ int($_ * $#took) ] } (0.50, 0.95, 0.99, 1)),
+		100 * $queued / (time() - $begun));
+	return;
 }
 
 sub _maria_insert
@@ -157,21 +172,16 @@ sub _source_rate
 # Measure one system under no load and under some.
 sub _measure_system
 {
-	my ($say, $samples, $label, $rate, $load, $insert, $seen) = @_;
+	my ($say, $samples, $label, $rate, $load, $pid, $insert, $seen) = @_;
 
-	$say->(
-		'  %-16s %-24s p50 %6.2f  p95 %6.2f  p99 %6.2f',
-		$label, 'idle', _percentiles($samples, $insert, $seen));
+	_sample($say, $label, 'idle', $samples, 0, $pid, $insert, $seen);
 
 	my $sysbench = IPC::Run::start(
 		[ _sysbench(@$load, "--rate=$rate", '--time=600', 'run') ],
 		'>', \my $out);
 	sleep 2;
-	$say->(
-		'  %-16s %-24s p50 %6.2f  p95 %6.2f  p99 %6.2f',
-		$label,
-		"$rate transactions/s",
-		_percentiles($samples, $insert, $seen));
+	_sample($say, $label, "$rate transactions/s",
+		2 * $samples, 200, $pid, $insert, $seen);
 	$sysbench->kill_kill;
 	return;
 }
@@ -211,6 +221,7 @@ SET GLOBAL gtid_slave_pos = '$workload{start_gtid}'; START SLAVE");
 		'MariaDB replica',
 		$rate,
 		\@maria,
+		$BenchSystems::replica->pid,
 		_maria_insert(_maria_client($source)),
 		_maria_seen(_maria_client($BenchSystems::replica)));
 	$BenchSystems::replica->sql('STOP SLAVE');
@@ -218,10 +229,14 @@ SET GLOBAL gtid_slave_pos = '$workload{start_gtid}'; START SLAVE");
 	$native->start;
 	# what a publisher with synchronous_commit = off has not written it does
 	# not send
-	$publisher->safe_psql('postgres',
-		'ALTER SYSTEM SET synchronous_commit = on; SELECT pg_reload_conf()');
+	$publisher->safe_psql('postgres', $_)
+	  foreach ('ALTER SYSTEM SET synchronous_commit = on',
+		'SELECT pg_reload_conf()');
+	$node->poll_query_until('native',
+		'SELECT count(pid) = 1 FROM pg_stat_subscription');
 	_measure_system(
 		$say, $samples, 'native', $rate, \@pg,
+		$node->safe_psql('native', 'SELECT pid FROM pg_stat_subscription'),
 		_pg_insert(_pg_client($publisher, 'postgres')),
 		_pg_seen(_pg_client($node, 'native')));
 	$native->stop;
@@ -230,6 +245,8 @@ SET GLOBAL gtid_slave_pos = '$workload{start_gtid}'; START SLAVE");
 	MariadbSync::wait_for_catchup($node, 'bench');
 	_measure_system(
 		$say, $samples, 'mariadb_sync', $rate, \@maria,
+		$node->safe_psql('postgres',
+			'SELECT pid FROM mariadb_sync.pg_stat_mariadb_sync'),
 		_maria_insert(_maria_client($source)),
 		_pg_seen(_pg_client($node, 'postgres')));
 

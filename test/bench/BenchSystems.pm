@@ -119,6 +119,22 @@ sub cpu_time_of_threads
 	return ($fields[11] + $fields[12]) / 100;
 }
 
+# Seconds for which the threads of a process were ready to run and had no
+# processor: what other work on the machine, or our own, has cost.
+sub queued_time
+{
+	my ($pid) = @_;
+
+	my $queued = 0;
+	foreach my $file (glob("/proc/$pid/task/*/schedstat"))
+	{
+		open(my $stat, '<', $file) or next;
+		my (undef, $nanoseconds) = split(/ /, <$stat> || '0 0');
+		$queued += $nanoseconds / 1e9;
+	}
+	return $queued;
+}
+
 # Run a client to its end, while the process that $find_pid finds is watched.
 # Returns the client's output, the process and its peak of memory.
 sub watch
@@ -284,6 +300,7 @@ UPDATE mariadb_sync.gtid_position
 	die "the subscription does not reach the end: $out" unless $reached;
 	my $leader = BenchSystems::cpu_time($pid);
 	my $cpu    = $leader;
+	my $queued = BenchSystems::queued_time($pid);
 	$cpu += BenchSystems::cpu_time($_) foreach split(
 		/\n/,
 		$node->safe_psql(
@@ -294,6 +311,7 @@ WHERE backend_type LIKE 'mariadb_sync parallel apply worker%'}));
 	return {
 		seconds => $seconds,
 		cpu     => $cpu,
+		queued  => $queued,
 		memory  => $peak,
 		$self->{workers} ? (leader => $leader, _in_parallel($log_end)) : ()
 	};
@@ -421,7 +439,8 @@ SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT;
 SET GLOBAL innodb_io_capacity = DEFAULT;
 SET GLOBAL innodb_io_capacity_max = DEFAULT});
 
-	my $cpu = BenchSystems::cpu_time_of_threads($replica->pid);
+	my $cpu    = BenchSystems::cpu_time_of_threads($replica->pid);
+	my $queued = BenchSystems::queued_time($replica->pid);
 	my ($out, $pid, $peak) = BenchSystems::watch(
 		[
 			$replica->client_command(
@@ -435,9 +454,10 @@ SELECT timestampdiff(microsecond, \@t, now(6)) / 1e6"
 		sub { $replica->pid });
 	my ($reached, $seconds) = $out =~ /^(-?\d+)\n([\d.]+)$/m;
 	die "the replica does not reach the end: $out" unless $reached eq '0';
-	$cpu = BenchSystems::cpu_time_of_threads($replica->pid) - $cpu;
+	$cpu    = BenchSystems::cpu_time_of_threads($replica->pid) - $cpu;
+	$queued = BenchSystems::queued_time($replica->pid) - $queued;
 	$replica->sql('STOP SLAVE');
-	return { seconds => $seconds, cpu => $cpu };
+	return { seconds => $seconds, cpu => $cpu, queued => $queued };
 }
 
 sub check { return; }
@@ -564,9 +584,15 @@ END $$},
 	my ($seconds) = $out =~ /^([\d.]+)$/m;
 	die "the native subscription does not reach the end: $out"
 	  unless $seconds;
-	my $cpu = BenchSystems::cpu_time($pid);
+	my $cpu    = BenchSystems::cpu_time($pid);
+	my $queued = BenchSystems::queued_time($pid);
 	$self->stop;
-	return { seconds => $seconds, cpu => $cpu, memory => $peak };
+	return {
+		seconds => $seconds,
+		cpu     => $cpu,
+		queued  => $queued,
+		memory  => $peak
+	};
 }
 
 sub check { return; }

@@ -15,6 +15,8 @@
 #   transactions, rows     in the backlog
 #   identity_full          no key for PostgreSQL to log changes by
 #   also_fillfactor        raced once more with this setting of the targets
+#   goals         times as fast as the replica and as native, where there are
+#                 some; also_goals with the other fillfactor
 #
 
 package BenchWorkloads;
@@ -152,7 +154,8 @@ sub _w1
 			system_or_bail(@sysbench, pg_arguments($_[0], 'w1'), @run);
 		},
 		transactions => $transactions,
-		rows         => $transactions * 4
+		rows         => $transactions * 4,
+		goals        => [ 1.8, 1.8 ]
 	};
 }
 
@@ -186,7 +189,8 @@ END LOOP;
 END \$\$");
 		},
 		transactions => $n,
-		rows         => $n);
+		rows         => $n,
+		goals        => [ 3.5, 1.5 ]);
 }
 
 sub _w3
@@ -208,7 +212,8 @@ sub _w3
 			} 1 .. 20;
 		},
 		transactions => 20,
-		rows         => 20 * $size);
+		rows         => 20 * $size,
+		goals        => [ 1.5, 2.2 ]);
 }
 
 # Changes c, which is in no index.
@@ -233,7 +238,9 @@ sub _w4
 		k               => 500000,
 		also_fillfactor => 50,
 		transactions    => 10,
-		rows            => 10 * $size);
+		rows            => 10 * $size,
+		goals           => [ 0.6, 1.8 ],
+		also_goals      => [ 1.0, 1.8 ]);
 }
 
 sub _w5
@@ -256,15 +263,17 @@ sub _w5
 		},
 		k            => 500000,
 		transactions => 5,
-		rows         => 5 * $size);
+		rows         => 5 * $size,
+		goals        => [ 2, 2 ]);
 }
 
 sub _w6
 {
 	my ($scale) = @_;
 
+	# so many that the start of the worker, some 50 ms, does not decide
 	my $size = $scale < 1 ? 20_000 : 50_000;
-	my $n    = 1000;
+	my $n    = $scale < 1 ? 2000   : 5000;
 
 	return _plain(
 		'w6',
@@ -284,7 +293,8 @@ INSERT INTO t ' . _rows(\&_maria_series, 1, $size, 'seq % 1000'), 'w6');
 		},
 		identity_full => 1,
 		transactions  => $n,
-		rows          => $n);
+		rows          => $n,
+		goals         => [ 100, 20 ]);
 }
 
 # Name, MariaDB's type, value in MariaDB's words, and in PostgreSQL's where
