@@ -210,7 +210,8 @@ needs_sql(Relation rel, const Bitmapset *mapped)
 		rel->rd_rules != NULL ||
 		has_replica_triggers(rel) ||
 		has_computed_columns(rel, mapped) ||
-		!indexes_are_plain(rel);
+		!indexes_are_plain(rel) ||
+		rel->rd_tableam->scan_set_tidrange == NULL;
 }
 
 /* Is this index fit to find rows by? */

@@ -342,36 +342,63 @@ find_by_cache(MsTarget *target, const Datum *values, const bool *isnull)
 	return false;
 }
 
-/* The first row that is equal in every column. */
+/*
+ * The first row of these blocks that is equal in every column.  Sets *again
+ * when somebody else was at it, and may have moved it.
+ */
+static bool
+find_in_blocks(MsTarget *target, BlockNumber first, BlockNumber last,
+			   const Datum *values, const bool *isnull, bool *again)
+{
+	ItemPointerData from;
+	ItemPointerData to;
+	TableScanDesc scan;
+	bool		found = false;
+
+	ItemPointerSet(&from, first, FirstOffsetNumber);
+	ItemPointerSet(&to, last, MaxOffsetNumber);
+	InitDirtySnapshot(target->dirty);
+	scan = table_beginscan_tidrange(target->rel, &target->dirty, &from, &to);
+	while (!found && table_scan_getnextslot_tidrange(scan, ForwardScanDirection,
+													 target->found_slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!row_equals(target, values, isnull))
+			continue;
+		if (wait_for_other(target))
+		{
+			*again = true;
+			break;
+		}
+		found = true;
+	}
+	if (found)
+		ExecMaterializeSlot(target->found_slot);
+	table_endscan(scan);
+	return found;
+}
+
+/*
+ * A row that is equal in every column.  Statements change rows in about the
+ * order in which they are stored, so the search begins where the last one was.
+ */
 static bool
 find_by_scan(MsTarget *target, const Datum *values, const bool *isnull)
 {
+	BlockNumber start = target->last_block;
 	bool		found;
 	bool		again;
 
 	do
 	{
-		TableScanDesc scan;
-
-		found = again = false;
-		InitDirtySnapshot(target->dirty);
-		scan = table_beginscan(target->rel, &target->dirty, 0, NULL);
-		while (!found && table_scan_getnextslot(scan, ForwardScanDirection,
-												target->found_slot))
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (!row_equals(target, values, isnull))
-				continue;
-			if (wait_for_other(target))
-				again = true;
-			else
-				found = true;
-			break;
-		}
-		if (found)
-			ExecMaterializeSlot(target->found_slot);
-		table_endscan(scan);
+		again = false;
+		found = find_in_blocks(target, start, MaxBlockNumber, values, isnull,
+							   &again) ||
+			(!again && start > 0 &&
+			 find_in_blocks(target, 0, start - 1, values, isnull, &again));
 	} while (again);
+	if (found)
+		target->last_block = ItemPointerGetBlockNumber(&target->found_slot->tts_tid);
 	return found;
 }
 

@@ -62,6 +62,7 @@ struct MsTarget
 	MsRowCache *cache;			/* without an identity, when it pays */
 	bool		no_cache;		/* the table is too large for one */
 	int			scans;			/* made to find a row */
+	BlockNumber last_block;		/* where the last one found one */
 
 	Datum	   *old_values;		/* before image */
 	bool	   *old_isnull;
