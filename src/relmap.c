@@ -684,18 +684,23 @@ static Bitmapset *
 build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "mariadb_sync schema",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcxt = MemoryContextSwitchTo(scratch);
 	List	   *source_columns = ms_source_columns_from_jsonb(plan->sub->source_schema);
 	Bitmapset  *mapped = NULL;
 	int			n = 0;
 	ListCell   *lc;
 
 	ms_options_bind_columns(source_columns, plan->sub->columns, map->options);
+	plan->no_read_views = !ms_source_has_read_views(ms_source_table_from_jsonb(plan->sub->source_schema));
+	MemoryContextSwitchTo(oldcxt);
 	plan->format.ncolumns = list_length(source_columns);
 	plan->format.columns = palloc0(sizeof(MsColumn) *
 								   Max(1, plan->format.ncolumns));
 	plan->format.current = -1;
 	plan->row_end = -1;
-	plan->no_read_views = !ms_source_has_read_views(ms_source_table_from_jsonb(plan->sub->source_schema));
 	if (plan->changes_logged == NULL)
 	{
 		plan->nchanges_logged = plan->format.ncolumns;
@@ -737,6 +742,8 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 							   source->name, plan->name),
 					 errhint("Add the column to the target table.")));
 	}
+	/* the columns have copies of what they need of it */
+	MemoryContextDelete(scratch);
 	return mapped;
 }
 

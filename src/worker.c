@@ -388,9 +388,10 @@ same_server(void)
 	return same;
 }
 
-/* Read all there is in the catalog about us. */
+/* Read all there is in the catalog about us; the tables into tables_cxt. */
 static void
-load_subscription(MsPosition *position, List **tables)
+load_subscription(MsPosition *position, List **tables,
+				  MemoryContext tables_cxt)
 {
 	StartTransactionCommand();
 	MemoryContextSwitchTo(worker.cxt);
@@ -410,7 +411,9 @@ load_subscription(MsPosition *position, List **tables)
 	load_server(&worker.server);
 	if (!ms_catalog_get_position(worker.subid, position))
 		position->gtid = NULL;
+	MemoryContextSwitchTo(tables_cxt);
 	*tables = ms_catalog_get_tables(worker.subid);
+	MemoryContextSwitchTo(worker.cxt);
 	worker.sequences = ms_catalog_get_sequences(worker.subid);
 	ms_catalog_load_counters(worker.subid, worker.counters);
 	CommitTransactionCommand();
@@ -676,6 +679,9 @@ run_worker(void)
 {
 	MsPosition	position;
 	List	   *tables;
+	MemoryContext tables_cxt = AllocSetContextCreate(worker.cxt,
+													 "mariadb_sync tables",
+													 ALLOCSET_DEFAULT_SIZES);
 	ListCell   *lc;
 	int			crashes = ms_crash_guard_crashes(worker.dboid, worker.subid);
 	bool		give_up = ms_crash_limit > 0 && crashes >= ms_crash_limit;
@@ -684,7 +690,7 @@ run_worker(void)
 		ms_crash_guard_enter(worker.dboid, worker.subid,
 							 MS_GUARD_APPLY_WORKER);
 	ms_shmem_parallel_wait_gone();
-	load_subscription(&position, &tables);
+	load_subscription(&position, &tables, tables_cxt);
 	if (give_up)
 		too_many_crashes(crashes);
 	ms_worker_init_apply_session(worker.options.synchronous_commit);
@@ -702,6 +708,7 @@ run_worker(void)
 									 worker.sub->owner);
 	foreach(lc, tables)
 		ms_relmap_add(worker.relmap, lfirst(lc));
+	MemoryContextDelete(tables_cxt);
 	ms_relmap_set_sequences(worker.relmap, worker.sequences);
 	worker.apply = ms_apply_create(worker.sub, &worker.options, worker.relmap,
 								   position.gtid, worker.counters);
