@@ -192,6 +192,7 @@ sub in_background
 
 my $backend_types = {
 	worker   => q{backend_type LIKE 'mariadb_sync apply%'},
+	member   => q{backend_type LIKE 'mariadb_sync parallel%'},
 	snapshot => q{backend_type LIKE 'mariadb_sync snapshot%'},
 	launcher => q{backend_type LIKE 'mariadb_sync launcher%'},
 	other    =>
@@ -251,6 +252,10 @@ my %faults = (
 	'kill -9 of the worker' => [ 4, sub { kill_one('worker', 'KILL') } ],
 	'kill -9 of a snapshot worker' =>
 	  [ 3, sub { kill_one('snapshot', 'KILL') } ],
+	'kill -9 of a parallel worker' =>
+	  [ 3, sub { kill_one('member', 'KILL') } ],
+	'a parallel worker is terminated' =>
+	  [ 3, sub { kill_one('member', 'TERM') } ],
 	'kill -9 of the launcher' => [ 2, sub { kill_one('launcher', 'KILL') } ],
 	'kill -9 of another process' => [ 2, sub { kill_one('other',  'KILL') } ],
 	'the worker is terminated'   => [ 5, sub { kill_one('worker', 'TERM') } ],
@@ -341,8 +346,9 @@ my %faults = (
 		2,
 		sub {
 			my $options = sprintf(
-				'{"commit_max_transactions": %d, "snapshot_workers": %d, "snapshot_chunk_rows": %d}',
+				'{"commit_max_transactions": %d, "apply_workers": %d, "snapshot_workers": %d, "snapshot_chunk_rows": %d}',
 				1 + int(rand(200)),
+				int(rand(4)),
 				1 + int(rand(3)),
 				1000 + int(rand(10_000)));
 			try_psql(
