@@ -40,7 +40,9 @@ my $maria = MariaDBServer->new(
 	options => {
 		default_storage_engine => $ENV{IUDS_ENGINE} || 'InnoDB',
 		character_set_server   => 'latin1',
-		sql_mode               => ''
+		sql_mode               => '',
+		# as the suite is run by MariaDB
+		explicit_defaults_for_timestamp => 0
 	});
 my $node = sync_node('replica');
 add_source($node, $maria);
@@ -184,16 +186,17 @@ sub compare_all
 				next;
 			}
 			my ($ours, $theirs) = @{ $dates{$type} };
+			$ours =~ s/%/%%/g;
 
 			# one that PostgreSQL does not have
-			my $column = "`$name`";
+			my $column = '%1$s';
 			my $in_month =
 			  "CAST(CONCAT(LEFT($column, 8), '01') AS DATE) + INTERVAL DAYOFMONTH($column) - 1 DAY";
 			my $source =
 			  "IF(LEFT($column, 10) REGEXP '-00|^0000' OR $in_month <> CAST(LEFT($column, 10) AS CHAR),"
 			  . " '-infinity', DATE_FORMAT($column, '$ours'))";
 			$columns{$name} = [
-				"IF($column IS NULL, NULL, $source)" =~ s/%/%%/gr,
+				"IF($column IS NULL, NULL, $source)",
 				"CASE WHEN %1\$s = '-infinity' THEN '-infinity' ELSE to_char(%1\$s, '$theirs') END"
 			];
 		}
