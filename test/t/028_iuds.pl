@@ -52,6 +52,10 @@ my $request = "$dir/request";
 my $answer  = "$dir/answer";
 mkfifo($_, 0600) || die "could not make $_: $!" foreach $request, $answer;
 
+# Opened for both, so that they have no end.
+open(my $requests, '+<', $request) or die "could not open $request: $!";
+open(my $answers,  '+<', $answer)  or die "could not open $answer: $!";
+
 # How dates are shown on either side
 my %dates = (
 	date     => [ '%Y-%m-%d',             'YYYY-MM-DD' ],
@@ -304,6 +308,15 @@ sub with_hooks
 	return join("\n", @out) . "\n";
 }
 
+my $running;
+
+END
+{
+	my $status = $?;
+	kill 'KILL', $running if $running;
+	$? = $status;
+}
+
 foreach my $test (@tests)
 {
 	my $start = time;
@@ -330,8 +343,7 @@ foreach my $test (@tests)
 			"--logdir=$dir") or POSIX::_exit(127);
 	}
 
-	# Opened for writing too, so that it has no end.
-	open(my $requests, '+<', $request) or die "could not open $request: $!";
+	$running = $pid;
 	my $ended  = 0;
 	my $buffer = '';
 	until ($ended)
@@ -344,15 +356,13 @@ foreach my $test (@tests)
 			while ($buffer =~ s/^(\w+)\n//)
 			{
 				$hooks{$1}->();
-				open(my $answers, '>', $answer)
-				  or die "could not open $answer: $!";
-				print {$answers} "done\n";
-				close($answers);
+				syswrite($answers, "done\n");
 			}
 		}
 		elsif (waitpid($pid, WNOHANG) == $pid)
 		{
-			$ended = 1;
+			$ended   = 1;
+			$running = undef;
 		}
 	}
 	is($?, 0, "$test ran") or diag(slurp_file($log));
