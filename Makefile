@@ -6,6 +6,8 @@
 #   make check-matrix             the same here and on newer servers; needs root
 #   make indent                   PostgreSQL's formatting; FILES="..." for some
 #   make check-iuds               MariaDB's own insert, update and delete tests
+#   make check-source             MariaDB's own tests of ALTER TABLE and of row
+#                                 replication, run on a subscribed source
 #   make torture                  faults at random for 20 minutes; TORTURE_SECONDS
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
@@ -27,7 +29,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix check-iuds torture fuzz indent \
+SCRIPT_GOALS = check check-rooms check-matrix check-iuds check-source torture fuzz indent \
 	demo bench bench-snapshot bench-verify bench-size
 
 ifdef PG_MAJOR
@@ -58,6 +60,11 @@ check-iuds: prepare
 	IUDS_TESTS=all test/with-install test/run-check test/t/028_iuds.pl
 	IUDS_TESTS=all IUDS_ENGINE=MyISAM \
 		test/with-install test/run-check test/t/028_iuds.pl
+
+check-source: prepare
+	@test/install-deps iuds
+	SOURCE_TESTS=$${SOURCE_TESTS:-all} test/with-install test/run-check \
+		test/t/039_source_tests.pl
 
 fuzz:
 	@test/install-deps fuzz

@@ -570,27 +570,14 @@ parse_attribute(MsParser *parser, MsSourceColumn *col)
 	return 0;
 }
 
-/*
- * A column's definition.  old_name is NULL for a new column, "" for MODIFY,
- * where the names are the same.  False when it is not understood.
- */
-bool
-ms_parse_column(MsParser *parser, char *old_name, bool if_exists)
+/* Type, attributes and place. */
+static bool
+parse_definition(MsParser *parser, MsClause *clause)
 {
 	MsScanner  *s = &parser->scanner;
-	MsSourceColumn *col = palloc0(sizeof(MsSourceColumn));
-	MsClause   *clause;
+	MsSourceColumn *col = clause->column;
 	int			read;
 
-	if (s->kind != MS_TOKEN_WORD && s->kind != MS_TOKEN_NAME)
-		return false;
-	col->name = ms_token_name(s);
-	col->nullable = true;
-	clause = ms_parse_add(parser, old_name ? MS_CLAUSE_CHANGE_COLUMN :
-						  MS_CLAUSE_ADD_COLUMN);
-	clause->column = col;
-	clause->if_exists = if_exists;
-	clause->name = old_name && old_name[0] ? old_name : col->name;
 	if (ms_token_accept(s, "SERIAL"))
 	{
 		col->data_type = "bigint";
@@ -615,4 +602,36 @@ ms_parse_column(MsParser *parser, char *old_name, bool if_exists)
 		return clause->after != NULL;
 	}
 	return true;
+}
+
+/*
+ * A column's definition.  old_name is NULL for a new column, "" for MODIFY,
+ * where the names are the same.  False when it is not understood: then there
+ * is no clause of it, as the column has no type.
+ */
+bool
+ms_parse_column(MsParser *parser, char *old_name, bool if_exists)
+{
+	MsScanner  *s = &parser->scanner;
+	MsSourceColumn *col = palloc0(sizeof(MsSourceColumn));
+	MsClause   *clause;
+
+	if (s->kind != MS_TOKEN_WORD && s->kind != MS_TOKEN_NAME)
+		return false;
+	col->name = ms_token_name(s);
+	/* [[db.]table.]column */
+	while (col->name && ms_token_accept_punct(s, '.'))
+		col->name = ms_token_name(s);
+	if (col->name == NULL)
+		return false;
+	col->nullable = true;
+	clause = ms_parse_add(parser, old_name ? MS_CLAUSE_CHANGE_COLUMN :
+						  MS_CLAUSE_ADD_COLUMN);
+	clause->column = col;
+	clause->if_exists = if_exists;
+	clause->name = old_name && old_name[0] ? old_name : col->name;
+	if (parse_definition(parser, clause))
+		return true;
+	parser->ddl->clauses = list_delete_ptr(parser->ddl->clauses, clause);
+	return false;
 }

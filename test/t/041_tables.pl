@@ -197,6 +197,18 @@ run(q{ALTER TABLE IF EXISTS c ADD COLUMN IF NOT EXISTS w1 int; ALTER TABLE IF EX
 );
 run(q{SET SESSION binlog_alter_two_phase = 1; ALTER TABLE c ADD COLUMN w5 int NOT NULL DEFAULT 5; INSERT INTO c (name) VALUES ('w5')}
 );
+run(q{CREATE TABLE qualified (qualified.id int PRIMARY KEY, shop.qualified.v int); ALTER TABLE qualified MODIFY qualified.v bigint; INSERT INTO qualified VALUES (1, 2)}
+);
+same('shop.qualified');
+
+# A type that is not understood: the source is asked
+run(q{SET sql_mode = 'ORACLE'; CREATE TABLE oracle (id NUMBER(9) PRIMARY KEY, v VARCHAR2(10), n NUMBER UNIQUE); INSERT INTO oracle VALUES (1, 'x', 2);
+ALTER TABLE oracle ADD w VARCHAR2(20) DEFAULT 'w', MODIFY n NUMBER(12)}
+);
+wait_until('oracle to join',
+	sub { pg(q{SELECT to_regclass('shop.oracle')}) ne '' });
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['shop.oracle']);
 run(q{CREATE INDEX IF NOT EXISTS ci ON c (w1); DROP INDEX ci ON c; CREATE UNIQUE INDEX cu ON c (id, w5)}
 );
 same('shop.c');

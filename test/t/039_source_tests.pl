@@ -1,0 +1,272 @@
+# MariaDB's own tests of ALTER TABLE and of replication by rows, run on a
+# subscribed source.  They create, alter and drop whatever they please in the
+# database "test" and elsewhere, with settings of their own.
+#
+# Two subscriptions watch: one whose only table is written meanwhile and has
+# nothing to do with any of that, and one that has all tables of "test".
+# Neither stops.  What cannot follow is a table that says why.
+#
+# The files named in SOURCE_TESTS are run ("main/alter_table rpl/rpl_row_drop"),
+# "all" for all that this is about.
+
+use strict;
+use warnings;
+
+use File::Basename;
+use MariaDBServer;
+use MariadbSync;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my ($root) = grep { -d "$_/suite/rpl/t" }
+  qw(/usr/share/mysql/mysql-test /usr/share/mariadb/mariadb-test);
+my $mysqltest = MariaDBServer->find_program('mariadb-test', 'mysqltest');
+plan skip_all => 'no test suite of MariaDB on this machine'
+  unless defined $root && defined $mysqltest;
+plan skip_all => 'SOURCE_TESTS is not set' unless $ENV{SOURCE_TESTS};
+
+# What stops or resets the source, or needs one that was built for debugging,
+# is about something else.
+my $not_here =
+  qr/reset\s+master|have_debug|restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|have_wsrep|mysql-wsrep/i;
+# Neither is what stops replication by its purpose: the source purges the
+# binary log under a replica.
+my @left_out = qw(rpl_row_show_relaylog_events);
+
+sub file_of
+{
+	my ($test) = @_;
+	my ($suite, $name) = split('/', $test);
+
+	return $suite eq 'main'
+	  ? "$root/main/$name.test"
+	  : "$root/suite/$suite/t/$name.test";
+}
+
+my @tests = split(' ', $ENV{SOURCE_TESTS});
+if ("@tests" eq 'all')
+{
+	@tests = map { "main/$_" }
+	  grep { -e "$root/main/$_.test" }
+	  qw(alter_table alter_table_online alter_table_errors alter_table_trans
+	  alter_table_autoinc create_or_replace create drop truncate rename
+	  partition_exchange partition_truncate partition_alter);
+	foreach my $file (sort glob("$root/suite/rpl/t/*.test"))
+	{
+		my $text = slurp_file($file);
+		my $name = basename($file, '.test');
+		push @tests, "rpl/$name"
+		  if $text =~ /have_binlog_format_row/
+		  && $text !~ $not_here
+		  && !grep { $_ eq $name } @left_out;
+	}
+}
+
+# As the tests' own harness starts it
+my %options = (
+	character_set_server => 'latin1',
+	collation_server     => 'latin1_swedish_ci',
+	sql_mode => 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
+	gtid_strict_mode => 0,
+	log_bin_trust_function_creators => 1,
+	local_infile => 1,
+	secure_file_priv => undef,
+	default_storage_engine => 'MyISAM');
+my $maria = MariaDBServer->new('source', options => {%options});
+my $slave = MariaDBServer->new('slave',
+	options => { %options, replicate_wild_ignore_table => 'unrelated.%' });
+$_->sql(
+	q{CREATE USER IF NOT EXISTS 'root'@'127.0.0.1'; GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION}
+) foreach $maria, $slave;
+# What they call to say which lines of the server's log are expected
+$_->sql(
+	q{SET sql_log_bin = 0; CREATE DATABASE mtr;
+CREATE PROCEDURE mtr.add_suppression(pattern text) SET @suppressed = pattern})
+  foreach $maria, $slave;
+$maria->sql('CREATE DATABASE unrelated');
+$maria->sql(
+	'CREATE TABLE t (id bigint AUTO_INCREMENT PRIMARY KEY, v int, s varchar(40))',
+	'unrelated');
+my $node = sync_node('replica', conf => 'mariadb_sync.retry_min_delay = 100ms');
+add_source($node, $maria);
+create_subscription($node, 'unrelated', 'source', ['unrelated.*']);
+$maria->sql('CREATE DATABASE test; CREATE TABLE test.first (id int PRIMARY KEY)');
+create_subscription($node, 'all', 'source', ['test.*']);
+$slave->sql('CREATE DATABASE test');
+wait_for_catchup($node, $_) foreach qw(unrelated all);
+my $pid = view_value($node, 'unrelated', 'pid');
+
+my $writer = $maria->start_writer(
+	sub {
+		my ($i) = @_;
+		return "SET SESSION binlog_format = ROW;"
+		  . "INSERT INTO unrelated.t (v, s) VALUES ($i, 'row $i');"
+		  . 'UPDATE unrelated.t SET v = -v WHERE id = '
+		  . int(rand($i + 1))
+		  . '; DO sleep(0.02)';
+	});
+
+my $dir = PostgreSQL::Test::Utils::tempdir('source_tests');
+mkdir "$dir/$_" foreach qw(var var/tmp var/log var/std_data_ln);
+
+# What the tests include lies in two places, and they name it as if in one.
+mkdir "$dir/$_" foreach qw(tree tree/include);
+symlink($_, "$dir/tree/" . basename($_))
+  foreach grep { basename($_) ne 'include' } glob("$root/*");
+symlink($_, "$dir/tree/include/" . basename($_))
+  foreach glob("$root/include/*"), glob("$root/suite/rpl/include/*");
+
+# The test, as their harness would run it; returns its status.
+sub run_test
+{
+	my ($test) = @_;
+	my $file = file_of($test);
+	my $log = "$dir/" . ($test =~ s/\W/_/gr) . '.log';
+
+	my $pid = fork();
+	die "could not fork: $!" unless defined $pid;
+	if ($pid == 0)
+	{
+		chdir("$dir/tree");
+		open(STDIN,  '<',  '/dev/null');
+		open(STDOUT, '>',  $log);
+		open(STDERR, '>&', \*STDOUT);
+		$ENV{MYSQLTEST_VARDIR} = "$dir/var";
+		$ENV{MYSQL_TMP_DIR}    = "$dir/var/tmp";
+		$ENV{MYSQL_TEST_DIR}   = $root;
+		$ENV{MYSQLTEST_FILE}   = $file;
+		$ENV{MASTER_MYPORT}    = $maria->port;
+		$ENV{SLAVE_MYPORT}     = $slave->port;
+		$ENV{MASTER_MYSOCK}    = $maria->socket;
+		$ENV{SLAVE_MYSOCK}     = $slave->socket;
+		$ENV{MYSQL}            = 'mariadb --host=127.0.0.1 --user=root --port=' . $maria->port;
+		$ENV{DEFAULT_MASTER_PORT} = 3306;
+		$ENV{rpl_skip_reset_master_and_slave} = 1;
+		$ENV{TZ} = 'GMT-3';
+		exec('timeout',                  '40',
+			$mysqltest,                  '--no-defaults',
+			'--host=127.0.0.1',          '--protocol=tcp',
+			'--port=' . $maria->port,    '--user=root',
+			'--database=test',           '--silent',
+			'--max-connect-retries=10',
+			"--test-file=$file",         "--tmpdir=$dir/var/tmp",
+			"--logdir=$dir/var/log",     "--basedir=$root") or POSIX::_exit(127);
+	}
+	waitpid($pid, 0);
+	return ($? >> 8, $log);
+}
+
+# What a test has left behind in either server goes.  Their replica starts with
+# the oldest binary log that there is, which is a new one.
+sub clean_up
+{
+	eval { $slave->sql('STOP SLAVE'); };
+	eval { $slave->sql('RESET SLAVE ALL'); };
+	foreach my $server ($maria, $slave)
+	{
+		my @dbs = map { $_->[0] } $server->query_rows(
+			q{SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'unrelated', 'mtr')}
+		);
+		$server->sql("SET foreign_key_checks = 0; DROP DATABASE `$_`") foreach @dbs;
+		$server->sql('CREATE DATABASE test CHARACTER SET latin1');
+		$server->sql(
+			q{SET GLOBAL binlog_format = ROW; SET GLOBAL binlog_row_image = FULL; SET GLOBAL binlog_row_metadata = FULL;
+SET GLOBAL binlog_annotate_row_events = DEFAULT; SET GLOBAL sql_mode = DEFAULT; SET GLOBAL max_allowed_packet = DEFAULT;
+SET GLOBAL read_only = 0; SET GLOBAL gtid_strict_mode = 0; SET GLOBAL read_binlog_speed_limit = 0});
+	}
+	$maria->sql('FLUSH BINARY LOGS');
+	my $gtid = $maria->gtid;
+	foreach my $name (qw(unrelated all))
+	{
+		wait_until(
+			"\"$name\" to be there",
+			sub {
+				pg( "SELECT state = 'error' OR mariadb_sync.wait_for_gtid('$name', '$gtid', '100 ms')"
+					  . " FROM mariadb_sync.pg_stat_mariadb_sync WHERE subscription = '$name'"
+				) ne 'f';
+			});
+	}
+	my @files = map { $_->[0] } $maria->query_rows('SHOW BINARY LOGS');
+	$maria->sql("PURGE BINARY LOGS TO '$files[-1]'");
+	return;
+}
+
+sub pg { return $node->safe_psql('postgres', $_[0]); }
+
+clean_up();
+my %count = (whole => 0, partly => 0, ddl => 0, stopped => 0);
+my %reasons;
+foreach my $test (@tests)
+{
+	my $start = time;
+	my ($status, $log) = run_test($test);
+	my $text = slurp_file($log);
+
+	if ($status == 62)
+	{
+		note("$test skipped: $text");
+		next;
+	}
+	$count{ $status == 0 ? 'whole' : 'partly' }++;
+	my $gtid = $maria->gtid;
+	my $result = pg(
+		"SELECT mariadb_sync.wait_for_gtid('unrelated', '$gtid', '60 s')");
+	is($result, 't', "$test: the unrelated subscription follows")
+	  or diag(view_value($node, 'unrelated', 'state, last_error'));
+
+	# a subscription that has stopped would not come back by itself
+	wait_until(
+		"$test to be applied",
+		sub {
+			pg( "SELECT state = 'error' OR mariadb_sync.wait_for_gtid('all', '$gtid', '100 ms')"
+				  . q{ FROM mariadb_sync.pg_stat_mariadb_sync WHERE subscription = 'all'}
+			) ne 'f';
+		});
+	my $state = view_value($node, 'all', 'state');
+	isnt($state, 'error', "$test: the one with its tables follows") or do
+	{
+		diag(view_value($node, 'all', 'last_error'));
+		$count{stopped}++;
+		pg( q{SELECT mariadb_sync.drop_subscription('all'); DROP SCHEMA test CASCADE}
+		);
+	};
+	note(
+		pg( q{
+SELECT string_agg(source_table || ': ' || regexp_replace(coalesce(last_error, ''), '\n.*', ''), E'\n')
+FROM mariadb_sync.subscription_table WHERE state = 'disabled'}));
+	$reasons{$_}++ foreach split(
+		/\n/,
+		pg( q{
+SELECT DISTINCT regexp_replace(regexp_replace(last_error, '\n.*', ''), '"[^"]*"|\d+', '*', 'g')
+FROM mariadb_sync.subscription_table WHERE state = 'disabled'}));
+	clean_up();
+	if ($state eq 'error')
+	{
+		$maria->sql('CREATE TABLE test.first (id int PRIMARY KEY)');
+		create_subscription($node, 'all', 'source', ['test.*']);
+	}
+	note(
+		sprintf('%s: %.0f s, status %d%s',
+			$test,
+			time - $start,
+			$status,
+			$status ? ', ' . ($text =~ s/\n/ /gr =~ s/^.*(.{300})$/$1/r) : ''));
+}
+my $sent = $writer->stop;
+wait_for_catchup($node, 'unrelated');
+compare_tables($maria, $node, ['unrelated.t']);
+is(view_value($node, 'unrelated', 'pid'),
+	$pid, 'one and the same worker all the time');
+is(view_value($node, 'unrelated', 'last_error'), '', 'without an error');
+diag(
+	sprintf(
+		'%d files run to their end, %d in part; %d writes beside; %s structure changes; the other subscription stopped %d times',
+		$count{whole}, $count{partly}, $sent,
+		pg(q{SELECT count(*) FROM mariadb_sync.history WHERE kind = 'ddl'}),
+		$count{stopped}));
+diag("disabled: $_ ($reasons{$_})") foreach sort keys %reasons;
+
+$node->stop;
+$maria->stop;
+done_testing();
