@@ -144,7 +144,7 @@ ms_parallel_create(MsApply *apply)
 	initStringInfo(&p->events);
 	p->window = ms_window_create(WINDOW_KEYS);
 	if (distrust > 0)
-		p->alone = INT64CONST(1000) << Min(distrust, 10);
+		p->alone = INT64CONST(500) << Min(distrust, 10);
 	return p;
 }
 

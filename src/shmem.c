@@ -303,6 +303,7 @@ ms_shmem_request_start(Oid dboid, int32 subid)
 		slot->next_start = 0;
 		slot->careful_gtid[0] = '\0';
 		slot->undone.nranges = 0;
+		slot->parallel_distrust = 0;
 		if (slot->view.pid == 0)
 			set_state(slot, MS_SUB_STARTING);
 		else
