@@ -215,6 +215,38 @@ start_worker(MsApply *apply, int i)
 	return RegisterDynamicBackgroundWorker(&bgw, &p->members[i].handle);
 }
 
+/*
+ * Without the memory we do without workers: that is no reason to stop.
+ * Outside of a transaction, or the segment would be the transaction's.
+ */
+static dsm_segment *
+make_segment(MsApply *apply, Size size)
+{
+	dsm_segment *volatile segment = NULL;
+	MemoryContext oldcxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		segment = dsm_create(size, 0);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(oldcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		ereport(WARNING,
+				(errcode(edata->sqlerrcode),
+				 errmsg("subscription \"%s\" applies without parallel workers: %s",
+						apply->sub->name, edata->message)));
+		ms_shmem_report_error(edata->message, NULL);
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+	return segment;
+}
+
 static void
 start_workers(MsApply *apply)
 {
@@ -222,9 +254,13 @@ start_workers(MsApply *apply)
 	MemoryContext oldcxt = MemoryContextSwitchTo(p->cxt);
 	int			wanted = apply->options->apply_workers;
 
-	p->segment = dsm_create(ms_parallel_segment_size(wanted), 0);
-	/* it is ours, not the transaction's */
-	dsm_pin_mapping(p->segment);
+	p->segment = make_segment(apply, ms_parallel_segment_size(wanted));
+	if (p->segment == NULL)
+	{
+		MemoryContextSwitchTo(oldcxt);
+		let_workers_go(p);
+		return;
+	}
 	p->shared = dsm_segment_address(p->segment);
 	memset(p->shared, 0, ms_parallel_segment_size(wanted));
 	p->shared->nslots = wanted;
@@ -268,6 +304,7 @@ workers_are_ready(MsApply *apply)
 	{
 		if (p->not_before != 0 && ms_clock_now() < p->not_before)
 			return false;
+		ms_apply_commit(apply);
 		start_workers(apply);
 		return false;
 	}
