@@ -165,6 +165,35 @@ compare_tables($maria, $node, [qw(shop.named shop.keyless shop.load_here)]);
 is($node->safe_psql('postgres', sprintf($summary, '')),
 	$clean, 'the end is equal');
 
+# Parallel workers are brought to a position as one alone is.
+$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+wait_for_state($node, 'sub', 'stopped');
+$maria->sql(
+	join(
+		'',
+		map {
+			"UPDATE numbered SET amount = amount + 1 WHERE id = 100 + $_ MOD 500;\n"
+		} 1 .. 8000),
+	'shop');
+$node->append_conf('postgresql.conf', 'log_min_messages = debug1');
+$node->reload;
+$node->safe_psql(
+	'postgres', q{
+SELECT mariadb_sync.alter_subscription('sub', '{"apply_workers": 2}');
+SELECT mariadb_sync.start('sub')});
+foreach my $run (1 .. 3)
+{
+	is($node->safe_psql('postgres', sprintf($summary, '')),
+		$clean, "no false alarm while parallel workers catch up, run $run");
+}
+wait_for_catchup($node, 'sub');
+like(
+	slurp_file($node->logfile),
+	qr/has applied \d+ transactions in parallel/,
+	'and they have');
+$node->append_conf('postgresql.conf', 'log_min_messages = warning');
+$node->reload;
+
 # Streaming stands still for a moment only, however much the source's binlog
 # file has before the position.
 $maria->sql(
