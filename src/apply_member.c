@@ -258,6 +258,8 @@ reload(void)
 		ms_apply_save_stats(member.apply);
 		ms_relmap_destroy(member.relmap);
 	}
+	/* what is current lies in there */
+	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(member.cxt);
 	StartTransactionCommand();
 	MemoryContextSwitchTo(member.cxt);
