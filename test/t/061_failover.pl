@@ -296,6 +296,21 @@ SKIP:
 query(q{SELECT mariadb_sync.start('sub')});
 wait_for_catchup($node, 'sub');
 
+# The user mapping is dropped under the worker
+query('DROP USER MAPPING FOR CURRENT_USER SERVER source');
+wait_for_state($node, 'sub', 'error');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/no user mapping of server "source".*NEXT: .*mariadb_sync.start\('sub'\)/s,
+	'a user mapping that is dropped is missed');
+query(
+	q{CREATE USER MAPPING FOR CURRENT_USER SERVER source OPTIONS (username 'repl', password 'another one')}
+);
+query(q{SELECT mariadb_sync.start('sub')});
+write_in_domains($good, 'with a mapping again');
+wait_for_catchup($node, 'sub');
+compare_tables($good, $node, \@tables);
+
 # The server is dropped under the worker
 query('DROP SERVER source CASCADE');
 $node->poll_query_until('postgres',
