@@ -42,7 +42,7 @@ static int
 add_ref(MsCascade *cascade, const char *column)
 {
 	for (int i = 0; i < cascade->nrefs; i++)
-		if (strcmp(cascade->refs[i], column) == 0)
+		if (pg_strcasecmp(cascade->refs[i], column) == 0)
 			return i;
 	cascade->refs = cascade->nrefs == 0 ? palloc(sizeof(char *)) :
 		repalloc(cascade->refs, sizeof(char *) * (cascade->nrefs + 1));
@@ -203,11 +203,12 @@ ms_cascade_dependants(const MsCascade *cascade, bool update)
  * ------------------------------------------------------------------------
  */
 
+/* Keys name columns in any case. */
 int
 ms_cascade_find_field(const MsRowFormat *format, const char *name)
 {
 	for (int i = 0; i < format->ncolumns; i++)
-		if (strcmp(format->columns[i].name, name) == 0)
+		if (pg_strcasecmp(format->columns[i].name, name) == 0)
 			return i;
 	return -1;
 }
@@ -293,7 +294,7 @@ choose_columns(Dependant *dep)
 		ms_target_is_key_column(child->target, col->attidx);
 
 		for (int j = 0; col->attidx >= 0 && below && j < below->nrefs; j++)
-			needed |= strcmp(below->refs[j], col->name) == 0;
+			needed |= pg_strcasecmp(below->refs[j], col->name) == 0;
 		for (int j = 0; col->attidx >= 0 && child->nchunks > 0 && j < list_length(child->chunks[0]->key_columns); j++)
 			needed |= strcmp(list_nth(child->chunks[0]->key_columns, j), col->name) == 0;
 		if (needed)
@@ -395,7 +396,7 @@ referring_column(const MsCascade *cascade, int ref)
 			{
 				MsSourceColumn *col = lfirst(lc2);
 
-				if (strcmp(col->name, dep->columns[i]) == 0)
+				if (pg_strcasecmp(col->name, dep->columns[i]) == 0)
 					return col;
 			}
 		}
@@ -412,7 +413,7 @@ init_watched_column(const MsCascade *cascade, MsColumn *col,
 	const char *problem;
 
 	for (int i = 0; i < cascade->nrefs; i++)
-		if (strcmp(cascade->refs[i], name) == 0)
+		if (pg_strcasecmp(cascade->refs[i], name) == 0)
 			source = referring_column(cascade, i);
 	if (source)
 	{

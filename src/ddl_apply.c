@@ -346,6 +346,69 @@ join_notes(const char *result, List *notes)
 	return buf.data;
 }
 
+/* Foreign keys of other tables follow the columns that they refer to. */
+static void
+follow_references(MsDdlApply *ddl, const TablePlan *parent,
+				  const MsSourceTable *new)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
+	ListCell   *lc4;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		MsSourceTable *table;
+		bool		changed = false;
+
+		if (plan == parent)
+			continue;
+		table = ms_ddl_recorded(plan);
+		foreach(lc2, table->foreign_keys)
+		{
+			MsSourceForeignKey *fk = lfirst(lc2);
+
+			if (strcmp(fk->ref_db, parent->sub->source_db) != 0 ||
+				strcmp(fk->ref_table, parent->sub->source_table) != 0)
+				continue;
+			foreach(lc3, fk->ref_columns)
+				foreach(lc4, new->columns)
+			{
+				const MsSourceColumn *col = lfirst(lc4);
+
+				if (col->was == NULL || strcmp(col->was->name, col->name) == 0 ||
+					pg_strcasecmp(col->was->name, lfirst(lc3)) != 0)
+					continue;
+				lfirst(lc3) = col->name;
+				changed = true;
+				break;
+			}
+		}
+		if (!changed)
+			continue;
+		ms_relmap_set_schema(ddl->apply->relmap, plan,
+							 ms_source_table_to_jsonb(table));
+		ms_catalog_set_source_schema(plan->sub);
+	}
+}
+
+/* Is any column called something else? */
+static bool
+renames_columns(const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		if (col->was && strcmp(col->was->name, col->name) != 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Give the table the shape of new.  reason says why its rows have to be
  * copied in any case, or is NULL.
@@ -380,6 +443,8 @@ reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
 	else
 		plan->schema_gtid = NULL;
 	ms_catalog_set_source_schema(plan->sub);
+	if (renames_columns(new))
+		follow_references(ddl, plan, new);
 	statements = reshape.diff.statements;
 	ms_ddl_foreign_keys(ddl, plan, old, new, &statements);
 	ms_ddl_record(ddl, plan->name, statements,
@@ -420,7 +485,8 @@ ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan, const char *why)
 	tables = ms_remote_schema_fetch(wire, apply->sub->patterns,
 									plan->sub->source_db,
 									plan->sub->source_table);
-	if (tables == NIL)
+	/* one that went away between two questions has no columns */
+	if (tables == NIL || ((MsSourceTable *) linitial(tables))->columns == NIL)
 	{
 		ms_snapshot_restart_table(plan);
 		plan->held = true;

@@ -506,12 +506,27 @@ drop_index(MsSourceTable *table, const char *name)
 }
 
 static void
-add_foreign_key(MsSourceTable *table, const MsClause *clause)
+add_foreign_key(MsSourceTable *table, const MsClause *clause,
+				MsModelChange *change)
 {
 	MsSourceForeignKey *fk = clause->foreign_key;
+	ListCell   *lc;
 
 	if (fk->name && find_foreign_key(table, fk->name))
 		return;
+	if (list_length(fk->columns) != list_length(fk->ref_columns))
+	{
+		set_unknown(change, psprintf("REFERENCES %s", fk->ref_table));
+		return;
+	}
+	/* the name may be written in another way than the column has it */
+	foreach(lc, fk->columns)
+	{
+		MsSourceColumn *col = ms_model_find_column(table, lfirst(lc));
+
+		if (col)
+			lfirst(lc) = col->name;
+	}
 	for (int n = 1; fk->name == NULL; n++)
 	{
 		char	   *name = psprintf("%s_ibfk_%d", table->name, n);
@@ -597,7 +612,7 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 				index->name = clause->new_name;
 			break;
 		case MS_CLAUSE_ADD_FOREIGN_KEY:
-			add_foreign_key(table, clause);
+			add_foreign_key(table, clause, change);
 			break;
 		case MS_CLAUSE_DROP_FOREIGN_KEY:
 		case MS_CLAUSE_DROP_CONSTRAINT:

@@ -216,7 +216,8 @@ ms_ddl_create_table(MsDdlApply *ddl)
 		ms_ddl_drop_table(ddl, plan);
 	if (!ms_relmap_matches(relmap, name->db, name->table))
 		return;
-	table = build_model(ddl, name, &parsed);
+	/* in statement format its rows are not in the stream */
+	table = parsed.has_select ? NULL : build_model(ddl, name, &parsed);
 	if (table)
 		join_table(ddl, table);
 	else

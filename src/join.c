@@ -151,7 +151,9 @@ join_tables(Join *join)
 		char	   *error;
 
 		join->table = lfirst(lc);
-		if (strcmp(join->table->table_type, "SEQUENCE") == 0)
+		/* one that went away between two questions has no columns */
+		if (strcmp(join->table->table_type, "SEQUENCE") == 0 ||
+			join->table->columns == NIL)
 			continue;
 		if (attempt(map_table, join, &error))
 			mappings = lappend(mappings, join->mapping);

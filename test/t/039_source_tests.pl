@@ -29,7 +29,7 @@ plan skip_all => 'SOURCE_TESTS is not set' unless $ENV{SOURCE_TESTS};
 # What stops or resets the source, or needs one that was built for debugging,
 # is about something else.
 my $not_here =
-  qr/reset\s+master|have_debug|restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|have_wsrep|mysql-wsrep/i;
+  qr/reset\s+master|have_debug|restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|rpl_stop_server|rpl_start_server|rpl_restart|have_wsrep|mysql-wsrep/i;
 # Neither is what stops replication by its purpose: the source purges the
 # binary log under a replica.
 my @left_out = qw(rpl_row_show_relaylog_events);
@@ -157,8 +157,8 @@ sub run_test
 	return ($? >> 8, $log);
 }
 
-# What a test has left behind in either server goes.  Their replica starts with
-# the oldest binary log that there is, which is a new one.
+# What a test has left behind in either server goes.  Their replica starts here:
+# with a position, or with the oldest binary log, which is a new one.
 sub clean_up
 {
 	eval { $slave->sql('STOP SLAVE'); };
@@ -189,6 +189,7 @@ SET GLOBAL read_only = 0; SET GLOBAL gtid_strict_mode = 0; SET GLOBAL read_binlo
 	}
 	my @files = map { $_->[0] } $maria->query_rows('SHOW BINARY LOGS');
 	$maria->sql("PURGE BINARY LOGS TO '$files[-1]'");
+	$slave->sql("SET GLOBAL gtid_slave_pos = '" . $maria->gtid . "'");
 	return;
 }
 
