@@ -244,6 +244,7 @@ extern void ms_shmem_copy_dismiss(int worker);
 extern bool ms_shmem_copy_next(MsCopyTask *task);
 extern void ms_shmem_copy_get(int worker, MsCopyTask *task);
 extern void ms_shmem_copy_release(int worker);
+extern bool ms_shmem_copy_cancel(int worker);
 extern void ms_shmem_copy_set_floor(int worker, const char *file, uint64 pos);
 extern void ms_shmem_copy_refresh_floor(MsCopyTask *task);
 extern int	ms_shmem_my_slot(void);

@@ -165,6 +165,22 @@ ms_shmem_copy_release(int worker)
 	LWLockRelease(shared->lock);
 }
 
+/* End a worker's task.  False if its process is not there to be told yet. */
+bool
+ms_shmem_copy_cancel(int worker)
+{
+	MsCopyTask *copy = &my_slot->copies[worker];
+	bool		told;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	told = copy->pid != 0 || copy->state != MS_COPY_STARTING;
+	if (copy->pid != 0 &&
+		(copy->state == MS_COPY_RUNNING || copy->state == MS_COPY_STARTING))
+		kill(copy->pid, SIGTERM);
+	LWLockRelease(shared->lock);
+	return told;
+}
+
 /* Ask all snapshot workers to end and wait until they have. */
 void
 ms_shmem_copy_terminate_all(void)

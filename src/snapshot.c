@@ -35,6 +35,11 @@
  * source has become another one, tables that are not ready are copied again.
  *
  * Foreign keys are made when every table is ready, by a snapshot worker too.
+ *
+ * A user may take a table away, or have it copied again, at any time.  The
+ * leader learns of it between source transactions and gives up what workers
+ * do with the table; should a worker find out before, a chunk is gone and the
+ * leader drops the table's rows until it learns why.
  */
 #include "postgres.h"
 
@@ -191,49 +196,118 @@ find_recorded(List *tables, const TablePlan *plan)
 	return NULL;
 }
 
+/* Does a snapshot worker have something of the table? */
+bool
+ms_copy_is_under_way(const TablePlan *plan)
+{
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		if (ms_copy_leader.assigned[i] == plan)
+			return true;
+	return false;
+}
+
+/* What snapshot workers do with the table is of no use any more. */
+static void
+give_up_tasks(const TablePlan *plan)
+{
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+		if (ms_copy_leader.assigned[i] == plan)
+		{
+			ms_copy_leader.given_up[i] = true;
+			ms_copy_leader.cancelled[i] = ms_shmem_copy_cancel(i);
+		}
+}
+
+/* The table is no longer in the subscription. */
+static void
+remove_plan(TablePlan *plan)
+{
+	give_up_tasks(plan);
+	ms_snapshot_forget_table(plan);
+	ms_relmap_remove(ms_copy_leader.relmap, plan);
+}
+
+/* The table is to be copied again, in the shape that is recorded by now. */
+static void
+begin_anew(TablePlan *plan, const MsSubTable *table)
+{
+	give_up_tasks(plan);
+	ms_relmap_set_schema(ms_copy_leader.relmap, plan, table->source_schema);
+	plan->sub->state = MS_TABLE_PENDING;
+	plan->nchunks = 0;
+	plan->passed = false;
+	plan->copy_void = false;
+	plan->held = false;
+	plan->discarded = false;
+	plan->one_chunk = false;
+	plan->schema_gtid = NULL;
+	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
+	if (table->deferred_ddl != NIL && plan->sub->deferred_ddl != NIL)
+		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
+}
+
+static bool
+is_same_schema(const MsSubTable *a, const MsSubTable *b)
+{
+	return VARSIZE(a->source_schema) == VARSIZE(b->source_schema) &&
+		memcmp(a->source_schema, b->source_schema,
+			   VARSIZE(a->source_schema)) == 0;
+}
+
 /*
  * Between source transactions, with no group open: the subscription has these
- * tables now.  New ones join; copies under way go on.  False when some have
- * gone, or are to be copied again, which takes a new ms_copy_leader.
+ * tables now.  Some join, some leave, some are to be copied again; all others
+ * go on.  False when that is not what has happened, which takes a new leader.
  */
 bool
-ms_snapshot_add_tables(List *tables)
+ms_snapshot_take_over_tables(List *tables)
 {
+	MsRelmap   *relmap = ms_copy_leader.relmap;
 	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
+	List	   *plans = list_copy(ms_relmap_plans(relmap));
 	ListCell   *lc;
-	bool		added = false;
+	bool		changed = false;
 
-	foreach(lc, ms_relmap_plans(ms_copy_leader.relmap))
+	foreach(lc, plans)
 	{
 		TablePlan  *plan = lfirst(lc);
 		MsSubTable *table = find_recorded(tables, plan);
 
 		if (table == NULL || table->relid != plan->sub->relid ||
-			(table->state == MS_TABLE_PENDING &&
-			 plan->sub->state != MS_TABLE_PENDING))
-			return false;
+			table->since_version != plan->sub->since_version)
+			remove_plan(plan);
+		else if (table->state == MS_TABLE_PENDING &&
+				 (plan->sub->state != MS_TABLE_PENDING ||
+				  !is_same_schema(table, plan->sub)))
+			begin_anew(plan, table);
+		else
+			continue;
+		changed = true;
 	}
 	foreach(lc, tables)
 	{
 		MsSubTable *table = lfirst(lc);
-		TablePlan  *plan = ms_relmap_find_name(ms_copy_leader.relmap, table->source_db,
+		TablePlan  *plan = ms_relmap_find_name(relmap, table->source_db,
 											   table->source_table);
 
 		if (plan)
 			continue;
 		if (table->state != MS_TABLE_PENDING)
 			return false;
-		ms_relmap_add(ms_copy_leader.relmap, table);
-		plan = ms_relmap_find_name(ms_copy_leader.relmap, table->source_db,
+		ms_relmap_add(relmap, table);
+		plan = ms_relmap_find_name(relmap, table->source_db,
 								   table->source_table);
 		ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
 		if (plan->sub->deferred_ddl != NIL)
 			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
-		added = true;
+		changed = true;
 	}
-	/* a table map that is known may be of a table that was not */
-	if (added)
-		ms_relmap_forget_ids(ms_copy_leader.relmap);
+	/* a table map that is known may be of a table that was not, or was */
+	if (changed)
+		ms_relmap_forget_ids(relmap);
+	if (!ms_relmap_is_linked(relmap))
+		ms_cascade_link(relmap);
+	list_free(plans);
 	MemoryContextSwitchTo(oldcxt);
 	return true;
 }
@@ -245,12 +319,42 @@ ms_snapshot_settled(void)
 	return ms_copy_leader.unsettled == NIL && ms_copy_leader.constraints == NIL;
 }
 
+/*
+ * A chunk has gone: the table was removed, or is to be copied again, and the
+ * workers find it out before us when a source transaction is long, or waits
+ * for that very chunk.  Its rows are dropped until ms_snapshot_take_over_tables()
+ * is told why.
+ */
+static void
+suspend_copy(TablePlan *plan)
+{
+	plan->sub->state = MS_TABLE_PENDING;
+	plan->passed = false;
+	give_up_tasks(plan);
+	for (int i = 0; i < plan->nchunks; i++)
+		plan->chunks[i]->state = MS_CHUNK_PENDING;
+}
+
+/* Has the copy that the plan is in the midst of been ended by a user? */
+static bool
+has_ended(const TablePlan *plan, int chunk)
+{
+	bool		own = begin_catalog();
+	MemoryContext oldcxt = CurrentMemoryContext;
+	bool		ended = ms_catalog_get_chunk(plan->sub, chunk) == NULL;
+
+	end_catalog(own);
+	MemoryContextSwitchTo(oldcxt);
+	return ended;
+}
+
 /* Take over what a snapshot worker has done, from the catalog. */
 static void
 take_over(TablePlan *plan, const MsCopyTask *task)
 {
 	bool		own = begin_catalog();
 	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
+	MsChunk    *chunk;
 
 	switch (task->kind)
 	{
@@ -260,8 +364,11 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 				elog(ERROR, "table \"%s\" has no chunks", plan->name);
 			break;
 		case MS_COPY_KIND_CHUNK:
-			plan->chunks[task->chunk] = ms_catalog_get_chunk(plan->sub,
-															 task->chunk);
+			chunk = ms_catalog_get_chunk(plan->sub, task->chunk);
+			if (chunk)
+				plan->chunks[task->chunk] = chunk;
+			else
+				suspend_copy(plan);
 			break;
 		case MS_COPY_KIND_FINISH:
 			plan->sub->state = MS_TABLE_READY;
@@ -326,10 +433,38 @@ put_back(int worker, const MsCopyTask *task)
 											task->error));
 		end_catalog(own);
 	}
-	if (task->kind == MS_COPY_KIND_CHUNK)
-		plan->chunks[task->chunk]->state = MS_CHUNK_PENDING;
 	ms_copy_leader.assigned[worker] = NULL;
 	ms_shmem_copy_release(worker);
+	if (task->kind == MS_COPY_KIND_CHUNK)
+	{
+		plan->chunks[task->chunk]->state = MS_CHUNK_PENDING;
+		if (has_ended(plan, task->chunk))
+			suspend_copy(plan);
+	}
+}
+
+/*
+ * A task that was given up has ended, one way or another.  What it may have
+ * said of the table's state after the user did is put right.
+ */
+static void
+collect_given_up(int worker, const MsCopyTask *task)
+{
+	TablePlan  *plan = ms_copy_leader.assigned[worker];
+
+	if (task->state == MS_COPY_FAILED && task->pid == 0)
+		ms_shmem_copy_release(worker);
+	else if (task->state != MS_COPY_DONE)
+		return;
+	ms_copy_leader.assigned[worker] = NULL;
+	ms_copy_leader.given_up[worker] = false;
+	if (list_member_ptr(ms_copy_leader.unsettled, plan))
+	{
+		bool		own = begin_catalog();
+
+		ms_copy_set_state(plan, MS_TABLE_PENDING);
+		end_catalog(own);
+	}
 }
 
 /* Look after a snapshot worker that has a task. */
@@ -340,7 +475,11 @@ collect(int worker)
 	MsCopyTask	task;
 	pid_t		pid;
 
-	if (plan == NULL || ms_shmem_copy_busy(worker))
+	if (plan == NULL)
+		return;
+	if (ms_copy_leader.given_up[worker] && !ms_copy_leader.cancelled[worker])
+		ms_copy_leader.cancelled[worker] = ms_shmem_copy_cancel(worker);
+	if (ms_shmem_copy_busy(worker))
 		return;
 	ms_shmem_copy_get(worker, &task);
 	if (task.state == MS_COPY_STARTING && task.pid == 0 &&
@@ -353,6 +492,11 @@ collect(int worker)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("the snapshot worker for table \"%s\" could not start",
 							plan->name)));
+	}
+	if (ms_copy_leader.given_up[worker])
+	{
+		collect_given_up(worker, &task);
+		return;
 	}
 	if (task.state == MS_COPY_FAILED && task.pid == 0 &&
 		(task.sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
@@ -415,6 +559,8 @@ hand_out(int worker, TablePlan *plan, MsCopyKind kind, int chunk,
 	ms_copy_leader.kinds[worker] = kind;
 	ms_copy_leader.chunks[worker] = chunk;
 	ms_copy_leader.floorless[worker] = floor_file[0] == '\0';
+	ms_copy_leader.given_up[worker] = false;
+	ms_copy_leader.cancelled[worker] = false;
 	if (kind == MS_COPY_KIND_CHUNK)
 		plan->chunks[chunk]->state = MS_CHUNK_ACTIVE;
 	if (!ms_shmem_copy_assign(worker, &task))
@@ -524,7 +670,7 @@ next_table(int worker, MsCopyKind *kind)
 		if ((*kind == MS_COPY_KIND_PLAN ?
 			 !ms_copy_leader.sub->snapshot_paused && !comes_later(plan) :
 			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
-			!plan->held && !ms_copy_is_assigned(plan, *kind))
+			!plan->held && !ms_copy_is_under_way(plan))
 			return plan;
 	}
 	/* one table's after the other's: they lock their partners */

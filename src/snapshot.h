@@ -14,7 +14,7 @@ extern void ms_snapshot_init(const MsSubscription *sub,
 extern void ms_snapshot_lead(MsApply *apply);
 extern void ms_snapshot_look_ahead(MsWire *control,
 								   const MsStreamPosition *position);
-extern bool ms_snapshot_add_tables(List *tables);
+extern bool ms_snapshot_take_over_tables(List *tables);
 extern bool ms_snapshot_settled(void);
 extern const MsSubTable *ms_snapshot_failed_table(void);
 extern void ms_snapshot_assist(const char *file, uint64 start_pos);

@@ -27,43 +27,73 @@
 /* how long a foreign key's statement waits for a lock, milliseconds */
 #define LOCK_TIMEOUT "200"
 
-/* The indexes that are not needed to find rows. */
-static void
-build_indexes(MsCopy *copy)
+/* Statements that make the indexes that are not needed to find rows. */
+static List *
+missing_indexes(MsCopy *copy)
 {
+	Oid			relid = copy->table->relid;
 	MsSourceTable *table;
-	ListCell   *lc;
 
 	if (!copy->table->created)
-		return;
-	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+		return NIL;
 	/* those of a table that is copied again are there */
 	table = ms_source_table_from_jsonb(copy->table->source_schema);
 	ms_options_bind_columns(table->columns, copy->table->columns,
 							&copy->options);
-	foreach(lc, ms_model_missing_indexes(table, copy->table->relid))
-		ms_sql_run(lfirst(lc));
-	foreach(lc, ms_typemap_create_matching_indexes(table,
-												   get_namespace_name(get_rel_namespace(copy->table->relid)),
-												   get_rel_name(copy->table->relid)))
-		ms_sql_run(lfirst(lc));
+	return list_concat(ms_model_missing_indexes(table, relid),
+					   ms_typemap_create_matching_indexes(table,
+														  get_namespace_name(get_rel_namespace(relid)),
+														  get_rel_name(relid)));
 }
 
-/* The table holds what the source held: build the rest and open it. */
+/*
+ * Build what a table that holds what the source held is lacking, and open it
+ * with the last: only then are its keys unique.
+ *
+ * Each index has a transaction of its own.  The stream waits for the one that
+ * is being built when it has rows of this table, and goes on after each.
+ * CREATE INDEX CONCURRENTLY would not make it wait, but would itself wait for
+ * every older snapshot in the database: for reports and dumps, and forever
+ * for whoever waits in a query for the table to be ready.
+ */
+static void
+build_indexes(MsCopy *copy)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *statements = NIL;
+	bool		listed = false;
+
+	while (!listed || statements != NIL)
+	{
+		StartTransactionCommand();
+		MemoryContextSwitchTo(cxt);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		ms_copy_set_owner(copy, 0);
+		if (!listed)
+			statements = missing_indexes(copy);
+		listed = true;
+		if (statements != NIL)
+		{
+			ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+			ms_sql_run(linitial(statements));
+			statements = list_delete_first(statements);
+		}
+		ms_copy_set_superuser();
+		if (statements == NIL)
+			ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(cxt);
+	}
+}
+
+/* The table's copy is complete: build the rest and open it. */
 void
 ms_copy_finish_table(MsCopy *copy)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 
-	StartTransactionCommand();
-	MemoryContextSwitchTo(cxt);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	ms_copy_set_owner(copy, 0);
 	build_indexes(copy);
-	ms_copy_set_superuser();
-	ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
 
 	/* apart, as nobody should wait for it */
 	StartTransactionCommand();

@@ -26,6 +26,8 @@ typedef struct MsCopyLeader
 	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];
 	int			chunks[MS_MAX_SNAPSHOT_WORKERS];
 	bool		floorless[MS_MAX_SNAPSHOT_WORKERS]; /* task without a file */
+	bool		given_up[MS_MAX_SNAPSHOT_WORKERS];	/* nobody wants it */
+	bool		cancelled[MS_MAX_SNAPSHOT_WORKERS]; /* and it knows */
 	BackgroundWorkerHandle *handles[MS_MAX_SNAPSHOT_WORKERS];
 	/* the stream has reached this without an event that says so */
 	char		reached_file[MS_FILE_NAME_MAX];
@@ -63,6 +65,7 @@ extern void ms_copy_make_constraints(MsCopy *copy);
 
 /* snapshot.c */
 extern void ms_copy_collect(void);
+extern bool ms_copy_is_under_way(const TablePlan *plan);
 extern bool ms_copy_is_assigned(const TablePlan *plan, MsCopyKind kind);
 extern int	ms_copy_find_chunk(const TablePlan *plan, MsChunkState state);
 extern void ms_copy_set_state(TablePlan *plan, MsTableState state);

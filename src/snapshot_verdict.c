@@ -120,16 +120,6 @@ ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
 			wait_for_chunk(plan, ms_copy_leader.chunks[i], file, start_pos);
 }
 
-/* Does a snapshot worker have something of the table? */
-static bool
-is_under_way(const TablePlan *plan)
-{
-	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
-		if (ms_copy_leader.assigned[i] == plan)
-			return true;
-	return false;
-}
-
 /*
  * Wait until no snapshot worker has the table any more.  Some want it for
  * themselves, so the caller must hold no lock on it.
@@ -142,7 +132,7 @@ ms_snapshot_wait_for_table(TablePlan *plan)
 	for (;;)
 	{
 		ms_copy_collect();
-		if (!is_under_way(plan))
+		if (!ms_copy_is_under_way(plan))
 			break;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 1000, PG_WAIT_EXTENSION);

@@ -353,6 +353,10 @@ copy_chunk(MsCopy *copy)
 	ms_relmap_add(relmap, copy->table);
 	plan = linitial(ms_relmap_plans(relmap));
 	copy->chunk = ms_catalog_get_chunk(copy->table, copy->task.chunk);
+	if (copy->chunk == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("table \"%s\" is no longer being copied", plan->name)));
 	copy->rows = copy->bytes = 0;
 
 	copy->chunk->snapshot_server_id = check_server(copy);

@@ -3,11 +3,10 @@
  * tables while it runs.
  *
  * What they write is in the caller's transaction.  At its commit the apply
- * worker learns of it between two source transactions: a table that was
- * added joins the others, for a table that was removed or is to be copied
- * again the worker starts anew.  The other tables go on where they were.  A
- * table that is added, or copied again, is pending, and what becomes of its rows until then
- * is told in snapshot.c.
+ * worker learns of it between two source transactions and goes on: a table
+ * that was added joins, one that was removed leaves, one that is to be copied
+ * again is pending, and so is one that was added; what becomes of its rows
+ * until it is copied is told in snapshot.c.
  */
 #include "postgres.h"
 

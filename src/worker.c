@@ -299,7 +299,7 @@ take_over_tables(const MsSubscription *now)
 	List	   *patterns = NIL;
 	ListCell   *lc;
 
-	if (!ms_snapshot_add_tables(ms_catalog_get_tables(worker.subid)))
+	if (!ms_snapshot_take_over_tables(ms_catalog_get_tables(worker.subid)))
 		return false;
 	oldcxt = MemoryContextSwitchTo(worker.cxt);
 	foreach(lc, now->patterns)
@@ -312,6 +312,8 @@ take_over_tables(const MsSubscription *now)
 	MemoryContextSwitchTo(oldcxt);
 	if (!ms_snapshot_settled())
 		ms_shmem_set_state(MS_SUB_SNAPSHOT);
+	else if (ms_shmem_get_state() == MS_SUB_SNAPSHOT)
+		ms_shmem_set_state(MS_SUB_CATCHUP);
 	return true;
 }
 

@@ -55,7 +55,9 @@ $node->safe_psql('postgres',
 	q{ALTER SERVER source OPTIONS (ADD heartbeat_period '60', ADD read_timeout '200')}
 );
 my $begun = time();
-create_subscription($node, 'rest', 'source', [ 'rest.*', '!rest.four' ],
+create_subscription(
+	$node, 'rest', 'source',
+	[ 'rest.*', '!rest.four' ],
 	{ snapshot_chunk_rows => 100 });
 wait_for_catchup($node, 'rest');
 $first->sql('FLUSH BINARY LOGS');
@@ -68,8 +70,91 @@ wait_for_catchup($node, 'rest');
 my $seconds = time() - $begun;
 cmp_ok($seconds, '<', 20,
 	"copies from a source at rest do not wait for heartbeats ($seconds s)");
+compare_tables($first, $node, [qw(rest.one rest.two rest.three rest.four)]);
+
+# Tables that join, leave or are copied again, also in the middle of a copy,
+# do not disturb the others: the stream goes on, in the same process.
+my $first_pid = view_value($node, 'rest', 'pid');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.alter_subscription('rest', '{"snapshot_max_rate": 300}')}
+);
+wait_for_view($node, 'rest', "pid <> $first_pid AND state = 'streaming'",
+	't');
+$first_pid = view_value($node, 'rest', 'pid');
+
+sub the_stream_goes_on
+{
+	my ($what) = @_;
+
+	$first->sql('UPDATE one SET v = v + 1 WHERE id = 1', 'rest');
+	$node->safe_psql('postgres',
+			"SELECT mariadb_sync.wait_for_gtid('rest', '"
+		  . $first->gtid
+		  . q{', '1 min')});
+	is(view_value($node, 'rest', 'pid'),
+		$first_pid, "$what takes no new start");
+	return;
+}
+
+# Of its six chunks some are done, and one is being loaded.
+sub wait_for_slow
+{
+	wait_until(
+		'the copy of live.slow',
+		sub {
+			return $node->safe_psql(
+				'postgres', q{
+SELECT (SELECT count(*) > 0 FROM mariadb_sync.snapshot_chunk
+		WHERE source_table = 'slow' AND state = 'done') AND
+	(SELECT count(*) > 0 FROM mariadb_sync._live_copies()
+	 WHERE source_table = 'slow' AND rows_done > 0)}) eq 't';
+		});
+	return;
+}
+
+sub change_tables
+{
+	my ($call) = @_;
+
+	$node->safe_psql('postgres', "SELECT mariadb_sync.$call");
+	the_stream_goes_on($call);
+	return;
+}
+change_tables(q{resync_table('rest', 'rest.two')});
+change_tables(q{remove_table('rest', 'rest.four')});
+$first->sql(
+	q{
+CREATE DATABASE live;
+CREATE TABLE live.slow (id int PRIMARY KEY, v int);
+INSERT INTO live.slow SELECT seq, 0 FROM seq_1_to_600}, 'rest');
+change_tables(q{add_table('rest', 'live.slow')});
+wait_for_slow();
+$first->sql('UPDATE live.slow SET v = 1 WHERE id MOD 3 = 0', 'rest');
+change_tables(q{resync_table('rest', 'live.slow')});
+wait_for_slow();
+$first->sql('DELETE FROM live.slow WHERE id MOD 5 = 0', 'rest');
+change_tables(q{remove_table('rest', 'live.slow')});
+wait_until(
+	'its copy to end',
+	sub {
+		return $node->safe_psql('postgres',
+			'SELECT count(*) FROM mariadb_sync._live_copies()') eq '0';
+	});
+my $left = $node->safe_psql('postgres', 'SELECT count(*) FROM live.slow');
+$first->sql(
+	'INSERT INTO live.slow VALUES (-1, -1); INSERT INTO four VALUES (-1, -1)',
+	'rest');
+the_stream_goes_on('what they have to themselves');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM live.slow'),
+	$left, 'the rows of a table that was removed stay');
+$node->safe_psql('postgres', 'TRUNCATE live.slow, rest.four');
+change_tables(q{add_table('rest', 'live.slow')});
+change_tables(q{add_table('rest', 'rest.four')});
+wait_for_catchup($node, 'rest');
+is(view_value($node, 'rest', 'pid, apply_error_count, sync_error_count'),
+	"$first_pid|0|0", 'there was no error');
 compare_tables($first, $node,
-	[qw(rest.one rest.two rest.three rest.four)]);
+	[qw(rest.one rest.two rest.three rest.four live.slow)]);
 $node->safe_psql(
 	'postgres', q{
 SELECT mariadb_sync.drop_subscription('rest');
