@@ -82,10 +82,15 @@ is_passed(const MsStreamPosition *position, const MsSubTable *table)
  * ------------------------------------------------------------------------
  */
 
-/* Run in the open transaction, or in one of our own. */
+/*
+ * Run in the open transaction, or in one of our own.  The caller's memory
+ * context is current again after the end, when that of a transaction of our
+ * own is gone.
+ */
 static bool
-begin_catalog(void)
+begin_catalog(MemoryContext *caller)
 {
+	*caller = CurrentMemoryContext;
 	if (IsTransactionState())
 		return false;
 	StartTransactionCommand();
@@ -93,10 +98,11 @@ begin_catalog(void)
 }
 
 static void
-end_catalog(bool own)
+end_catalog(bool own, MemoryContext caller)
 {
 	if (own)
 		CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
 }
 
 void
@@ -339,12 +345,11 @@ suspend_copy(TablePlan *plan)
 static bool
 has_ended(const TablePlan *plan, int chunk)
 {
-	bool		own = begin_catalog();
-	MemoryContext oldcxt = CurrentMemoryContext;
+	MemoryContext caller;
+	bool		own = begin_catalog(&caller);
 	bool		ended = ms_catalog_get_chunk(plan->sub, chunk) == NULL;
 
-	end_catalog(own);
-	MemoryContextSwitchTo(oldcxt);
+	end_catalog(own, caller);
 	return ended;
 }
 
@@ -352,7 +357,8 @@ has_ended(const TablePlan *plan, int chunk)
 static void
 take_over(TablePlan *plan, const MsCopyTask *task)
 {
-	bool		own = begin_catalog();
+	MemoryContext caller;
+	bool		own = begin_catalog(&caller);
 	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
 	MsChunk    *chunk;
 
@@ -384,8 +390,7 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 		ms_copy_leader.counters[MS_CNT_VALUES_CHANGED] += task->values_changed;
 		ms_catalog_save_counters(ms_copy_leader.sub->subid, ms_copy_leader.counters);
 	}
-	end_catalog(own);
-	MemoryContextSwitchTo(oldcxt);
+	end_catalog(own, caller);
 }
 
 /*
@@ -425,13 +430,14 @@ put_back(int worker, const MsCopyTask *task)
 			 errdetail_internal("%s", task->error)));
 	if (plan->discarded)
 	{
-		bool		own = begin_catalog();
+		MemoryContext caller;
+		bool		own = begin_catalog(&caller);
 
 		ms_catalog_set_table_error(plan->sub->subid, plan->sub->source_db,
 								   plan->sub->source_table,
 								   psprintf("the copy waits for ALTER TABLE ... IMPORT TABLESPACE on the source\nDETAIL: %s",
 											task->error));
-		end_catalog(own);
+		end_catalog(own, caller);
 	}
 	ms_copy_leader.assigned[worker] = NULL;
 	ms_shmem_copy_release(worker);
@@ -460,10 +466,11 @@ collect_given_up(int worker, const MsCopyTask *task)
 	ms_copy_leader.given_up[worker] = false;
 	if (list_member_ptr(ms_copy_leader.unsettled, plan))
 	{
-		bool		own = begin_catalog();
+		MemoryContext caller;
+		bool		own = begin_catalog(&caller);
 
 		ms_copy_set_state(plan, MS_TABLE_PENDING);
-		end_catalog(own);
+		end_catalog(own, caller);
 	}
 }
 
