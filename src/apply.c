@@ -468,7 +468,7 @@ begin_transaction(MsApply *apply, const MsEvent *event)
 	apply->in_transaction = true;
 	apply->serial++;
 	apply->start_pos = event->next_pos - event->length;
-	apply->wrote = false;
+	apply->wrote = apply->defined = false;
 	apply->careful = apply->careful_gtid[0] != '\0' &&
 		strcmp(apply->careful_gtid, apply->gtid_text) == 0;
 	apply->skipping = apply->sub->skip_gtid != NULL &&
@@ -501,6 +501,7 @@ finish_skipping(MsApply *apply)
 static void
 end_transaction(MsApply *apply, const MsEvent *event)
 {
+	ms_savepoints_end(apply);
 	apply->in_transaction = false;
 	apply->plan = NULL;
 	if (unlikely(apply->skipping))
@@ -584,15 +585,38 @@ discard_transaction(MsApply *apply, const char *why)
 static void
 discard_partial(MsApply *apply)
 {
+	static const char why[] = "the source ended inside a transaction";
+
 	if (!apply->in_transaction)
 		return;
-	discard_transaction(apply, "the source ended inside a transaction");
+	/* the relmap has the tables as it defined them */
+	if (apply->defined)
+		ms_savepoints_undo_all(apply, why);
+	discard_transaction(apply, why);
+	ms_savepoints_discard(apply->savepoints);
 	ereport(LOG,
 			(errmsg("subscription \"%s\" discarded the incomplete transaction %s",
 					apply->sub->name, apply->gtid_text)));
 	apply->in_transaction = false;
 	apply->plan = NULL;
 	apply->gtid_text[0] = '\0';
+}
+
+/*
+ * The source has rolled back what it wrote.  Its rows are undone.  A change of
+ * structure is not, nor is it for a replica of MariaDB's: in this way a CREATE
+ * OR REPLACE ... SELECT that has failed tells that it dropped the table.
+ */
+static void
+roll_back(MsApply *apply)
+{
+	if (apply->defined)
+		ms_savepoints_undo_rows(apply);
+	else
+	{
+		discard_transaction(apply, "the source rolled a transaction back");
+		ms_apply_begin(apply);
+	}
 }
 
 void
@@ -703,6 +727,8 @@ static void
 apply_ddl(MsApply *apply, const MsStatement *statement,
 		  const MsQueryEvent *query, const char *sql)
 {
+	if (ms_savepoints_is_void(apply->savepoints))
+		return;
 	if (apply->options->ddl == MS_DDL_APPLY)
 		ms_ddl_apply(apply, statement, sql, strlen(sql), query->sql_mode);
 	else
@@ -756,8 +782,7 @@ apply_query(MsApply *apply, const MsQueryEvent *query)
 			ms_savepoints_go_back(apply, statement.savepoint);
 			break;
 		case MS_STMT_ROLLBACK:
-			discard_transaction(apply, "the source rolled a transaction back");
-			ms_apply_begin(apply);
+			roll_back(apply);
 			return true;
 		case MS_STMT_XA_END:
 			break;

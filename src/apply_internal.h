@@ -30,6 +30,7 @@ struct MsApply
 	uint64		start_pos;		/* of its GTID event */
 	bool		xa_prepared;	/* its rows are held back */
 	bool		wrote;			/* something of it is in the group */
+	bool		defined;		/* it has changed the structure of tables */
 	bool		careful;		/* it has failed: row by row */
 	bool		skipping;		/* skip_transaction() was asked for it */
 	char		careful_gtid[MS_GTID_TEXT_MAX];
@@ -82,6 +83,11 @@ extern bool ms_savepoints_pass_over(MsSavepoints *sp);
 extern void ms_savepoints_take(MsSavepoints *sp);
 extern void ms_savepoints_set(MsSavepoints *sp, const char *name);
 extern void ms_savepoints_go_back(MsApply *apply, const char *name);
+extern void ms_savepoints_undo_rows(MsApply *apply);
+extern void ms_savepoints_undo_all(MsApply *apply, const char *why);
+extern bool ms_savepoints_is_void(const MsSavepoints *sp);
+extern void ms_savepoints_discard(MsSavepoints *sp);
+extern void ms_savepoints_end(MsApply *apply);
 
 /* Writes the row at p with the table's target open. */
 typedef void (*MsWriteRowFn) (MsApply *apply, TablePlan *plan,

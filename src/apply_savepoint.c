@@ -8,6 +8,10 @@
  * many rows events came before it, and when one is gone back to with rows of
  * ours behind it, the worker starts over: it comes to the same transaction
  * again knowing which rows events to pass over.
+ *
+ * In the same way goes a transaction that changes the structure of tables and
+ * has no end.  What memory knows of the tables cannot be undone, so the worker
+ * starts over, and takes nothing of that transaction when it comes to it.
  */
 #include "postgres.h"
 
@@ -96,7 +100,8 @@ ms_savepoints_set(MsSavepoints *sp, const char *name)
 }
 
 static void
-undo(MsApply *apply, MsSavepoints *sp, const Savepoint *savepoint)
+undo(MsApply *apply, MsSavepoints *sp, const Savepoint *savepoint,
+	 const char *why)
 {
 	MsUndone   *undone = &sp->undone;
 
@@ -116,7 +121,7 @@ undo(MsApply *apply, MsSavepoints *sp, const Savepoint *savepoint)
 	undone->ranges[undone->nranges].end = sp->nevents;
 	undone->nranges++;
 	ms_shmem_set_undone(undone);
-	ms_apply_start_over(apply, "the source went back to a savepoint");
+	ms_apply_start_over(apply, why);
 }
 
 /* ROLLBACK TO SAVEPOINT, which stays. */
@@ -132,7 +137,7 @@ ms_savepoints_go_back(MsApply *apply, const char *name)
 		if (name == NULL || pg_strcasecmp(savepoint->name, name) != 0)
 			continue;
 		if (sp->ntaken > savepoint->ntaken)
-			undo(apply, sp, savepoint);
+			undo(apply, sp, savepoint, "the source went back to a savepoint");
 		sp->list = list_truncate(sp->list, i + 1);
 		return;
 	}
@@ -140,4 +145,61 @@ ms_savepoints_go_back(MsApply *apply, const char *name)
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("source transaction %s goes back to a savepoint that it does not have",
 					apply->gtid_text)));
+}
+
+/* ROLLBACK of a transaction that has something else to keep. */
+void
+ms_savepoints_undo_rows(MsApply *apply)
+{
+	static const Savepoint start = {0};
+
+	if (apply->savepoints->ntaken > 0)
+		undo(apply, apply->savepoints, &start, "the source rolled rows back");
+}
+
+/* The transaction has no end: begin anew, and take nothing of it. */
+void
+ms_savepoints_undo_all(MsApply *apply, const char *why)
+{
+	MsUndone   *undone = &apply->savepoints->undone;
+
+	strlcpy(undone->gtid, apply->gtid_text, sizeof(undone->gtid));
+	undone->nranges = 1;
+	undone->ranges[0].first = 0;
+	undone->ranges[0].end = PG_UINT32_MAX;
+	ms_shmem_set_undone(undone);
+	ms_apply_start_over(apply, why);
+}
+
+/* Is this a transaction of which nothing is taken? */
+bool
+ms_savepoints_is_void(const MsSavepoints *sp)
+{
+	return unlikely(sp->is_undone) &&
+		sp->undone.ranges[0].end == PG_UINT32_MAX;
+}
+
+/*
+ * It had no end again.  A source that has crashed may give its GTID to another
+ * transaction, which comes next.
+ */
+void
+ms_savepoints_discard(MsSavepoints *sp)
+{
+	if (ms_savepoints_is_void(sp))
+		sp->undone.nranges = 0;
+	sp->is_undone = false;
+}
+
+/* It has an end after all, on another source: take it. */
+void
+ms_savepoints_end(MsApply *apply)
+{
+	MsSavepoints *sp = apply->savepoints;
+
+	if (likely(!ms_savepoints_is_void(sp)))
+		return;
+	sp->undone.nranges = 0;
+	ms_shmem_set_undone(&sp->undone);
+	ms_apply_start_over(apply, "a transaction that had no end is complete");
 }

@@ -728,7 +728,7 @@ ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
 	wait_for_tables(&ddl);
 	ms_apply_begin(apply);
 	ms_relmap_forget_ids(apply->relmap);
-	apply->wrote = true;
+	apply->wrote = apply->defined = true;
 	apply->commit_now = true;
 	apply->counters[MS_CNT_DDL]++;
 	dispatch(&ddl);

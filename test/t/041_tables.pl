@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use ForgingProxy;
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
@@ -201,6 +202,32 @@ run(q{CREATE TABLE qualified (qualified.id int PRIMARY KEY, shop.qualified.v int
 );
 same('shop.qualified');
 
+# A CREATE OR REPLACE ... SELECT that fails has dropped the table all the same.
+# The source tells with a DROP in a transaction that it rolls back, which does
+# not bring the table back.
+run(q{CREATE TABLE again (id int PRIMARY KEY); INSERT INTO again VALUES (1)});
+foreach my $engine (qw(InnoDB MyISAM))
+{
+	like(
+		$maria->try_sql(
+			qq{CREATE OR REPLACE TABLE again (id int PRIMARY KEY) ENGINE=$engine SELECT 1 AS id UNION ALL SELECT 1},
+			'shop'),
+		qr/Duplicate entry/,
+		"$engine: CREATE OR REPLACE ... SELECT fails");
+	wait_for_catchup($node, 'sub');
+	is(pg("SELECT to_regclass('shop.again') IS NULL"),
+		't', "which drops the target");
+	is( pg( "SELECT count(*) FROM mariadb_sync.subscription_table WHERE source_table = 'again'"
+		),
+		'0',
+		'and the table leaves the subscription');
+	run(qq{CREATE TABLE again (id int PRIMARY KEY, v varchar(10)) ENGINE=$engine; INSERT INTO again VALUES (2, '$engine')}
+	);
+	same('shop.again');
+}
+is(view_value($node, 'sub', 'pid'),
+	$gtid_of_worker, 'all by the same worker');
+
 # A type that is not understood: the source is asked
 run(q{SET sql_mode = 'ORACLE'; CREATE TABLE oracle (id NUMBER(9) PRIMARY KEY, v VARCHAR2(10), n NUMBER UNIQUE); INSERT INTO oracle VALUES (1, 'x', 2);
 ALTER TABLE oracle ADD w VARCHAR2(20) DEFAULT 'w', MODIFY n NUMBER(12)}
@@ -295,5 +322,64 @@ wait_for_catchup($node, 'sub');
 same('shop.taken', 'shop.made', 'shop.seen', 'shop.fine');
 wait_until('the sequence',
 	sub { pg(q{SELECT to_regclass('shop.sq')}) eq 'shop.sq' });
+
+# A table that is created with rows in it, by a transaction that the source
+# rolls back, and by one that has no end because the source crashed.
+my ($query, $xid) = (2, 16);
+my $in_forged = 0;
+
+sub with_another_end
+{
+	my ($event, @end) = @_;
+	my $type = ForgingProxy::type($event);
+
+	$in_forged = 1
+	  if $type == $query
+	  && ForgingProxy::body($event) =~ /CREATE TABLE `(rolled|cut)`/;
+	return $event unless $in_forged && $type == $xid;
+	$in_forged = 0;
+	return @end;
+}
+my $proxy = ForgingProxy->new(
+	$maria->port,
+	rolled => sub {
+		my ($event) = @_;
+		return with_another_end(
+			$event,
+			ForgingProxy::event(
+				$event, $query, 0, pack('x8 C x4', 6) . "forged\0ROLLBACK"));
+	},
+	cut => sub { return with_another_end($_[0]); });
+$maria->sql(
+	'CREATE DATABASE forged; CREATE TABLE forged.first (id int PRIMARY KEY)');
+add_source($node, $maria, 'forged',
+	{ port => $proxy->port, ssl_mode => 'disable' });
+create_subscription($node, 'forged', 'forged', ['forged.*']);
+wait_for_catchup($node, 'forged');
+
+$proxy->forge('rolled');
+$maria->sql(
+	'CREATE TABLE rolled (PRIMARY KEY (id)) ENGINE=InnoDB SELECT 1 AS id, 2 AS v',
+	'forged');
+wait_for_catchup($node, 'forged');
+is(pg('SELECT count(*) FROM forged.rolled'),
+	'0', 'the table of a ROLLBACK is there, its rows are not');
+$maria->sql('TRUNCATE rolled; INSERT INTO rolled VALUES (3, 3)', 'forged');
+wait_for_catchup($node, 'forged');
+compare_tables($maria, $node, ['forged.rolled']);
+
+$proxy->forge('cut');
+$maria->sql(
+	q{CREATE TABLE cut (PRIMARY KEY (id)) ENGINE=InnoDB SELECT 1 AS id, 2 AS v;
+SET sql_log_bin = 0; DROP TABLE cut; SET sql_log_bin = 1;
+CREATE TABLE cut (id int PRIMARY KEY, other varchar(10));
+INSERT INTO cut VALUES (4, 'four')}, 'forged');
+wait_for_catchup($node, 'forged');
+compare_tables($maria, $node, [ 'forged.cut', 'forged.rolled' ]);
+is( pg( "SELECT count(*) FROM mariadb_sync.history WHERE original LIKE 'CREATE TABLE%cut%'"
+	),
+	'1',
+	'what has no end has not happened');
+is(view_value($node, 'forged', 'last_error'), '', 'without an error');
 
 done_testing();
