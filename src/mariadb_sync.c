@@ -62,6 +62,14 @@ _PG_init(void)
 
 	ms_shmem_init();
 	ms_fence_init();
+
+	/*
+	 * pg_upgrade has read the old cluster's next transaction ID before it
+	 * starts it: what a worker committed now would have IDs that are in the
+	 * new cluster's future.  Without the launcher there are no workers.
+	 */
+	if (IsBinaryUpgrade)
+		return;
 	ms_worker_fill(&bgw, "ms_launcher_main", "mariadb_sync launcher", (Datum) 0);
 	bgw.bgw_restart_time = 1;
 	bgw.bgw_notify_pid = 0;

@@ -1,5 +1,5 @@
-# PostgreSQL fails over, is restored to an earlier moment, or is dumped and
-# restored: the position is in the same place as the rows, so that the
+# PostgreSQL fails over, is restored to an earlier moment, dumped and restored,
+# or upgraded: the position is in the same place as the rows, so that the
 # subscription goes on exactly once.
 
 use strict;
@@ -201,6 +201,40 @@ $copy->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
 wait_for_catchup($copy, 'sub');
 compare_tables($maria, $copy, \@tables);
 
-$_->stop foreach ($standby, $restored, $copy);
+###########################################################################
+# pg_upgrade
+###########################################################################
+
+# To the same version: what is carried over is the same for all.  The source
+# goes on meanwhile, and there is something to apply from the first moment on.
+$writer = writer();
+goes_on($copy, 20);
+$copy->stop;
+my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
+$upgraded->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+$upgraded->append_conf('postgresql.conf', 'max_worker_processes = 32');
+my $dir = PostgreSQL::Test::Utils::tempdir_short();
+chdir($dir) or die "could not change directory: $!";
+command_ok(
+	[
+		'pg_upgrade', '--no-sync',
+		'-b',         $ENV{PG_BINDIR},
+		'-B',         $ENV{PG_BINDIR},
+		'-d',         $copy->data_dir,
+		'-D',         $upgraded->data_dir,
+		'-p',         $copy->port,
+		'-P',         $upgraded->port,
+		'-s',         $dir
+	],
+	'pg_upgrade');
+$writer->stop;
+$upgraded->start;
+is(view_value($upgraded, 'sub', 'state'),
+	'stopped', 'after pg_upgrade nothing starts by itself');
+$upgraded->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_for_catchup($upgraded, 'sub');
+compare_tables($maria, $upgraded, \@tables);
+
+$_->stop foreach ($standby, $restored, $upgraded);
 $maria->stop;
 done_testing();
