@@ -709,17 +709,19 @@ without_secrets(const char *sql)
 
 /*
  * Apply a statement that defines tables.  Between source transactions; the
- * group is committed before, and is the statement's own.
+ * group is committed before, and is the statement's own.  error_code is that
+ * of the QUERY event.
  */
 void
 ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
-			 size_t len, uint64 sql_mode)
+			 size_t len, uint64 sql_mode, uint16 error_code)
 {
 	MsDdlApply	ddl = {0};
 
 	ddl.apply = apply;
 	ddl.statement = statement;
 	ddl.sql_mode = sql_mode;
+	ddl.error_code = error_code;
 	if (!concerns_us(&ddl))
 		return;
 	ddl.sql = pnstrdup(sql, len);

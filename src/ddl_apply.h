@@ -8,7 +8,8 @@
 #include "ddl_scan.h"
 
 extern void ms_ddl_apply(MsApply *apply, const MsStatement *statement,
-						 const char *sql, size_t len, uint64 sql_mode);
+						 const char *sql, size_t len, uint64 sql_mode,
+						 uint16 error_code);
 extern bool ms_ddl_release_held(MsApply *apply);
 
 #endif							/* MS_DDL_APPLY_H */

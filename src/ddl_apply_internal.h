@@ -15,6 +15,7 @@ typedef struct MsDdlApply
 	const MsStatement *statement;
 	const char *sql;			/* in the server's encoding */
 	uint64		sql_mode;
+	uint16		error_code;		/* with which it ended on the source */
 	char	   *shown;			/* for history and log: without secrets */
 } MsDdlApply;
 

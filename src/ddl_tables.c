@@ -214,7 +214,9 @@ ms_ddl_create_table(MsDdlApply *ddl)
 	}
 	if (plan)
 		ms_ddl_drop_table(ddl, plan);
-	if (!ms_relmap_matches(relmap, name->db, name->table))
+	/* a failed CREATE OR REPLACE is logged for what it has dropped */
+	if (ddl->error_code != 0 ||
+		!ms_relmap_matches(relmap, name->db, name->table))
 		return;
 	/* in statement format its rows are not in the stream */
 	table = parsed.has_select ? NULL : build_model(ddl, name, &parsed);

@@ -466,10 +466,14 @@ collect_given_up(int worker, const MsCopyTask *task)
 	ms_copy_leader.given_up[worker] = false;
 	if (list_member_ptr(ms_copy_leader.unsettled, plan))
 	{
+		const MsSubTable *table = plan->sub;
 		MemoryContext caller;
 		bool		own = begin_catalog(&caller);
 
-		ms_copy_set_state(plan, MS_TABLE_PENDING);
+		/* unless it has left, which we are about to be told */
+		if (ms_catalog_get_table(table->subid, table->source_db,
+								 table->source_table))
+			ms_copy_set_state(plan, MS_TABLE_PENDING);
 		end_catalog(own, caller);
 	}
 }

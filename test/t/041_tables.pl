@@ -228,6 +228,23 @@ foreach my $engine (qw(InnoDB MyISAM))
 is(view_value($node, 'sub', 'pid'),
 	$gtid_of_worker, 'all by the same worker');
 
+# Without a SELECT the statement itself is in the binary log, with its error.
+like(
+	$maria->try_sql(
+		'CREATE OR REPLACE TABLE again (id int PRIMARY KEY, v int, KEY (w))',
+		'shop'),
+	qr/doesn't exist in table/,
+	'CREATE OR REPLACE fails');
+wait_for_catchup($node, 'sub');
+is( pg("SELECT to_regclass('shop.again') IS NULL"),
+	$maria->value(
+		"SELECT if(count(*) = 0, 't', 'f') FROM information_schema.tables WHERE table_schema = 'shop' AND table_name = 'again'"
+	),
+	'the target is there if the table is');
+run(q{CREATE OR REPLACE TABLE again (id int PRIMARY KEY, w varchar(10)); INSERT INTO again VALUES (3, 'w')}
+);
+same('shop.again');
+
 # A type that is not understood: the source is asked
 run(q{SET sql_mode = 'ORACLE'; CREATE TABLE oracle (id NUMBER(9) PRIMARY KEY, v VARCHAR2(10), n NUMBER UNIQUE); INSERT INTO oracle VALUES (1, 'x', 2);
 ALTER TABLE oracle ADD w VARCHAR2(20) DEFAULT 'w', MODIFY n NUMBER(12)}
