@@ -714,6 +714,11 @@ sub _new
 		defined $database ? "--database=$database" : ());
 
 	pipe(my $reader, my $result) or die "could not make a pipe: $!";
+
+	# A stop that comes at once waits until the writer knows what it means.
+	my $before = POSIX::SigSet->new;
+	POSIX::sigprocmask(POSIX::SIG_BLOCK, POSIX::SigSet->new(POSIX::SIGTERM),
+		$before);
 	my $pid = fork();
 	die "could not fork: $!" unless defined $pid;
 	if ($pid == 0)
@@ -721,6 +726,7 @@ sub _new
 		my $stop = 0;
 		local $SIG{TERM} = sub { $stop = 1; };
 		local $SIG{PIPE} = 'DEFAULT';
+		POSIX::sigprocmask(POSIX::SIG_SETMASK, $before);
 		srand($$);
 
 		open(STDOUT,     '>',  '/dev/null');
@@ -741,6 +747,7 @@ sub _new
 		# Not exit: the END blocks belong to the test.
 		POSIX::_exit(0);
 	}
+	POSIX::sigprocmask(POSIX::SIG_SETMASK, $before);
 	close($result);
 
 	my $self = bless { pid => $pid, reader => $reader }, $class;
