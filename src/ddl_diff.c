@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "ddl_diff.h"
+#include "ddl_model.h"
 #include "sql.h"
 #include "typemap.h"
 
@@ -112,21 +113,6 @@ follow_column(const MsSourceTable *new, const MsSourceColumn *old)
 	return NULL;
 }
 
-static const MsSourceColumn *
-find_column(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->columns)
-	{
-		MsSourceColumn *col = lfirst(lc);
-
-		if (pg_strcasecmp(col->name, name) == 0)
-			return col;
-	}
-	return NULL;
-}
-
 /* ------------------------------------------------------------------------
  * Keys
  * ------------------------------------------------------------------------
@@ -165,7 +151,8 @@ list_keys(const Diff *diff, const MsSourceTable *table)
 		target->is_key = index == key;
 		foreach(lc2, index->columns)
 		{
-			const MsSourceColumn *col = find_column(table, lfirst(lc2));
+			const MsSourceColumn *col = ms_model_find_column(table,
+															  lfirst(lc2));
 
 			if (col && table == diff->old)
 				col = follow_column(diff->new, col);
@@ -242,7 +229,7 @@ find_target_index(Oid relid, const MsSourceTable *table,
 
 		for (int i = 0; same && i < form->indnkeyatts; i++)
 		{
-			const MsSourceColumn *col = find_column(table,
+			const MsSourceColumn *col = ms_model_find_column(table,
 													list_nth(source->columns, i));
 			char	   *name = form->indkey.values[i] > 0 ?
 			get_attname(relid, form->indkey.values[i], true) : NULL;

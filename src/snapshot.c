@@ -233,6 +233,21 @@ remove_plan(TablePlan *plan)
 	ms_relmap_remove(ms_copy_leader.relmap, plan);
 }
 
+/* Nothing of the table's copy counts any more: it is to be done. */
+void
+ms_copy_forget_progress(TablePlan *plan)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(ms_copy_leader.cxt);
+
+	plan->nchunks = 0;
+	plan->passed = false;
+	plan->copy_void = false;
+	plan->held = false;
+	plan->discarded = false;
+	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
+	MemoryContextSwitchTo(oldcxt);
+}
+
 /* The table is to be copied again, in the shape that is recorded by now. */
 static void
 begin_anew(TablePlan *plan, const MsSubTable *table)
@@ -240,14 +255,9 @@ begin_anew(TablePlan *plan, const MsSubTable *table)
 	give_up_tasks(plan);
 	ms_relmap_set_schema(ms_copy_leader.relmap, plan, table->source_schema);
 	plan->sub->state = MS_TABLE_PENDING;
-	plan->nchunks = 0;
-	plan->passed = false;
-	plan->copy_void = false;
-	plan->held = false;
-	plan->discarded = false;
+	ms_copy_forget_progress(plan);
 	plan->one_chunk = false;
 	plan->schema_gtid = NULL;
-	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
 	if (table->deferred_ddl != NIL && plan->sub->deferred_ddl != NIL)
 		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
 }

@@ -68,6 +68,7 @@ extern void ms_copy_collect(void);
 extern bool ms_copy_is_under_way(const TablePlan *plan);
 extern bool ms_copy_is_assigned(const TablePlan *plan, MsCopyKind kind);
 extern int	ms_copy_find_chunk(const TablePlan *plan, MsChunkState state);
+extern void ms_copy_forget_progress(TablePlan *plan);
 extern void ms_copy_set_state(TablePlan *plan, MsTableState state);
 
 /* snapshot_xa.c */

@@ -228,12 +228,5 @@ ms_snapshot_restart_table(TablePlan *plan)
 		CHECK_FOR_INTERRUPTS();
 	}
 	ms_copy_set_state(plan, MS_TABLE_PENDING);
-	plan->nchunks = 0;
-	plan->passed = false;
-	plan->copy_void = false;
-	plan->held = false;
-	plan->discarded = false;
-	MemoryContextSwitchTo(ms_copy_leader.cxt);
-	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
-	MemoryContextSwitchTo(oldcxt);
+	ms_copy_forget_progress(plan);
 }
