@@ -33,7 +33,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "ddl_apply_internal.h"
 #include "ddl_diff.h"
@@ -49,6 +48,21 @@
  * ------------------------------------------------------------------------
  */
 
+typedef struct Step
+{
+	MsDdlApply *ddl;
+	MsDdlStep	step;
+	void	   *arg;
+} Step;
+
+static void
+take_step(void *arg)
+{
+	Step	   *step = arg;
+
+	step->step(step->ddl, step->arg);
+}
+
 /*
  * Do something in a subtransaction.  False when it failed, with the error's
  * text.  What would fail in another minute as well, or not any more, is not
@@ -57,34 +71,11 @@
 bool
 ms_ddl_try(MsDdlApply *ddl, MsDdlStep step, void *arg, char **error)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = false;
+	Step		closure = {ddl, step, arg};
+	bool		ok = ms_worker_try(take_step, &closure, error);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		step(ddl, arg);
-		ReleaseCurrentSubTransaction();
-		ok = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		if (ms_worker_is_transient(edata->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+	if (!ok)
 		ms_relmap_abort(ddl->apply->relmap);
-		*error = ms_worker_error_text(edata);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 	return ok;
 }
 

@@ -12,7 +12,6 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "join.h"
@@ -51,53 +50,20 @@ typedef struct Join
 	bool		changed;
 } Join;
 
-/*
- * Take a step in a subtransaction.  False, and the reason, when it fails; what
- * may be possible in a minute is not caught.
- */
-static bool
-attempt(void (*step) (Join *join), Join *join, char **error)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		step(join);
-		ReleaseCurrentSubTransaction();
-		ok = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		if (ms_worker_is_transient(edata->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*error = ms_worker_error_text(edata);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	return ok;
-}
-
 static void
-map_table(Join *join)
+map_table(void *arg)
 {
+	Join	   *join = arg;
+
 	join->mapping = ms_mapping_make_joining(join->table, join->taken,
 											join->options);
 }
 
 static void
-refresh_sequences(Join *join)
+refresh_sequences(void *arg)
 {
+	Join	   *join = arg;
+
 	join->changed |= ms_sequence_refresh(join->sub, join->tables,
 										 join->options, join->wire);
 }
@@ -155,7 +121,7 @@ join_tables(Join *join)
 		if (strcmp(join->table->table_type, "SEQUENCE") == 0 ||
 			join->table->columns == NIL)
 			continue;
-		if (attempt(map_table, join, &error))
+		if (ms_worker_try(map_table, join, &error))
 			mappings = lappend(mappings, join->mapping);
 		else
 		{
@@ -197,7 +163,7 @@ ms_join_new_tables(const MsSubscription *sub,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (options->run_as_owner)
 		SetUserIdAndSecContext(sub->owner, SECURITY_LOCAL_USERID_CHANGE);
-	if (!attempt(refresh_sequences, &join, &error))
+	if (!ms_worker_try(refresh_sequences, &join, &error))
 	{
 		ms_catalog_add_history(sub->subid, "error", NULL, NULL, NULL, error);
 		ereport(WARNING,

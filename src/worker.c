@@ -32,6 +32,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -156,6 +157,43 @@ ms_worker_init_apply_session(bool synchronous_commit)
 	ms_worker_init_session(synchronous_commit);
 	set_guc("enable_seqscan", "off");
 	set_guc("jit", "off");
+}
+
+/*
+ * Take a step in a subtransaction.  False, and the reason in *error, when it
+ * fails; what may be possible in a minute is raised again.
+ */
+bool
+ms_worker_try(MsWorkerStep step, void *arg, char **error)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		step(arg);
+		ReleaseCurrentSubTransaction();
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(cxt);
+		edata = CopyErrorData();
+		if (ms_worker_is_transient(edata->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*error = ms_worker_error_text(edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return ok;
 }
 
 /* Message, detail and hint in lines. */

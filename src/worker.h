@@ -9,6 +9,9 @@
 extern void ms_worker_init_process(void);
 extern void ms_worker_init_session(bool synchronous_commit);
 extern void ms_worker_init_apply_session(bool synchronous_commit);
+typedef void (*MsWorkerStep) (void *arg);
+
+extern bool ms_worker_try(MsWorkerStep step, void *arg, char **error);
 extern bool ms_worker_is_transient(int sqlerrcode);
 extern char *ms_worker_error_text(const ErrorData *edata);
 extern void ms_worker_fill(BackgroundWorker *worker, const char *function,
