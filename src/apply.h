@@ -43,5 +43,6 @@ extern bool ms_apply_rescan_wanted(MsApply *apply);
 extern TimestampTz ms_apply_source_time(const MsApply *apply);
 extern const MsSubTable *ms_apply_failed_table(const MsApply *apply);
 extern bool ms_apply_is_careful(const MsApply *apply);
+extern bool ms_apply_image_was_incomplete(void);
 
 #endif							/* MS_APPLY_H */

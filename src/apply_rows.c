@@ -89,15 +89,29 @@ image_columns(const TablePlan *plan, const MsRowsEvent *rows,
 	return columns;
 }
 
+/* an error has been raised about a row image that lacks what is needed */
+static bool image_incomplete = false;
+
+/*
+ * Was the last error that a row's image lacked what is needed to apply it?
+ * The source has not logged it, so trying again cannot help: only a copy does.
+ */
+bool
+ms_apply_image_was_incomplete(void)
+{
+	return image_incomplete;
+}
+
 static void
 incomplete_image(MsApply *apply, const TablePlan *plan, const char *detail)
 {
+	image_incomplete = true;
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("row image of source table \"%s\" at GTID %s is not complete",
 					plan->name, apply->gtid_text),
 			 errdetail("%s", detail),
-			 errhint("Set binlog_row_image = FULL on the source, for all sessions, and create the subscription again.")));
+			 errhint("Set binlog_row_image = FULL on the source, for all sessions, and copy the table again with mariadb_sync.resync_table().")));
 }
 
 /*

@@ -807,11 +807,11 @@ static bool
 contain_error(const MsSubTable *table, bool careful, const char *gtid,
 			  const char *text)
 {
-	/* rows of another structure than the recorded one are never applied */
-	bool		structure = worker.options.ddl == MS_DDL_APPLY &&
-	ms_relmap_structure_differed();
+	/* what no later attempt can apply is one table's matter alone */
+	bool		hopeless = ms_apply_image_was_incomplete() ||
+		(worker.options.ddl == MS_DDL_APPLY && ms_relmap_structure_differed());
 
-	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || structure) &&
+	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || hopeless) &&
 		table && table->state != MS_TABLE_DISABLED)
 	{
 		worker.counters[MS_CNT_APPLY_ERRORS]++;

@@ -119,33 +119,73 @@ for my $metadata (qw(NO_LOG MINIMAL FULL))
 	both_equal("row metadata $metadata");
 }
 
-# What cannot be known stops it, by name.
-$maria->sql(
-	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (5)}
-) if $maria->value('SELECT count(*) FROM img.keyed WHERE id = 5') == 0;
-$maria->sql(
-	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.keyed (id) VALUES (77777)}
-);
-my $gtid = $maria->gtid;
-wait_for_state($node, 'sub', 'error');
-like(
-	view_value($node, 'sub', 'last_error'),
-	qr/row image of source table "img.keyed" at GTID \Q$gtid\E is not complete.*defaults are not in the binlog.*HINT/s,
-	'an insert that leaves columns out stops the subscription');
-is(view_value($node, 'sub', 'last_error_gtid'), $gtid, 'with its GTID');
+# What cannot be known stops the table, by name, and no other.
+my $tables = 'mariadb_sync.pg_stat_mariadb_sync_tables';
+foreach my $case (
+	[
+		'keyed',
+		'INSERT INTO img.keyed (id) VALUES (77777)',
+		'an insert that leaves columns out'
+	],
+	[
+		'blank',
+		'INSERT INTO img.blank () VALUES ()',
+		'an insert without columns'
+	],
+	[
+		'uniq',
+		q{INSERT INTO img.uniq (u, a) VALUES ('in a transaction', 999999)},
+		'one among others'
+	])
+{
+	my ($table, $insert, $what) = @$case;
+	my $id = 30000 + ++$step;
 
-# and one that names none
-$node->safe_psql('postgres',
-	"SELECT mariadb_sync.skip_transaction('sub', '$gtid')");
-$maria->sql(
-	q{SET SESSION binlog_row_image = MINIMAL; INSERT INTO img.blank () VALUES ()}
-);
-$gtid = $maria->gtid;
-wait_for_state($node, 'sub', 'error');
-like(
-	view_value($node, 'sub', 'last_error'),
-	qr/row image of source table "img.blank" at GTID \Q$gtid\E is not complete/,
-	'an insert without columns stops the subscription');
+	$maria->sql(
+		"SET SESSION binlog_row_image = MINIMAL;
+START TRANSACTION;
+INSERT INTO img.nokey (a, b, t) VALUES ($id, 'with it', 't');
+$insert;
+INSERT INTO img.sides (id, s, u, j) VALUES ($id, 1, 2, 3);
+COMMIT;");
+	my $gtid = $maria->gtid;
+	$maria->sql("INSERT INTO img.sides VALUES (-$id, 1, 2, 3)");
+	is( $node->safe_psql(
+			'postgres',
+			"SELECT mariadb_sync.wait_for_gtid('sub', '@{[$maria->gtid]}', '60 s')"
+		),
+		't',
+		"$what: the others go on");
+	is( $node->safe_psql(
+			'postgres',
+			"SELECT string_agg(source_table, ' ') FROM $tables WHERE state = 'disabled'"
+		),
+		"img.$table",
+		"$what: its table is disabled");
+	like(
+		$node->safe_psql(
+			'postgres',
+			"SELECT last_error FROM $tables WHERE source_table = 'img.$table'"
+		),
+		qr/row image of source table "img.$table" at GTID \Q$gtid\E is not complete.*defaults are not in the binlog.*HINT: .*resync_table/s,
+		"$what: with the reason");
+	is( $node->safe_psql(
+			'postgres',
+			"SELECT gtid FROM mariadb_sync.history WHERE kind = 'disable_table' AND source_table = 'img.$table'"
+		),
+		$gtid,
+		"$what: and the GTID");
+	is( $node->safe_psql(
+			'postgres',
+			"SELECT (SELECT count(*) FROM img.sides WHERE abs(id) = $id), (SELECT count(*) FROM img.nokey WHERE a = $id)"
+		),
+		'2|1',
+		"$what: the rest of its transaction is applied");
+	$node->safe_psql('postgres',
+		"SELECT mariadb_sync.resync_table('sub', 'img.$table')");
+	both_equal("$what and a new copy");
+	compare_tables($maria, $node, ['img.blank']);
+}
 
 # A structure that changed without our hearing of it is noticed by the number
 # of columns at least.
