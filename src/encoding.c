@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 
 #include "encoding.h"
+#include "typemap.h"
 
 static bool
 needs_conversion(const char *text, int len)
@@ -27,12 +28,11 @@ needs_conversion(const char *text, int len)
 	return false;
 }
 
-/* One character; a question mark where the server's encoding lacks it. */
 static void
 append_character(StringInfo buf, const char *utf8)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	char		converted[MAX_UNICODE_EQUIVALENT_STRING + 1] = "?";
+	char		converted[MAX_UNICODE_EQUIVALENT_STRING + 1];
 
 	/* a conversion touches nothing, so no subtransaction */
 	PG_TRY();
@@ -44,7 +44,7 @@ append_character(StringInfo buf, const char *utf8)
 	{
 		MemoryContextSwitchTo(cxt);
 		FlushErrorState();
-		strcpy(converted, "?");
+		strcpy(converted, (char[]) {MS_LOST_CHARACTER, '\0'});
 	}
 	PG_END_TRY();
 	appendStringInfoString(buf, converted);
@@ -52,7 +52,8 @@ append_character(StringInfo buf, const char *utf8)
 
 /*
  * Text of the source, which need not end with a NUL byte, in the server's
- * encoding.  A new string in the current context.
+ * encoding.  A new string in the current context, in which
+ * ms_has_lost_characters() finds what that encoding lacks.
  */
 char *
 ms_utf8_to_server(const char *utf8, int len)
@@ -93,59 +94,26 @@ ms_server_to_utf8(const char *text)
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
-/* The encoding of a character set of MariaDB's clients, by a collation's id. */
-static int
-collation_encoding(int collation)
-{
-	static const struct
-	{
-		int			collation;
-		int			encoding;
-	}			ids[] = {
-		{5, PG_WIN1252}, {8, PG_WIN1252}, {15, PG_WIN1252},
-		{31, PG_WIN1252}, {47, PG_WIN1252}, {48, PG_WIN1252},
-		{49, PG_WIN1252}, {94, PG_WIN1252},
-		{9, PG_LATIN2}, {21, PG_LATIN2}, {77, PG_LATIN2},
-		{30, PG_LATIN5}, {78, PG_LATIN5},
-		{26, PG_WIN1250}, {34, PG_WIN1250}, {44, PG_WIN1250},
-		{66, PG_WIN1250}, {99, PG_WIN1250},
-		{14, PG_WIN1251}, {23, PG_WIN1251}, {50, PG_WIN1251},
-		{51, PG_WIN1251}, {52, PG_WIN1251},
-		{57, PG_WIN1256}, {67, PG_WIN1256},
-		{29, PG_WIN1257}, {58, PG_WIN1257}, {59, PG_WIN1257},
-		{7, PG_KOI8R}, {74, PG_KOI8R}, {22, PG_KOI8U}, {75, PG_KOI8U},
-		{36, PG_WIN866}, {68, PG_WIN866}, {25, PG_ISO_8859_7},
-		{70, PG_ISO_8859_7}, {16, PG_ISO_8859_8}, {71, PG_ISO_8859_8},
-		{12, PG_EUC_JP}, {91, PG_EUC_JP}, {97, PG_EUC_JP}, {98, PG_EUC_JP},
-		{13, PG_SJIS}, {88, PG_SJIS}, {95, PG_SJIS}, {96, PG_SJIS},
-		{19, PG_EUC_KR}, {85, PG_EUC_KR}, {24, PG_EUC_CN}, {86, PG_EUC_CN},
-		{28, PG_GBK}, {87, PG_GBK}, {1, PG_BIG5}, {84, PG_BIG5},
-	};
-
-	for (int i = 0; i < (int) lengthof(ids); i++)
-		if (ids[i].collation == collation)
-			return ids[i].encoding;
-	return PG_UTF8;
-}
-
 /*
  * A statement as a client of the source wrote it, collation being that of its
- * session.  What is not valid in that character set becomes a question mark.
- * Needs a transaction.
+ * session.  What is not valid in that character set, or not to be had in the
+ * server's encoding, becomes a replacement character.  Needs a transaction.
  */
 char *
 ms_client_to_server(const char *text, int len, int collation)
 {
-	int			encoding = collation_encoding(collation);
-	char	   *copy = pnstrdup(text, len);
+	const char *charset = ms_collation_charset(collation);
+	MsTranscodeFn transcode;
+	const void *arg;
+	bool		replaced = false;
+	uint32		outlen;
 
-	len = strlen(copy);
-	if (encoding == PG_UTF8)
-		return ms_utf8_to_server(copy, len);
-	if (pg_encoding_verifymbstr(encoding, copy, len) == len)
-		return pg_any_to_server(copy, len, encoding);
-	for (char *p = copy; *p; p++)
-		if (IS_HIGHBIT_SET(*p))
-			*p = '?';
-	return copy;
+	/* nobody writes one, but it would be the end for all that read this */
+	len = strnlen(text, len);
+	if (charset == NULL || strncmp(charset, "utf8", 4) == 0 ||
+		strcmp(charset, "binary") == 0 ||
+		!ms_charset_bind(charset, &transcode, &arg))
+		return ms_utf8_to_server(text, len);
+	text = transcode(arg, text, len, &outlen, &replaced);
+	return pnstrdup(text, outlen);
 }

@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 
+#include "encoding.h"
 #include "mapping.h"
 #include "mariadb_sync.h"
 #include "sql.h"
@@ -48,6 +49,18 @@ check_name_length(const char *kind, const char *name)
 						name),
 				 errdetail("Names have at most %d bytes.", NAMEDATALEN - 1),
 				 errhint("Leave the table out with a pattern with a leading \"!\".")));
+}
+
+/* The source would be asked for another name than the one it has. */
+static void
+check_name_encoding(const char *kind, const char *name)
+{
+	if (ms_has_lost_characters(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("name of %s \"%s\" has characters that the server's encoding \"%s\" lacks",
+						kind, name, GetDatabaseEncodingName()),
+				 errhint("Leave the table out with a pattern with a leading \"!\", in which \"?\" stands for any character, or use a database with the encoding UTF8.")));
 }
 
 static void
@@ -290,20 +303,25 @@ mapping_error_context(void *arg)
 	errcontext("mapping of source table \"%s.%s\"", table->db, table->name);
 }
 
-/* Names that PostgreSQL would cut. */
+/* Names that PostgreSQL would cut, or that it cannot write. */
 static void
 check_names(const MsMapping *mapping)
 {
 	ListCell   *lc;
 
+	check_name_encoding("database", mapping->source->db);
+	check_name_encoding("table", mapping->source->name);
 	check_name_length("database", mapping->schema);
 	check_name_length("table", mapping->relname);
 	foreach(lc, mapping->source->columns)
 	{
-		const char *name = ms_typemap_target_name(lfirst(lc));
+		const MsSourceColumn *col = lfirst(lc);
+		const char *name = ms_typemap_target_name(col);
 
-		if (name)
-			check_name_length("column", name);
+		if (name == NULL)
+			continue;
+		check_name_encoding("column", col->name);
+		check_name_length("column", name);
 	}
 }
 

@@ -578,6 +578,9 @@ check_labels(const TablePlan *plan, const MsColumn *col,
 		bool		replaced = false;
 		const char *text = transcode(arg, bytes, len, &len, &replaced);
 
+		if (replaced)
+			structure_differs(plan, psprintf("Label %d of column \"%s\" has characters that the server's encoding lacks.",
+											 i + 1, col->name));
 		if (len != strlen(col->labels[i]) ||
 			memcmp(text, col->labels[i], len) != 0)
 			structure_differs(plan, psprintf("Label %d of column \"%s\" is \"%s\" in the binlog and \"%s\" in the recorded schema.",

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "encoding.h"
 #include "typemap.h"
 
 /* of DECIMAL without one, as MariaDB has it */
@@ -558,6 +559,23 @@ fits_target(const MsColumn *col, const MsSourceColumn *source)
 }
 
 /*
+ * A label that this database cannot write would become another one.
+ */
+static void
+check_label_encoding(const MsColumn *col)
+{
+	for (int i = 0; i < col->nlabels; i++)
+		if (ms_has_lost_characters(col->labels[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+					 errmsg("label %d of column \"%s\" has characters that the server's encoding \"%s\" lacks",
+							i + 1, col->name, GetDatabaseEncodingName()),
+					 errdetail("Its type is %s.", col->source_type),
+					 errhint("Leave the column out with mariadb_sync.add_table(..., columns => '{\"%s\": false}'), or use a database with the encoding UTF8.",
+							 col->name)));
+}
+
+/*
  * Text datums of an ENUM's or SET's labels, [0] being the empty string.
  */
 static void
@@ -756,6 +774,7 @@ ms_typemap_bind_target(MsColumn *col, const MsSourceColumn *source,
 	col->typid = getBaseTypeAndTypmod(typid, &col->typmod);
 	col->policies = own->policies;
 	col->zone = own->zone ? pg_tzset(own->zone) : NULL;
+	check_label_encoding(col);
 	build = ms_value_builder(col->kind, col->typid);
 	if (build && !fits_target(col, source))
 		build = NULL;

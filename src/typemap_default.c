@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "ddl_token.h"
+#include "encoding.h"
 #include "typemap.h"
 
 /* The text of a quoted literal, or NULL if the default is something else. */
@@ -23,7 +24,7 @@ literal_text(const char *text)
 	char	   *result;
 
 	ms_token_begin(&s, text, strlen(text), 0);
-	if (s.kind != MS_TOKEN_STRING)
+	if (s.kind != MS_TOKEN_STRING || ms_has_lost_characters(s.text))
 		return NULL;
 	result = s.text;
 	ms_token_next(&s);

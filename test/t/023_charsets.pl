@@ -90,6 +90,89 @@ wait_for_catchup($node, 'latin1', undef, 'latin1');
 compare_tables($maria, $node, [ 'c.latin', 'c.wide' ]);
 compare_tables($maria, $node, ['c.latin'], 'latin1');
 
+# Statements of clients with any character set: bytes that are no letters, ones
+# that LATIN1 does not have, a backslash within a letter
+$maria->sql(
+	"SET NAMES latin1;
+CREATE TABLE other (id int PRIMARY KEY, `gr\xfcn` int COMMENT '\x81\x9d');
+SET NAMES cp1251;
+ALTER TABLE other COMMENT '\xff\xe6\xfb';
+SET NAMES cp850;
+ALTER TABLE other ADD COLUMN `\x84` int;
+SET NAMES sjis;
+ALTER TABLE other ADD COLUMN `\x83\x5cx` int;
+INSERT INTO other VALUES (1, 2, 3, 4);", 'c');
+wait_for_catchup($node, 'utf8');
+wait_for_catchup($node, 'latin1', undef, 'latin1');
+compare_tables($maria, $node, ['c.other']);
+is( $node->safe_psql(
+		'postgres', q{
+SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = 'c.other'::regclass AND attnum > 0}),
+	"id gr\xc3\xbcn \xc3\xa4 \xe3\x82\xbdx",
+	'names in the character sets of clients');
+
+# Labels and names, which are characters too
+$maria->sql(
+	"SET NAMES utf8mb4;
+CREATE TABLE labels (id int PRIMARY KEY, `gr\xc3\xbcn` enum('\xc3\xa4', '\xc3\xb6', 'plain') CHARACTER SET utf8mb4,
+	s set('\xc3\xbc', '\xc3\xb1') CHARACTER SET ucs2, d varchar(10) DEFAULT '\xc3\xa9', j json);
+INSERT INTO labels VALUES (1, 1, 3, 'd', '[\"\xc3\xa4\"]'), (2, 2, 1, NULL, '{}');
+CREATE TABLE foreign_label (id int PRIMARY KEY, e enum('\xc3\xa4', '\xe6\xbc\xa2'), d varchar(10) DEFAULT '\xe6\xbc\xa2');
+INSERT INTO foreign_label VALUES (1, 2, 'x');
+CREATE TABLE foreign_name (id int PRIMARY KEY, `\xe6\xbc\xa2` int);
+CREATE TABLE `\xe6\x97\xa5\xe6\x9c\xac` (id int PRIMARY KEY);", 'c');
+create_subscription($node, 'labels', 'source', ['c.labels'], {}, 'latin1');
+wait_for_catchup($node, 'labels', undef, 'latin1');
+$maria->sql('INSERT INTO labels SELECT id + 10, 3 - id, s, d, j FROM labels',
+	'c');
+wait_for_catchup($node, 'labels', undef, 'latin1');
+compare_tables($maria, $node, ['c.labels'], 'latin1');
+foreach my $case (
+	[
+		'c.foreign_label',
+		qr/label 2 of column "e" has characters that the server's encoding "LATIN1" lacks/
+	],
+	[
+		'c.foreign_name',
+		qr/name of column ".+" has characters that the server's encoding "LATIN1" lacks/
+	],
+	[
+		'c.??',
+		qr/name of table ".+" has characters that the server's encoding "LATIN1" lacks/
+	])
+{
+	my ($pattern, $message) = @$case;
+	my ($status, $stdout, $stderr) = $node->psql('latin1',
+		"SELECT mariadb_sync.create_subscription('lacks', 'source', '{$pattern}')"
+	);
+	like($stderr, $message,                "$pattern is refused by name");
+	like($stderr, qr/HINT: .*(add_table|pattern)/, 'with a way around');
+}
+$node->safe_psql('latin1',
+	q{SELECT mariadb_sync.add_table('labels', 'c.foreign_label', columns => '{"e": false}')}
+);
+wait_for_catchup($node, 'labels', undef, 'latin1');
+is( $node->safe_psql('latin1', 'SELECT id, d IS NOT NULL FROM c.foreign_label'),
+	'1|t',
+	'without the column the table is followed');
+$maria->sql(
+	"SET NAMES utf8mb4;
+ALTER TABLE labels MODIFY `gr\xc3\xbcn` enum('\xc3\xa4', '\xc3\xb6', 'plain', '\xe5\xad\x97');
+INSERT INTO labels (id, `gr\xc3\xbcn`) VALUES (20, 4);", 'c');
+$node->poll_query_until('latin1',
+	q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'c.labels'}
+) or die 'a label that LATIN1 does not have is not noticed';
+like(
+	$node->safe_psql(
+		'latin1',
+		q{SELECT last_error FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'c.labels'}
+	),
+	qr/label 4 of column "gr.n" has characters that the server's encoding "LATIN1" lacks/,
+	'a label that is added disables the table, by name');
+$node->safe_psql('latin1',
+	q{SELECT mariadb_sync.drop_subscription('labels')});
+
 # What LATIN1 does not have
 $maria->sql(
 	q{INSERT INTO euro VALUES (1, concat('5 ', _utf8mb4 X'E282AC', ' ', _utf8mb4 X'C3BC'), _utf16 X'20AC00FC')},
