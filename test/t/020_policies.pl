@@ -149,12 +149,34 @@ is( $node->safe_psql(
 	'NOT NULL stays where no date becomes NULL');
 
 # The log: once per column and kind in the copy, and once in the stream.
-my $line =
-  qr/LOG: +column "d" of source table "p\.v" has a date that PostgreSQL does not have, which is changed\n[^\n]*DETAIL: +GTID/;
-is(count_in_log(qr/$line of the copy, key id=1\./),
-	3, 'the first change in a copy is logged with the key');
-is(count_in_log(qr/$line \d+-\d+-\d+, key id=11\./),
-	3, 'the first change in the stream is logged with GTID and key');
+sub line_of
+{
+	my ($column, $what) = @_;
+
+	return
+	  qr/LOG: +column "$column" of source table "p\.v" has $what, which is changed\n[^\n]*DETAIL: +GTID/;
+}
+my $date     = 'a date that PostgreSQL does not have';
+my $line     = line_of('d', $date);
+my $gtid     = $maria->gtid;
+my %in_lines = (
+	d  => [ 3, $date ],
+	dt => [ 3, $date ],
+	ts => [ 3, $date ],
+	t  => [ 3, 'a NUL byte in text' ],
+	u  => [ 3, 'a character that cannot be translated' ],
+	b  => [ 1, 'a number that is neither 0 nor 1 in a boolean' ]);
+foreach my $column (sort keys %in_lines)
+{
+	my ($count, $what) = @{ $in_lines{$column} };
+	my $its_line = line_of($column, $what);
+
+	is(count_in_log(qr/$its_line of the copy, key id=1\./),
+		$count, "$column: the first change in a copy is logged with the key");
+	is(count_in_log(qr/$its_line \Q$gtid\E, key id=11\./),
+		$count,
+		"$column: the first in the stream is logged with GTID and key");
+}
 $maria->sql(
 	q{SET sql_mode = ''; INSERT INTO v (id, d, e) VALUES (20, '0000-00-00', 'x')},
 	'p');
@@ -254,6 +276,73 @@ is( $node->safe_psql(
 	),
 	'0',
 	'and can be left out');
+
+# A column's policy comes before the subscription's, also if it is to stop.
+$maria->sql(
+	q{
+CREATE TABLE own (id int PRIMARY KEY, local datetime, u varchar(20) CHARACTER SET utf8mb4, d date,
+	e enum('red', 'green'), j json);
+SET sql_mode = '';
+INSERT INTO own VALUES (1, '2024-03-31 02:30:00', concat('x', _utf8mb4 X'EDA080'), '2024-01-01', 'red', '[1,  2]');
+}, 'p');
+create_subscription(
+	$node, 'own', 'source',
+	['p.nothing'],
+	{
+		schema_map => { p => 'own' },
+		zero_date  => 'epoch',
+		nul_byte   => 'strip',
+		enum_as    => 'enum',
+		json_as    => 'jsonb'
+	});
+$node->safe_psql(
+	'postgres', q{
+SELECT mariadb_sync.add_table('own', 'p.own', columns => '{
+	"local": {"zone": "Europe/Berlin"}, "u": {"untranslatable": "replace", "nul_byte": "error"},
+	"d": {"zero_date": "error"}, "e": {"enum_as": "text"}, "j": {"json_as": "json"}}')});
+wait_for_catchup($node, 'own');
+$maria->sql(
+	q{SET sql_mode = ''; INSERT INTO own SELECT id + 1, local, u, d, e, j FROM own},
+	'p');
+$gtid = $maria->gtid;
+wait_for_catchup($node, 'own');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT local, u, d, e, j, pg_typeof(local), pg_typeof(e), pg_typeof(j) FROM own.own ORDER BY id}
+	),
+	join(
+		"\n",
+		(   "2024-03-31 01:30:00+00|x$replacement|2024-01-01|red|[1,  2]|timestamp with time zone|text|json"
+		) x 2),
+	'single columns differ from the rule');
+wait_for_view($node, 'own', 'values_changed', 4);
+my $skipped =
+  qr/LOG: +column "local" of source table "p\.own" has a local time that the zone's clocks skip, which is changed\n[^\n]*DETAIL: +GTID/;
+is(count_in_log(qr/$skipped of the copy, key id=1\./),
+	1, 'a local time that does not exist is logged in the copy');
+is(count_in_log(qr/$skipped \Q$gtid\E, key id=2\./),
+	1, 'and in the stream');
+foreach my $case (
+	[ 'd', q{'0000-00-00'},              'is not a date for PostgreSQL' ],
+	[ 'u', q{concat('a', char(0), 'b')}, 'value of column "u" has a NUL byte' ],
+	[ 'j', "'{]'", 'MariaDB holds a value in column "j" that the target type refuses' ])
+{
+	my ($column, $value, $message) = @$case;
+
+	$maria->sql(
+		"SET sql_mode = '', check_constraint_checks = 0; INSERT INTO own (id, $column) SELECT max(id) + 1, $value FROM own",
+		'p');
+	$gtid = $maria->gtid;
+	wait_for_state($node, 'own', 'error');
+	like(
+		view_value($node, 'own', 'last_error'),
+		qr/\Q$message\E/,
+		"\"$column\" stops, as it was told to");
+	is(view_value($node, 'own', 'last_error_gtid'), $gtid, 'with the GTID');
+	$node->safe_psql('postgres',
+		"SELECT mariadb_sync.skip_transaction('own', '$gtid')");
+	wait_for_catchup($node, 'own');
+}
 
 # Wrong ones are refused by name.
 $node->safe_psql('postgres',
