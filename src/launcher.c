@@ -272,6 +272,7 @@ ms_launcher_main(Datum arg pg_attribute_unused())
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
+	ms_worker_disable_timeouts();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	launcher_cxt = AllocSetContextCreate(TopMemoryContext, "mariadb_sync launcher",

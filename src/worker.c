@@ -106,15 +106,6 @@ handle_sigterm(SIGNAL_ARGS)
 	ms_wire_interrupt_connect();
 }
 
-/* Signals, before anything else. */
-void
-ms_worker_init_process(void)
-{
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, handle_sigterm);
-	BackgroundWorkerUnblockSignals();
-}
-
 static void
 set_guc(const char *name, const char *value)
 {
@@ -122,9 +113,32 @@ set_guc(const char *name, const char *value)
 }
 
 /*
- * Settings of a session that applies changes.  Names are always qualified, a
- * slow statement or an idle moment is no reason to be cancelled, and times
- * are read and written in UTC.
+ * A slow statement or an idle moment is no reason to be cancelled.  Before
+ * the process connects: that takes a transaction of its own.
+ */
+void
+ms_worker_disable_timeouts(void)
+{
+	set_guc("statement_timeout", "0");
+	set_guc("lock_timeout", "0");
+	set_guc("idle_in_transaction_session_timeout", "0");
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		set_guc("transaction_timeout", "0");
+}
+
+/* Before anything else. */
+void
+ms_worker_init_process(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, handle_sigterm);
+	ms_worker_disable_timeouts();
+	BackgroundWorkerUnblockSignals();
+}
+
+/*
+ * Settings of a session that applies changes.  Names are always qualified, and
+ * times are read and written in UTC.
  */
 void
 ms_worker_init_session(bool synchronous_commit)
@@ -136,13 +150,8 @@ ms_worker_init_session(bool synchronous_commit)
 	set_guc("DateStyle", "ISO, YMD");
 	set_guc("IntervalStyle", "postgres");
 	set_guc("row_security", "off");
-	set_guc("statement_timeout", "0");
-	set_guc("lock_timeout", "0");
-	set_guc("idle_in_transaction_session_timeout", "0");
 	set_guc("default_transaction_isolation", "read committed");
 	set_guc("default_transaction_read_only", "off");
-	if (GetConfigOption("transaction_timeout", true, false) != NULL)
-		set_guc("transaction_timeout", "0");
 }
 
 /*

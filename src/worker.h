@@ -6,6 +6,7 @@
 
 #include "postmaster/bgworker.h"
 
+extern void ms_worker_disable_timeouts(void);
 extern void ms_worker_init_process(void);
 extern void ms_worker_init_session(bool synchronous_commit);
 extern void ms_worker_init_apply_session(bool synchronous_commit);
