@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "foreign/foreign.h"
@@ -307,6 +308,8 @@ load_rows(MsCopy *copy, TablePlan *plan)
 			next_bytes = copy->bytes + step_bytes;
 			ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, copy->rows,
 								   copy->bytes);
+			/* let the WAL be flushed by the side, not by our commit */
+			XLogSetAsyncXactLSN(XactLastRecEnd);
 			keep_rate(copy);
 		}
 		CHECK_FOR_INTERRUPTS();
