@@ -28,7 +28,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 #include "commands.h"
 #include "crash_guard.h"
@@ -37,6 +36,7 @@
 #include "preflight.h"
 #include "remote_schema.h"
 #include "sequence.h"
+#include "subtransaction.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_create_subscription);
@@ -554,12 +554,10 @@ ms_start(PG_FUNCTION_ARGS)
 static void
 move_identities(const MsSubscription *sub)
 {
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
+	MsSubtransaction subtransaction;
 	List	   *tables = ms_catalog_get_tables(sub->subid);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
+	ms_subtransaction_begin(&subtransaction);
 	PG_TRY();
 	{
 		int			nestlevel = NewGUCNestLevel();
@@ -582,20 +580,12 @@ move_identities(const MsSubscription *sub)
 		}
 		SetUserIdAndSecContext(userid, sec_context);
 		AtEOXact_GUC(true, nestlevel);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcxt);
-		CurrentResourceOwner = oldowner;
+		ms_subtransaction_commit(&subtransaction);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData  *error = ms_subtransaction_abort(&subtransaction);
 
-		MemoryContextSwitchTo(oldcxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcxt);
-		CurrentResourceOwner = oldowner;
 		CHECK_FOR_INTERRUPTS();
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);

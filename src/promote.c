@@ -19,7 +19,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -29,6 +28,7 @@
 #include "remote_schema.h"
 #include "sequence.h"
 #include "sql.h"
+#include "subtransaction.h"
 #include "typemap.h"
 #include "wire.h"
 
@@ -182,12 +182,10 @@ verify(const MsSubscription *sub)
 static char *
 try_statement(const char *sql, bool strict)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile error = NULL;
+	MsSubtransaction sub;
+	ErrorData  *volatile edata = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		/* it comes from the source: no more than it says it is */
@@ -196,26 +194,19 @@ try_statement(const char *sql, bool strict)
 					(errcode(ERRCODE_SYNTAX_ERROR),
 					 errmsg("not a single statement")));
 		ms_sql_run(sql);
-		ReleaseCurrentSubTransaction();
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			(strict && edata->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION))
-			ReThrowError(edata);
-		error = edata->sqlerrcode == ERRCODE_DUPLICATE_OBJECT ? "" : edata->message;
+		edata = ms_subtransaction_abort(&sub);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	return error;
+	if (edata == NULL)
+		return NULL;
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		(strict && edata->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION))
+		ReThrowError(edata);
+	return edata->sqlerrcode == ERRCODE_DUPLICATE_OBJECT ? "" : edata->message;
 }
 
 /*

@@ -23,9 +23,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 
 #include "apply_internal.h"
+#include "subtransaction.h"
 #include "worker.h"
 
 /* a longer value is told by its length only */
@@ -69,13 +69,11 @@ is_error_of_row(int sqlerrcode)
 static char *
 value_text(MsColumn *col, const MsValue *v, bool *isnull)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	MsSubtransaction sub;
 	char	   *text = NULL;
 
 	ms_value_changes.ignore = true;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		Datum		datum;
@@ -89,18 +87,14 @@ value_text(MsColumn *col, const MsValue *v, bool *isnull)
 			getTypeOutputInfo(col->typid, &out_func, &is_varlena);
 			text = OidOutputFunctionCall(out_func, datum);
 		}
-		ReleaseCurrentSubTransaction();
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(cxt);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		FreeErrorData(ms_subtransaction_abort(&sub));
 		*isnull = false;
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 	ms_value_changes.ignore = false;
 	return text;
 }
@@ -320,8 +314,7 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 						const MsRowsEvent *rows, const uint8 *p,
 						MsWriteRowFn write_row, void *arg)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	MsSubtransaction sub;
 	const uint8 *end = skip_row(plan, rows, p);
 	bool		catching = apply->options->on_error == MS_ON_ERROR_QUARANTINE_ROW;
 	uint64		counters[MS_NUM_COUNTERS];
@@ -340,29 +333,23 @@ ms_quarantine_apply_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 	}
 
 	memcpy(counters, apply->counters, sizeof(counters));
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		write_row(apply, plan, entry, rows, p, arg);
 		ms_relmap_close_all(apply->relmap);
-		ReleaseCurrentSubTransaction();
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		if (!is_error_of_row(edata->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		edata = ms_subtransaction_abort(&sub);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 
 	if (edata)
 	{
+		if (!is_error_of_row(edata->sqlerrcode))
+			ReThrowError(edata);
 		ms_relmap_abort(apply->relmap);
 		apply->plan = plan;
 		apply->row = p;

@@ -14,12 +14,12 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "cascade.h"
 #include "commands.h"
 #include "relmap.h"
+#include "subtransaction.h"
 #include "worker.h"
 
 PG_FUNCTION_INFO_V1(ms_skip_transaction);
@@ -234,29 +234,22 @@ write_row(MsRelmap *relmap, const MsQuarantined *row)
 static bool
 retry_row(MsRelmap *relmap, const MsQuarantined *row)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	MsSubtransaction sub;
 	ErrorData  *volatile edata = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		PushActiveSnapshot(GetLatestSnapshot());
 		write_row(relmap, row);
 		PopActiveSnapshot();
-		ReleaseCurrentSubTransaction();
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		edata = ms_subtransaction_abort(&sub);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 
 	if (edata == NULL)
 	{

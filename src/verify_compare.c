@@ -27,10 +27,10 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "clock.h"
+#include "subtransaction.h"
 #include "verify_run.h"
 
 /* rows of a part, and of one when the rate is limited */
@@ -847,33 +847,24 @@ settle(Comparison *c)
 static void
 compare_or_give_up(Comparison *c)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	MsSubtransaction sub;
 	ErrorData  *volatile error = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		compare(c);
-		ReleaseCurrentSubTransaction();
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (!is_about_structure(c, error))
-			ReThrowError(error);
+		error = ms_subtransaction_abort(&sub);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 	if (error == NULL)
 		return;
+	if (!is_about_structure(c, error))
+		ReThrowError(error);
 	settle(c);
 	c->check->altered = true;
 	c->check->parts = NIL;

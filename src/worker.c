@@ -32,7 +32,6 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -48,6 +47,7 @@
 #include "retention.h"
 #include "shmem.h"
 #include "snapshot.h"
+#include "subtransaction.h"
 #include "wire.h"
 #include "worker.h"
 
@@ -175,34 +175,26 @@ ms_worker_init_apply_session(bool synchronous_commit)
 bool
 ms_worker_try(MsWorkerStep step, void *arg, char **error)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = false;
+	MsSubtransaction sub;
+	ErrorData  *volatile edata = NULL;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
+	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
 		step(arg);
-		ReleaseCurrentSubTransaction();
-		ok = true;
+		ms_subtransaction_commit(&sub);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(cxt);
-		edata = CopyErrorData();
-		if (ms_worker_is_transient(edata->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*error = ms_worker_error_text(edata);
+		edata = ms_subtransaction_abort(&sub);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	return ok;
+	if (edata == NULL)
+		return true;
+	if (ms_worker_is_transient(edata->sqlerrcode))
+		ReThrowError(edata);
+	*error = ms_worker_error_text(edata);
+	return false;
 }
 
 /* Message, detail and hint in lines. */
@@ -818,7 +810,7 @@ contain_error(const MsSubTable *table, bool careful, const char *gtid,
 {
 	/* what no later attempt can apply is one table's matter alone */
 	bool		hopeless = ms_apply_image_was_incomplete() ||
-		(worker.options.ddl == MS_DDL_APPLY && ms_relmap_structure_differed());
+	(worker.options.ddl == MS_DDL_APPLY && ms_relmap_structure_differed());
 
 	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || hopeless) &&
 		table && table->state != MS_TABLE_DISABLED)

@@ -47,6 +47,7 @@ our @EXPORT = qw(
   wait_for_catchup
   wait_for_state
   wait_for_view
+  wait_for_disabled
   wait_until
   view_value
   compare_tables
@@ -278,6 +279,26 @@ sub wait_for_state
 
 	wait_for_view($node, $name, 'state', $state, $database);
 	return;
+}
+
+=pod
+
+=item wait_for_disabled(node, table, [database])
+
+Waits until a source table is disabled; returns why.
+
+=cut
+
+sub wait_for_disabled
+{
+	my ($node, $table, $database) = @_;
+
+	$database = 'postgres' unless defined $database;
+	my $of_table =
+	  "FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = '$table'";
+	$node->poll_query_until($database, "SELECT state = 'disabled' $of_table")
+	  or croak "timed out waiting for $table to be disabled";
+	return $node->safe_psql($database, "SELECT last_error $of_table");
 }
 
 =pod

@@ -378,9 +378,7 @@ foreach my $what (sort keys %lies)
 	$maria->sql("INSERT INTO t (id, v) VALUES ($n, 'a lie')", 'f');
 	if ($lies{$what}[2])
 	{
-		$node->poll_query_until('postgres',
-			q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables}
-		) or die 'the table is not disabled';
+		wait_for_disabled($node, 'f.t');
 		like(view_value($node, 'sub', 'last_error'), $lies{$what}[1], $what);
 		is( $node->safe_psql(
 				'postgres', "SELECT count(*) FROM f.t WHERE id = $n"),

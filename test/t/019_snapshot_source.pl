@@ -82,17 +82,28 @@ wait_for_view($node, 'rest', "pid <> $first_pid AND state = 'streaming'",
 	't');
 $first_pid = view_value($node, 'rest', 'pid');
 
+# Applied while tables are being copied, by the process that was there.
+sub is_applied_by
+{
+	my ($name, $pid, $change, $what) = @_;
+
+	$first->sql($change);
+	$node->safe_psql('postgres',
+			"SELECT mariadb_sync.wait_for_gtid('$name', '"
+		  . $first->gtid
+		  . q{', '1 min')});
+	is(view_value($node, $name, 'pid'), $pid, $what);
+	return;
+}
+
 sub the_stream_goes_on
 {
 	my ($what) = @_;
 
-	$first->sql('UPDATE one SET v = v + 1 WHERE id = 1', 'rest');
-	$node->safe_psql('postgres',
-			"SELECT mariadb_sync.wait_for_gtid('rest', '"
-		  . $first->gtid
-		  . q{', '1 min')});
-	is(view_value($node, 'rest', 'pid'),
-		$first_pid, "$what takes no new start");
+	is_applied_by(
+		'rest', $first_pid,
+		'UPDATE rest.one SET v = v + 1 WHERE id = 1',
+		"$what takes no new start");
 	return;
 }
 
@@ -186,13 +197,10 @@ wait_until('some chunks', sub { return chunks_done() > 2; });
 my $pid = view_value($node, 'sub', 'pid');
 $node->safe_psql('postgres',
 	q{SELECT mariadb_sync.add_table('sub', 'apart.t')});
-$first->sql('INSERT INTO apart.t VALUES (1000001, 1)');
-$node->safe_psql('postgres',
-		"SELECT mariadb_sync.wait_for_gtid('sub', '"
-	  . $first->gtid
-	  . q{', '1 min')});
-is(view_value($node, 'sub', 'pid'),
-	$pid, 'a table was added without a new start');
+is_applied_by(
+	'sub', $pid,
+	'INSERT INTO apart.t VALUES (1000001, 1)',
+	'a table was added without a new start');
 wait_until('more chunks', sub { return chunks_done() > 5; });
 $node->safe_psql('postgres', q{SELECT mariadb_sync.pause_snapshot('sub')});
 $writer->stop;

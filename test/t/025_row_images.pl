@@ -200,14 +200,8 @@ wait_for_catchup($node, 'sub');
 $maria->sql(
 	q{SET sql_log_bin = 0; ALTER TABLE img.sides ADD COLUMN extra int;
 SET sql_log_bin = 1; INSERT INTO img.sides VALUES (90000, 1, 2, 3, 4)});
-$node->poll_query_until('postgres',
-	q{SELECT state = 'disabled' FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'img.sides'}
-) or die 'timed out waiting for the table to be disabled';
 like(
-	$node->safe_psql(
-		'postgres',
-		q{SELECT last_error FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table = 'img.sides'}
-	),
+	wait_for_disabled($node, 'img.sides'),
 	qr/structure of source table "img.sides" is not the recorded one/,
 	'another number of columns is an error, not a guess');
 
