@@ -9,6 +9,8 @@
 #   make check-source             MariaDB's own tests of ALTER TABLE and of row
 #                                 replication, run on a subscribed source
 #   make torture                  faults at random for 20 minutes; TORTURE_SECONDS
+#   make leaks                    memory and descriptors over 10 million events
+#                                 and 1,000 reconnects; LEAK_EVENTS, LEAK_RECONNECTS
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
 #   make demo                     see it work; KEEP=1 leaves the servers running
 #   make bench                    race MariaDB's replica and PostgreSQL's own
@@ -29,7 +31,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # These bring their own servers and may have to install packages first, so
 # they come before PGXS, which is a package's file itself and has a "check"
 # of its own.
-SCRIPT_GOALS = check check-rooms check-matrix check-iuds check-source torture fuzz indent \
+SCRIPT_GOALS = check check-rooms check-matrix check-iuds check-source torture leaks fuzz indent \
 	demo bench bench-snapshot bench-verify bench-size
 
 ifdef PG_MAJOR
@@ -78,6 +80,10 @@ indent:
 torture: prepare
 	TORTURE_SECONDS=$${TORTURE_SECONDS:-1200} test/with-install test/run-check \
 		test/t/060_torture.pl
+
+leaks: prepare
+	LEAK_EVENTS=$${LEAK_EVENTS:-10000000} LEAK_RECONNECTS=$${LEAK_RECONNECTS:-1000} \
+		test/with-install test/run-check test/t/064_monitoring.pl
 
 demo: prepare
 	@test/with-install test/demo/demo

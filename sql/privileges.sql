@@ -99,6 +99,16 @@ SELECT mariadb_sync.reset_stats('sub');
 SELECT mariadb_sync.health('sub');
 SELECT mariadb_sync.wait_for_catchup('sub');
 SELECT mariadb_sync.wait_for_gtid('sub', '0-1-1');
+SELECT mariadb_sync.pause_snapshot('sub');
+SELECT mariadb_sync.resume_snapshot('sub');
+SELECT mariadb_sync.add_table('sub', 'shop.t');
+SELECT mariadb_sync.remove_table('sub', 'shop.t');
+SELECT mariadb_sync.resync_table('sub', 'shop.t');
+SELECT mariadb_sync.skip_transaction('sub', '0-1-1');
+SELECT mariadb_sync.retry_quarantine('sub');
+SELECT mariadb_sync.verify('sub');
+SELECT mariadb_sync.verify('sub', repair => true);
+SELECT mariadb_sync.promote('sub');
 SELECT * FROM mariadb_sync.pg_stat_mariadb_sync;
 RESET ROLE;
 

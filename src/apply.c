@@ -202,21 +202,13 @@ ms_apply_begin(MsApply *apply)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (apply->options->run_as_owner)
-		SetUserIdAndSecContext(apply->sub->owner,
-							   SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
+		ms_role_become(apply->sub->owner, &apply->role);
 	/* what begins a transaction leaves its context current */
 	MemoryContextSwitchTo(apply->event_cxt);
 	apply->group_open = true;
 	apply->group_transactions = 0;
 	apply->group_rows = 0;
 	apply->group_started = ms_clock_now();
-}
-
-static void
-end_as_owner(void)
-{
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
 }
 
 /* Undo the group, which holds nothing complete. */
@@ -291,7 +283,8 @@ commit_group(MsApply *apply)
 	else
 		ms_snapshot_settle(&apply->position);
 	gtid = ms_gtid_format_list(&apply->position.gtid);
-	end_as_owner();
+	if (apply->options->run_as_owner)
+		ms_role_return(&apply->role);
 	ms_catalog_set_position(apply->sub->subid, gtid,
 							apply->position.file[0] ? apply->position.file : NULL,
 							apply->position.pos);

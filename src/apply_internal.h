@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "ddl_scan.h"
+#include "role.h"
 
 struct MsApply
 {
@@ -38,6 +39,7 @@ struct MsApply
 
 	/* the group */
 	bool		group_open;		/* a PostgreSQL transaction is open */
+	MsRole		role;			/* who we were before it */
 	int			group_transactions; /* complete ones in it */
 	int64		group_rows;
 	TimestampTz group_started;

@@ -353,6 +353,7 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 	const uint8 *row = apply->row;
 	MemoryContext row_cxt;
 	Portal		portal;
+	MsRole		before;
 
 	/* what is batched is found too */
 	ms_target_flush(dep->child->target);
@@ -364,13 +365,17 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 	row_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									"mariadb_sync cascade",
 									ALLOCSET_DEFAULT_SIZES);
+	ms_target_enter(dep->child->target, &before);
 	portal = SPI_cursor_open(NULL, dep->find, key, NULL, false);
+	ms_target_leave(dep->child->target, &before);
 	for (;;)
 	{
 		SPITupleTable *rows;
 		uint64		nrows;
 
+		ms_target_enter(dep->child->target, &before);
 		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		ms_target_leave(dep->child->target, &before);
 		rows = SPI_tuptable;
 		nrows = SPI_processed;
 		for (uint64 i = 0; i < nrows; i++)

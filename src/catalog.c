@@ -2,7 +2,7 @@
  * catalog.c - our own tables.
  *
  * The only room that knows their columns.  Everything but the position runs
- * through SPI as the superuser with a search_path of pg_catalog alone: the
+ * through SPI as the superuser with names that mean PostgreSQL's own: the
  * callers are sessions and workers that act for the subscription's owner, who
  * has no rights on these tables.  Reads use the latest snapshot, so that a
  * function that waits sees progress whatever its transaction's isolation.
@@ -39,6 +39,7 @@
 #include "catalog_internal.h"
 #include "compat.h"
 #include "mariadb_sync.h"
+#include "sql.h"
 
 static const char *const table_state_names[] = {
 	[MS_TABLE_PENDING] = "pending",
@@ -144,8 +145,7 @@ ms_catalog_execute(const char *sql, Args *args, RowFn row_fn, uint64 *processed)
 		SPIPlanPtr	plan;
 		int			rc;
 
-		(void) set_config_option("search_path", "pg_catalog", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		ms_sql_set_path();
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		plan = SPI_prepare(sql, args->n, args->types);

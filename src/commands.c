@@ -35,7 +35,9 @@
 #include "mariadb_sync.h"
 #include "preflight.h"
 #include "remote_schema.h"
+#include "role.h"
 #include "sequence.h"
+#include "sql.h"
 #include "subtransaction.h"
 #include "wire.h"
 
@@ -445,15 +447,20 @@ choose_start_position(MsWire *wire, const MsSubscriptionOptions *options)
 	return position ? position : "";
 }
 
+/* Find or make the targets, with names that mean what we think they do. */
 static void
-record_tables(int32 subid, List *mappings,
-			  const MsSubscriptionOptions *options)
+map_tables(int32 subid, List *tables, const MsSubscriptionOptions *options,
+		   MsWire *wire)
 {
+	int			nestlevel = NewGUCNestLevel();
 	ListCell   *lc;
 
-	foreach(lc, mappings)
+	ms_sql_set_path();
+	foreach(lc, ms_mapping_make(tables, options))
 		ms_mapping_record(subid, lfirst(lc),
 						  options->copy_data ? MS_TABLE_PENDING : MS_TABLE_READY);
+	(void) ms_sequence_map(subid, tables, options, wire);
+	AtEOXact_GUC(false, nestlevel);
 }
 
 /* "enabled" has a column of its own, which start() and stop() change. */
@@ -497,8 +504,7 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 	sub.patterns = patterns;
 	sub.options = options_to_keep(json);
 	sub.subid = ms_catalog_insert_subscription(&sub);
-	record_tables(sub.subid, ms_mapping_make(tables, &options), &options);
-	(void) ms_sequence_map(sub.subid, tables, &options, wire);
+	map_tables(sub.subid, tables, &options, wire);
 	ms_wire_close(wire);
 	ms_catalog_insert_position(sub.subid, position);
 	replorigin_create(psprintf(MS_ORIGIN_FORMAT, MyDatabaseId, sub.subid));
@@ -560,17 +566,13 @@ move_identities(const MsSubscription *sub)
 	ms_subtransaction_begin(&subtransaction);
 	PG_TRY();
 	{
-		int			nestlevel = NewGUCNestLevel();
-		Oid			userid;
-		int			sec_context;
+		MsRole		before;
 		ListCell   *lc;
 
+		ms_role_become(sub->owner, &before);
+		ms_sql_set_path();
 		(void) set_config_option("lock_timeout", "1s", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-		GetUserIdAndSecContext(&userid, &sec_context);
-		SetUserIdAndSecContext(sub->owner,
-							   sec_context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
 		foreach(lc, tables)
 		{
 			const MsSubTable *table = lfirst(lc);
@@ -578,8 +580,7 @@ move_identities(const MsSubscription *sub)
 			if (table->state == MS_TABLE_READY)
 				(void) ms_sequence_move_identities(table->relid, true);
 		}
-		SetUserIdAndSecContext(userid, sec_context);
-		AtEOXact_GUC(true, nestlevel);
+		ms_role_return(&before);
 		ms_subtransaction_commit(&subtransaction);
 	}
 	PG_CATCH();

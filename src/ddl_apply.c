@@ -148,10 +148,21 @@ has_foreign_key(const MsSourceTable *table, const char *name)
 	return false;
 }
 
+typedef struct TableStatement
+{
+	Oid			relid;
+	const char *sql;
+} TableStatement;
+
 static void
 run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
 {
-	(void) ms_sql_run((const char *) arg);
+	TableStatement *statement = arg;
+	MsRole		before;
+
+	ms_role_enter_table(statement->relid, &before);
+	(void) ms_sql_run(statement->sql);
+	ms_role_return(&before);
 }
 
 /*
@@ -195,9 +206,10 @@ ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
 														  ddl->apply->options));
 	foreach(lc, all)
 	{
+		TableStatement statement = {plan->sub->relid, lfirst(lc)};
 		char	   *error;
 
-		if (ms_ddl_try(ddl, run_statement, lfirst(lc), &error))
+		if (ms_ddl_try(ddl, run_statement, &statement, &error))
 			*statements = lappend(*statements, lfirst(lc));
 		else
 			ereport(LOG,
@@ -269,9 +281,8 @@ follow_options(Jsonb *columns, const MsSourceTable *old,
 
 /* Inside the subtransaction, as the owner. */
 static void
-reshape_target(MsDdlApply *ddl, void *arg)
+reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
 {
-	Reshape    *reshape = arg;
 	TablePlan  *plan = reshape->plan;
 	MsRelmap   *relmap = ddl->apply->relmap;
 	Oid			relid = plan->sub->relid;
@@ -303,6 +314,17 @@ reshape_target(MsDdlApply *ddl, void *arg)
 	ms_relmap_open(relmap, plan, NULL);
 	ms_relmap_close_all(relmap);
 	reshape->done = true;
+}
+
+static void
+reshape_target(MsDdlApply *ddl, void *arg)
+{
+	Reshape    *reshape = arg;
+	MsRole		before;
+
+	ms_role_enter_table(reshape->plan->sub->relid, &before);
+	reshape_as_owner(ddl, reshape);
+	ms_role_return(&before);
 }
 
 static bool

@@ -88,6 +88,7 @@ map_new_table(MsDdlApply *ddl, void *arg)
 {
 	Create	   *create = arg;
 	MsSubscriptionOptions *options = palloc(sizeof(MsSubscriptionOptions));
+	MsRole		before;
 
 	/* there is nothing to copy; the table's columns go on to use this */
 	*options = *ddl->apply->options;
@@ -95,6 +96,7 @@ map_new_table(MsDdlApply *ddl, void *arg)
 	create->mapping = ms_mapping_make_joining(create->table, create->taken,
 											  options);
 	ms_mapping_finish(list_make1(create->mapping), options);
+	ms_role_enter_table(create->mapping->relid, &before);
 	if (!create->mapping->created &&
 		ms_sql_has_rows(psprintf("SELECT FROM %s LIMIT 1",
 								 target_name(create->mapping->relid))))
@@ -103,6 +105,7 @@ map_new_table(MsDdlApply *ddl, void *arg)
 				 errmsg("target table %s is not empty",
 						target_name(create->mapping->relid)),
 				 errhint("Use TRUNCATE and mariadb_sync.resync_table().")));
+	ms_role_return(&before);
 }
 
 /* The model of the new table; NULL when only the source knows it. */

@@ -10,13 +10,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
-#include "miscadmin.h"
 #include "utils/snapmgr.h"
 
 #include "join.h"
 #include "mapping.h"
 #include "remote_schema.h"
+#include "role.h"
 #include "sequence.h"
 #include "worker.h"
 
@@ -48,6 +47,7 @@ typedef struct Join
 	MsSourceTable *table;
 	MsMapping  *mapping;
 	bool		changed;
+	MsRole		role;			/* who we were before we became the owner */
 } Join;
 
 static void
@@ -135,7 +135,8 @@ join_tables(Join *join)
 		join->changed = true;
 	}
 	ms_mapping_finish(mappings, join->options);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	if (join->options->run_as_owner)
+		ms_role_return(&join->role);
 	foreach(lc, mappings)
 		record_joined(join->sub, lfirst(lc));
 	foreach(lc, failed)
@@ -162,7 +163,7 @@ ms_join_new_tables(const MsSubscription *sub,
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (options->run_as_owner)
-		SetUserIdAndSecContext(sub->owner, SECURITY_LOCAL_USERID_CHANGE);
+		ms_role_become(sub->owner, &join.role);
 	if (!ms_worker_try(refresh_sequences, &join, &error))
 	{
 		ms_catalog_add_history(sub->subid, "error", NULL, NULL, NULL, error);

@@ -33,9 +33,15 @@
 	(ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE)
 
 static bool
-has_rows(const char *qualified_name)
+has_rows(Oid relid, const char *qualified_name)
 {
-	return ms_sql_has_rows(psprintf("SELECT 1 FROM %s", qualified_name));
+	MsRole		before;
+	bool		found;
+
+	ms_role_enter_table(relid, &before);
+	found = ms_sql_has_rows(psprintf("SELECT 1 FROM %s", qualified_name));
+	ms_role_return(&before);
+	return found;
 }
 
 /* PostgreSQL would cut off a longer name, and it would not be found again. */
@@ -238,14 +244,15 @@ check_target(const MsMapping *mapping, const MsSubscriptionOptions *options)
 
 	check_kind(rel);
 	check_rights(rel);
-	ms_target_check_triggers(rel, GetUserId());
+	if (!options->run_as_owner)
+		ms_target_check_triggers(rel);
 	check_key(mapping->source);
 	foreach(lc, mapping->source->columns)
 		check_column(mapping, rel, lfirst(lc), options, &mapped);
 	check_other_columns(rel, mapped);
 	table_close(rel, NoLock);
 
-	if (!mapping->created && options->copy_data && has_rows(name))
+	if (!mapping->created && options->copy_data && has_rows(mapping->relid, name))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("target table %s is not empty", name),

@@ -13,7 +13,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -24,8 +23,10 @@
 
 #include "clock.h"
 #include "commands.h"
+#include "constraint_check.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
+#include "role.h"
 #include "sequence.h"
 #include "sql.h"
 #include "subtransaction.h"
@@ -180,7 +181,7 @@ verify(const MsSubscription *sub)
  * violates the constraint is an error of its own when strict.
  */
 static char *
-try_statement(const char *sql, bool strict)
+try_statement(const char *sql, Oid relid, bool strict)
 {
 	MsSubtransaction sub;
 	ErrorData  *volatile edata = NULL;
@@ -188,11 +189,7 @@ try_statement(const char *sql, bool strict)
 	ms_subtransaction_begin(&sub);
 	PG_TRY();
 	{
-		/* it comes from the source: no more than it says it is */
-		if (list_length(pg_parse_query(sql)) != 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_SYNTAX_ERROR),
-					 errmsg("not a single statement")));
+		ms_check_constraint_statement(sql, relid);
 		ms_sql_run(sql);
 		ms_subtransaction_commit(&sub);
 	}
@@ -264,7 +261,7 @@ make_constraints(ReturnSetInfo *rsinfo, const MsSubscription *sub,
 	}
 	foreach(lc, statements)
 	{
-		char	   *error = try_statement(lfirst(lc),
+		char	   *error = try_statement(lfirst(lc), table->relid,
 										  foreach_current_index(lc) < foreign_keys);
 
 		if (error == NULL)
@@ -382,19 +379,28 @@ prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
 	int			made = 0;
 	int			validated = 0;
 	int			sequences = 0;
+	MsRole		before;
 	ListCell   *lc;
 
 	ms_load_server(sub->server, sub->owner, &server);
 	wire = ms_wire_connect(&server);
 	foreach(lc, tables)
-		made += make_constraints(rsinfo, sub, lfirst(lc));
+	{
+		MsSubTable *table = lfirst(lc);
+
+		ms_role_enter_table(table->relid, &before);
+		made += make_constraints(rsinfo, sub, table);
+		ms_role_return(&before);
+	}
 	foreach(lc, tables)
 	{
 		MsSubTable *table = lfirst(lc);
 
+		ms_role_enter_table(table->relid, &before);
 		validated += validate_constraints(table->relid);
 		make_sequences(table);
 		sequences += move_sequences(table->relid, last_auto_increment(wire, table));
+		ms_role_return(&before);
 	}
 	set_sequence_objects(rsinfo, sub, wire);
 	ms_wire_close(wire);
@@ -411,9 +417,7 @@ ms_promote(PG_FUNCTION_ARGS)
 	MsSubscription *sub;
 	const char *quiet;
 	char	   *gtid;
-	Oid			save_userid;
-	int			save_sec_context;
-	int			save_nestlevel;
+	MsRole		before;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -434,16 +438,10 @@ ms_promote(PG_FUNCTION_ARGS)
 		report(rsinfo, "verified", verify(sub));
 	wait_for_constraints(sub);
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(sub->owner,
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	save_nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog", PGC_SUSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	ms_role_become(sub->owner, &before);
+	ms_sql_set_path();
 	prepare_tables(rsinfo, sub);
-	AtEOXact_GUC(false, save_nestlevel);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
+	ms_role_return(&before);
 
 	/* between the first look and now the application may have come back */
 	(void) check_quiet(sub, gtid);

@@ -19,6 +19,7 @@
 #include "cascade.h"
 #include "commands.h"
 #include "relmap.h"
+#include "role.h"
 #include "subtransaction.h"
 #include "worker.h"
 
@@ -269,8 +270,10 @@ retry_row(MsRelmap *relmap, const MsQuarantined *row)
 /* Become what the apply worker is when it writes; undone by the caller. */
 static void
 become_writer(const MsSubscription *sub, const MsSubscriptionOptions *options,
-			  int sec_context)
+			  MsRole *before)
 {
+	ms_role_become(options->run_as_owner ? sub->owner : BOOTSTRAP_SUPERUSERID,
+				   before);
 	(void) set_config_option("session_replication_role", "replica",
 							 PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SAVE, true,
 							 0, false);
@@ -282,10 +285,6 @@ become_writer(const MsSubscription *sub, const MsSubscriptionOptions *options,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("IntervalStyle", "postgres", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	SetUserIdAndSecContext(options->run_as_owner ? sub->owner :
-						   BOOTSTRAP_SUPERUSERID,
-						   sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
 }
 
 /*
@@ -304,9 +303,7 @@ ms_retry_quarantine(PG_FUNCTION_ARGS)
 	bool		nulls[2] = {false, false};
 	int64		applied = 0;
 	int64		remaining = 0;
-	Oid			userid;
-	int			sec_context;
-	int			nestlevel;
+	MsRole		before;
 	ListCell   *lc;
 
 	ms_check_may_write("retry_quarantine()");
@@ -324,9 +321,7 @@ ms_retry_quarantine(PG_FUNCTION_ARGS)
 		ms_relmap_add(relmap, lfirst(lc));
 	ms_cascade_link(relmap);
 
-	GetUserIdAndSecContext(&userid, &sec_context);
-	nestlevel = NewGUCNestLevel();
-	become_writer(sub, &options, sec_context);
+	become_writer(sub, &options, &before);
 	foreach(lc, ms_catalog_get_quarantined(sub->subid))
 	{
 		if (retry_row(relmap, lfirst(lc)))
@@ -335,8 +330,7 @@ ms_retry_quarantine(PG_FUNCTION_ARGS)
 			remaining++;
 		CHECK_FOR_INTERRUPTS();
 	}
-	AtEOXact_GUC(false, nestlevel);
-	SetUserIdAndSecContext(userid, sec_context);
+	ms_role_return(&before);
 	ms_relmap_destroy(relmap);
 
 	if (applied > 0)

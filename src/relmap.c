@@ -773,7 +773,8 @@ build_plan(MsRelmap *map, TablePlan *plan)
 	plan->valid = true;
 	oldcxt = MemoryContextSwitchTo(plan->cxt);
 	mapped = build_columns(map, plan, rel);
-	plan->target = ms_target_build(plan->sub->relid, map->apply_as, mapped,
+	plan->target = ms_target_build(plan->sub->relid, map->apply_as,
+								   map->options->run_as_owner, mapped,
 								   plan->name);
 	MemoryContextSwitchTo(oldcxt);
 	table_close(rel, AccessShareLock);

@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "remote_schema.h"
+#include "role.h"
 #include "sequence.h"
 #include "sql.h"
 
@@ -444,21 +445,28 @@ ms_sequence_is_statement(const char *sql, size_t len)
 /*
  * The next value of an identity or serial column is behind the largest there
  * is.  With by_index only of those where an index tells it.  Works as the
- * current user; returns how many sequences were moved.
+ * current user, or as the table's owner; returns how many sequences were
+ * moved.
  */
 int
 ms_sequence_move_identities(Oid relid, bool by_index)
 {
-	return ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%1$L, GREATEST(LEAST(pg_catalog.max(%%2$I), 9223372036854775807)::pg_catalog.int8,"
-										 " pg_catalog.pg_sequence_last_value(%%1$L::pg_catalog.regclass)))"
-										 " FROM %%3$s HAVING pg_catalog.max(%%2$I) > 0',"
-										 " s, attname, attrelid::pg_catalog.regclass)"
-										 " FROM pg_catalog.pg_attribute,"
-										 " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
-										 " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL%s",
-										 relid,
-										 by_index ?
-										 " AND EXISTS (SELECT FROM pg_catalog.pg_index"
-										 " WHERE indrelid = attrelid AND indkey[0] = attnum"
-										 " AND indisvalid AND indpred IS NULL)" : ""));
+	MsRole		before;
+	int			moved;
+
+	ms_role_enter_table(relid, &before);
+	moved = ms_sql_run_generated(psprintf("SELECT pg_catalog.format('SELECT pg_catalog.setval(%%1$L, GREATEST(LEAST(pg_catalog.max(%%2$I), 9223372036854775807)::pg_catalog.int8,"
+										  " pg_catalog.pg_sequence_last_value(%%1$L::pg_catalog.regclass)))"
+										  " FROM %%3$s HAVING pg_catalog.max(%%2$I) > 0',"
+										  " s, attname, attrelid::pg_catalog.regclass)"
+										  " FROM pg_catalog.pg_attribute,"
+										  " pg_catalog.pg_get_serial_sequence(attrelid::pg_catalog.regclass::pg_catalog.text, attname) AS s"
+										  " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped AND s IS NOT NULL%s",
+										  relid,
+										  by_index ?
+										  " AND EXISTS (SELECT FROM pg_catalog.pg_index"
+										  " WHERE indrelid = attrelid AND indkey[0] = attnum"
+										  " AND indisvalid AND indpred IS NULL)" : ""));
+	ms_role_return(&before);
+	return moved;
 }

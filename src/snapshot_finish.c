@@ -68,7 +68,7 @@ build_indexes(MsCopy *copy)
 		StartTransactionCommand();
 		MemoryContextSwitchTo(cxt);
 		PushActiveSnapshot(GetTransactionSnapshot());
-		ms_copy_set_owner(copy, 0);
+		ms_copy_set_owner(copy);
 		if (!listed)
 			statements = missing_indexes(copy);
 		listed = true;
@@ -78,7 +78,7 @@ build_indexes(MsCopy *copy)
 			ms_sql_run(linitial(statements));
 			statements = list_delete_first(statements);
 		}
-		ms_copy_set_superuser();
+		ms_copy_set_superuser(copy);
 		if (statements == NIL)
 			ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
 		PopActiveSnapshot();
@@ -99,11 +99,11 @@ ms_copy_finish_table(MsCopy *copy)
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	ms_copy_set_owner(copy);
 	ms_sql_run(psprintf("ANALYZE %s",
 						quote_qualified_identifier(get_namespace_name(get_rel_namespace(copy->table->relid)),
 												   get_rel_name(copy->table->relid))));
-	ms_copy_set_superuser();
+	ms_copy_set_superuser(copy);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
@@ -159,9 +159,9 @@ try_statement(MsCopy *copy, const char *sql)
 	PG_TRY();
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		ms_copy_set_owner(copy, 0);
+		ms_copy_set_owner(copy);
 		ms_sql_run(sql);
-		ms_copy_set_superuser();
+		ms_copy_set_superuser(copy);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(cxt);

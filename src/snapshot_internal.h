@@ -6,6 +6,7 @@
 
 #include "postmaster/bgworker.h"
 
+#include "role.h"
 #include "snapshot.h"
 
 /* The leader's state, in the apply worker. */
@@ -45,6 +46,7 @@ typedef struct MsCopy
 	MsSubscriptionOptions options;
 	MsCopyTask	task;
 	MsSubTable *table;
+	MsRole		role;			/* who we were before we became the owner */
 	MsChunk    *chunk;			/* the one being loaded */
 	MsWire	   *wire;			/* kept between tasks */
 	TimestampTz started;		/* loading */
@@ -57,8 +59,8 @@ typedef struct MsCopy
 	char		located_gtid[MS_GTID_TEXT_MAX];
 } MsCopy;
 
-extern void ms_copy_set_owner(const MsCopy *copy, int flags);
-extern void ms_copy_set_superuser(void);
+extern void ms_copy_set_owner(MsCopy *copy);
+extern void ms_copy_set_superuser(const MsCopy *copy);
 extern void ms_copy_open_view(MsCopy *copy);
 extern void ms_copy_finish_table(MsCopy *copy);
 extern void ms_copy_make_constraints(MsCopy *copy);

@@ -167,22 +167,20 @@ build_select(const MsCopy *copy)
  * ------------------------------------------------------------------------
  */
 
-/*
- * Act as the owner.  Restricted while rows are written: nothing that a row
- * sets off may run after we have become the superuser again.
- */
+/* Act as the owner, until ms_copy_set_superuser(). */
 void
-ms_copy_set_owner(const MsCopy *copy, int flags)
+ms_copy_set_owner(MsCopy *copy)
 {
 	if (copy->options.run_as_owner)
-		SetUserIdAndSecContext(copy->sub->owner,
-							   SECURITY_LOCAL_USERID_CHANGE | flags);
+		ms_role_become(ms_role_for_table(copy->sub->owner, copy->table->relid),
+					   &copy->role);
 }
 
 void
-ms_copy_set_superuser(void)
+ms_copy_set_superuser(const MsCopy *copy)
 {
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	if (copy->options.run_as_owner)
+		ms_role_return(&copy->role);
 }
 
 /* Names the table and the column whose value is being copied. */
@@ -369,7 +367,7 @@ copy_chunk(MsCopy *copy)
 	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	ms_copy_set_owner(copy);
 	ms_relmap_open(relmap, plan, NULL);
 	ms_shmem_copy_progress(MS_COPY_PHASE_COPYING, 0, 0);
 	copy->started = ms_clock_now();
@@ -381,7 +379,7 @@ copy_chunk(MsCopy *copy)
 															&copy->chunk->end_pos);
 	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
 	keep_rate(copy);
-	ms_copy_set_superuser();
+	ms_copy_set_superuser(copy);
 
 	copy->chunk->rows = copy->rows;
 	copy->chunk->bytes = copy->bytes;
@@ -403,9 +401,9 @@ plan_table(MsCopy *copy)
 
 	ms_shmem_copy_progress(MS_COPY_PHASE_PLANNING, 0, 0);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	ms_copy_set_owner(copy, SECURITY_RESTRICTED_OPERATION);
+	ms_copy_set_owner(copy);
 	empty_target(copy->table);
-	ms_copy_set_superuser();
+	ms_copy_set_superuser(copy);
 	ms_catalog_delete_chunks(copy->table);
 	foreach(lc, ms_snapshot_cut(copy->wire, copy->sub, copy->table,
 								copy->task.one_chunk ? 0 : chunk_rows(copy)))

@@ -8,8 +8,21 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "utils/guc.h"
 
 #include "sql.h"
+
+/*
+ * Names that are not qualified mean PostgreSQL's own, until the GUC nest level
+ * ends.  Temporary objects would come before them if they were not named last.
+ */
+void
+ms_sql_set_path(void)
+{
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
+}
 
 static uint64
 run(const char *sql, bool read_only, long limit)

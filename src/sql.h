@@ -4,6 +4,7 @@
 #ifndef MS_SQL_H
 #define MS_SQL_H
 
+extern void ms_sql_set_path(void);
 extern uint64 ms_sql_run(const char *sql);
 extern int	ms_sql_run_generated(const char *sql);
 extern bool ms_sql_has_rows(const char *sql);

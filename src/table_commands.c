@@ -20,6 +20,8 @@
 #include "mapping.h"
 #include "preflight.h"
 #include "remote_schema.h"
+#include "role.h"
+#include "sql.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_add_table);
@@ -86,16 +88,13 @@ static MsMapping *
 map_as_owner(const MsSubscription *sub, MsSourceTable *table, Oid target,
 			 Jsonb *columns, const MsSubscriptionOptions *options)
 {
-	Oid			userid;
-	int			sec_context;
+	MsRole		before;
 	MsMapping  *mapping;
 
-	/* an error's rollback brings the user back as well */
-	GetUserIdAndSecContext(&userid, &sec_context);
-	SetUserIdAndSecContext(sub->owner,
-						   sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	ms_role_become(sub->owner, &before);
+	ms_sql_set_path();
 	mapping = ms_mapping_make_one(table, target, columns, options);
-	SetUserIdAndSecContext(userid, sec_context);
+	ms_role_return(&before);
 	return mapping;
 }
 

@@ -99,69 +99,6 @@ drop_slots(MsTarget *target)
  * ------------------------------------------------------------------------
  */
 
-static void
-check_rights(Relation rel, Oid owner, const char *source_name)
-{
-	AclMode		needed = ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_SELECT;
-
-	if (pg_class_aclcheck(RelationGetRelid(rel), owner, needed) != ACLCHECK_OK ||
-		(pg_class_aclmask(RelationGetRelid(rel), owner, needed, ACLMASK_ALL) != needed))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not write to table \"%s\"",
-						GetUserNameFromId(owner, false),
-						RelationGetRelationName(rel)),
-				 errdetail("It is the target of source table \"%s\".",
-						   source_name),
-				 errhint("Grant SELECT, INSERT, UPDATE, DELETE and TRUNCATE on the table to the subscription's owner.")));
-	if (check_enable_rls(RelationGetRelid(rel), owner, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" has row-level security enabled for role \"%s\"",
-						RelationGetRelationName(rel),
-						GetUserNameFromId(owner, false)),
-				 errhint("Give the role BYPASSRLS, or disable row-level security on the table.")));
-}
-
-/* Does a trigger fire when session_replication_role is replica? */
-static bool
-has_replica_triggers(Relation rel)
-{
-	TriggerDesc *trigdesc = rel->trigdesc;
-
-	for (int i = 0; trigdesc && i < trigdesc->numtriggers; i++)
-	{
-		char		enabled = trigdesc->triggers[i].tgenabled;
-
-		if (enabled == TRIGGER_FIRES_ON_REPLICA ||
-			enabled == TRIGGER_FIRES_ALWAYS)
-			return true;
-	}
-	return false;
-}
-
-/*
- * A superuser's subscription runs other people's triggers with all rights.
- * That may be meant, so it is not refused.
- */
-void
-ms_target_check_triggers(Relation rel, Oid writer)
-{
-	Oid			owner = rel->rd_rel->relowner;
-
-	if (!superuser_arg(writer) || superuser_arg(owner) ||
-		!has_replica_triggers(rel))
-		return;
-	ereport(WARNING,
-			(errmsg("triggers of table \"%s\" run as superuser \"%s\"",
-					RelationGetRelationName(rel),
-					GetUserNameFromId(writer, false)),
-			 errdetail("The table belongs to \"%s\", and has triggers that are enabled ALWAYS or for REPLICA. They run as the subscription's owner.",
-					   GetUserNameFromId(owner, false)),
-			 errhint("Let \"%s\", or another role that is not a superuser, own the subscription.",
-					 GetUserNameFromId(owner, false))));
-}
-
 /* Columns that only SQL knows how to fill. */
 static bool
 has_computed_columns(Relation rel, const Bitmapset *mapped)
@@ -208,7 +145,7 @@ needs_sql(Relation rel, const Bitmapset *mapped)
 	return rel->rd_rel->relkind != RELKIND_RELATION ||
 		rel->rd_rel->relispartition ||
 		rel->rd_rules != NULL ||
-		has_replica_triggers(rel) ||
+		ms_target_has_triggers(rel) ||
 		has_computed_columns(rel, mapped) ||
 		!indexes_are_plain(rel) ||
 		rel->rd_tableam->scan_set_tidrange == NULL;
@@ -307,22 +244,33 @@ build_indexes(MsTarget *target, Relation rel)
 /*
  * Prepare to write to a table, in the current context.
  *
- * owner is the role whose rights are checked, mapped the attribute indexes
- * that the source provides, source_name for messages.  Raises 42501 when the
- * owner may not write there.
+ * owner is the role whose rights are checked, and that rows are written as
+ * when run_as_owner; mapped are the attribute indexes that the source
+ * provides, source_name is for messages.  Raises 42501 when the owner may not
+ * write there.
  */
 MsTarget *
-ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
+ms_target_build(Oid relid, Oid owner, bool run_as_owner, Bitmapset *mapped,
 				const char *source_name)
 {
 	MsTarget   *target = palloc0(sizeof(MsTarget));
-	Relation	rel = table_open(relid, AccessShareLock);
+	Oid			role = ms_role_for_table(owner, relid);
+	Relation	rel;
 	TupleDesc	desc;
+	MsRole		before;
 
-	check_rights(rel, owner, source_name);
-	ms_target_check_triggers(rel, owner);
+	/* expressions of indexes are simplified when they are looked at */
+	ms_role_become(role, &before);
+	rel = table_open(relid, AccessShareLock);
+	ms_target_check_rights(rel, owner, source_name);
+	if (run_as_owner)
+		ms_role_check_partitions(relid, role);
+	else
+		ms_target_check_triggers(rel);
 
 	target->relid = relid;
+	if (run_as_owner && role != owner)
+		target->act_as = role;
 	target->cxt = CurrentMemoryContext;
 	target->gone.func = forget_slots;
 	target->gone.arg = target;
@@ -354,6 +302,7 @@ ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
 										  target->identity >= 0 ? target->nkeys : 0,
 										  target->key_atts);
 	table_close(rel, AccessShareLock);
+	ms_role_return(&before);
 	return target;
 }
 
@@ -645,8 +594,12 @@ ms_target_insert(MsTarget *target, Size bytes)
 
 	if (target->sql)
 	{
+		MsRole		before;
+
+		ms_target_enter(target, &before);
 		ms_target_sql_insert(target->sql, target->new_slot->tts_values,
 							 target->new_slot->tts_isnull);
+		ms_target_leave(target, &before);
 		MemoryContextReset(target->batch_cxt);
 		return;
 	}
@@ -684,9 +637,11 @@ ms_target_flush(MsTarget *target)
 	int			n = target->nbatch;
 	MemoryContext oldcxt;
 	ErrorContextCallback callback;
+	MsRole		before;
 
 	if (n == 0)
 		return;
+	ms_target_enter(target, &before);
 	callback.callback = write_error_callback;
 	callback.arg = target;
 	callback.previous = error_context_stack;
@@ -722,6 +677,7 @@ ms_target_flush(MsTarget *target)
 	MemoryContextSwitchTo(oldcxt);
 	MemoryContextReset(target->batch_cxt);
 	error_context_stack = callback.previous;
+	ms_target_leave(target, &before);
 }
 
 /* Forget the row that was being filled in.  Nothing may be batched. */
@@ -740,13 +696,19 @@ bool
 ms_target_exists(MsTarget *target, const MsRow *row)
 {
 	bool		found;
+	MsRole		before;
 
 	if (target->identity < 0)
 		return false;
+	ms_target_enter(target, &before);
 	if (target->sql)
-		return ms_target_sql_exists(target->sql, row->values, row->isnull);
-	found = ms_target_find_by_key(target, row->values, row->isnull);
-	ExecClearTuple(target->found_slot);
+		found = ms_target_sql_exists(target->sql, row->values, row->isnull);
+	else
+	{
+		found = ms_target_find_by_key(target, row->values, row->isnull);
+		ExecClearTuple(target->found_slot);
+	}
+	ms_target_leave(target, &before);
 	return found;
 }
 
@@ -840,12 +802,8 @@ changed_meanwhile(MsTarget *target, TM_Result result)
 	}
 }
 
-/*
- * Update the row that the before image describes to the after image.  False
- * when there is none.
- */
-bool
-ms_target_update(MsTarget *target)
+static bool
+update_row(MsTarget *target)
 {
 	TupleTableSlot *slot = target->new_slot;
 	TM_FailureData tmfd;
@@ -889,10 +847,23 @@ ms_target_update(MsTarget *target)
 }
 
 /*
- * Delete the row that the before image describes.  False when there is none.
+ * Update the row that the before image describes to the after image.  False
+ * when there is none.
  */
 bool
-ms_target_delete(MsTarget *target)
+ms_target_update(MsTarget *target)
+{
+	MsRole		before;
+	bool		found;
+
+	ms_target_enter(target, &before);
+	found = update_row(target);
+	ms_target_leave(target, &before);
+	return found;
+}
+
+static bool
+delete_row(MsTarget *target)
 {
 	TM_FailureData tmfd;
 	TM_Result	result;
@@ -912,6 +883,21 @@ ms_target_delete(MsTarget *target)
 	} while (changed_meanwhile(target, result));
 	CommandCounterIncrement();
 	return true;
+}
+
+/*
+ * Delete the row that the before image describes.  False when there is none.
+ */
+bool
+ms_target_delete(MsTarget *target)
+{
+	MsRole		before;
+	bool		found;
+
+	ms_target_enter(target, &before);
+	found = delete_row(target);
+	ms_target_leave(target, &before);
+	return found;
 }
 
 /* ------------------------------------------------------------------------
@@ -942,10 +928,13 @@ ms_target_truncate(Oid relid)
 	Relation	rel = table_open(relid, AccessShareLock);
 	bool		delete_rows = is_referenced(rel) ||
 	rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+	MsRole		before;
 
 	table_close(rel, NoLock);
+	ms_role_enter_table(relid, &before);
 	if (delete_rows)
 		ms_target_sql_delete_all(relid);
 	else
 		ms_target_sql_truncate(relid);
+	ms_role_return(&before);
 }

@@ -8,6 +8,8 @@
 #include "nodes/bitmapset.h"
 #include "utils/relcache.h"
 
+#include "role.h"
+
 typedef struct MsTarget MsTarget;
 
 /*
@@ -31,9 +33,11 @@ typedef struct MsUniqueKey
 	Oid		   *collations;
 } MsUniqueKey;
 
-extern MsTarget *ms_target_build(Oid relid, Oid owner, Bitmapset *mapped,
-								 const char *source_name);
-extern void ms_target_check_triggers(Relation rel, Oid writer);
+extern MsTarget *ms_target_build(Oid relid, Oid owner, bool run_as_owner,
+								 Bitmapset *mapped, const char *source_name);
+extern void ms_target_check_triggers(Relation rel);
+extern void ms_target_enter(const MsTarget *target, MsRole *before);
+extern void ms_target_leave(const MsTarget *target, const MsRole *before);
 extern bool ms_target_has_key(const MsTarget *target);
 extern bool ms_target_is_direct(const MsTarget *target);
 extern List *ms_target_unique_keys(const MsTarget *target); /* of MsUniqueKey * */

@@ -38,6 +38,8 @@ typedef struct TargetIndex
 struct MsTarget
 {
 	Oid			relid;
+	Oid			act_as;			/* while it is written to; invalid = whoever
+								 * writes */
 	char	   *source_name;
 	MemoryContext cxt;
 	MemoryContextCallback gone; /* cxt is reset */
@@ -93,6 +95,9 @@ struct MsTarget
 	MemoryContext batch_cxt;	/* the values of the batch */
 };
 
+extern void ms_target_check_rights(Relation rel, Oid owner,
+								   const char *source_name);
+extern bool ms_target_has_triggers(Relation rel);
 extern bool ms_target_find_row(MsTarget *target, const Datum *values,
 							   const bool *isnull);
 extern bool ms_target_find_by_key(MsTarget *target, const Datum *values,

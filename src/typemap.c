@@ -14,11 +14,13 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "commands/extension.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/datetime.h"
@@ -29,6 +31,7 @@
 #include "utils/uuid.h"
 
 #include "encoding.h"
+#include "role.h"
 #include "typemap.h"
 
 /* of DECIMAL without one, as MariaDB has it */
@@ -691,27 +694,42 @@ choose_other_builder(MsColumn *col, const char **missing_label)
  * Domains: the base type's datum, then the domain's constraints.  MariaDB knew
  * nothing of them when it accepted the row.
  */
+static void
+check_domain(MsColumn *col, Datum value, bool isnull)
+{
+	bool		as_other = OidIsValid(col->domain_role) && superuser();
+	MsRole		before;
+
+	if (as_other)
+		ms_role_become(col->domain_role, &before);
+	domain_check(value, isnull, col->domain, &col->domain_cache,
+				 col->domain_cxt);
+	if (as_other)
+		ms_role_return(&before);
+}
+
 static Datum
 build_domain(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	Datum		result = col->base_build(col, v, isnull);
 
-	domain_check(result, *isnull, col->domain, &col->domain_cache,
-				 col->domain_cxt);
+	check_domain(col, result, *isnull);
 	return result;
 }
 
 static void
 check_domain_null(MsColumn *col)
 {
-	domain_check((Datum) 0, true, col->domain, &col->domain_cache,
-				 col->domain_cxt);
+	check_domain(col, (Datum) 0, true);
 }
 
 static void
 bind_domain(MsColumn *col, Oid domain)
 {
+	Oid			role = ms_role_for_domain(BOOTSTRAP_SUPERUSERID, domain);
+
 	col->domain = domain;
+	col->domain_role = role == BOOTSTRAP_SUPERUSERID ? InvalidOid : role;
 	col->domain_cxt = CurrentMemoryContext;
 	col->base_build = col->build;
 	col->build = build_domain;

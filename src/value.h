@@ -188,6 +188,7 @@ typedef struct MsColumn
 	const pg_tz *zone;			/* DATETIME to timestamptz */
 	MsBuildFn	base_build;		/* of a domain's base type */
 	Oid			domain;			/* checked after base_build */
+	Oid			domain_role;	/* whose functions it has, if no superuser's */
 	void	   *domain_cache;
 	MemoryContext domain_cxt;
 	/* set when the domain may refuse a NULL */

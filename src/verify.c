@@ -33,7 +33,9 @@
 #include "fence.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
+#include "role.h"
 #include "snapshot.h"
+#include "sql.h"
 #include "verify_run.h"
 
 PG_FUNCTION_INFO_V1(ms_verify);
@@ -167,7 +169,7 @@ set_guc(const char *name, const char *value)
 static void
 set_session(void)
 {
-	set_guc("search_path", "pg_catalog");
+	ms_sql_set_path();
 	set_guc("TimeZone", "UTC");
 	set_guc("DateStyle", "ISO, YMD");
 	set_guc("IntervalStyle", "postgres");
@@ -266,9 +268,7 @@ ms_verify(PG_FUNCTION_ARGS)
 	Verify		v = {0};
 	char	   *source = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	bool		wants_repair = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	Oid			save_userid;
-	int			save_sec_context;
-	int			save_nestlevel;
+	MsRole		before;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
@@ -286,11 +286,7 @@ ms_verify(PG_FUNCTION_ARGS)
 				 errmsg("verify() with repair cannot run inside a transaction block"),
 				 errdetail("Streaming waits until the transaction that repairs has ended.")));
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(v.sub->owner,
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	save_nestlevel = NewGUCNestLevel();
+	ms_role_become(v.sub->owner, &before);
 	set_session();
 	PG_TRY();
 	{
@@ -298,8 +294,7 @@ ms_verify(PG_FUNCTION_ARGS)
 	}
 	PG_FINALLY();
 	{
-		AtEOXact_GUC(false, save_nestlevel);
-		SetUserIdAndSecContext(save_userid, save_sec_context);
+		ms_role_return(&before);
 	}
 	PG_END_TRY();
 	return (Datum) 0;

@@ -16,6 +16,7 @@
 
 #include "fence.h"
 #include "relmap.h"
+#include "role.h"
 #include "sql.h"
 #include "verify_run.h"
 
@@ -78,6 +79,7 @@ delete_rows(const MsVerifyTable *table, const MsVerifyPart *part)
 	Doomed		doomed = {0};
 	HASHCTL		ctl = {0};
 	ListCell   *lc;
+	MsRole		before;
 
 	ctl.keysize = ctl.entrysize = MS_DIGEST_LEN;
 	ctl.hcxt = CurrentMemoryContext;
@@ -96,8 +98,10 @@ delete_rows(const MsVerifyTable *table, const MsVerifyPart *part)
 	doomed.target = table->target;
 	ms_verify_scan(table, part->target, GetLatestSnapshot(), doom_row, &doomed);
 	add_statement(&doomed);
+	ms_role_enter_table(table->sub->relid, &before);
 	foreach(lc, doomed.statements)
 		ms_sql_run(lfirst(lc));
+	ms_role_return(&before);
 	hash_destroy(doomed.keys);
 }
 

@@ -13,6 +13,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "role.h"
 #include "typemap.h"
 #include "verify.h"
 
@@ -202,7 +203,9 @@ has_index(const MsVerifyTable *table, const MsVerifyColumn *col)
 	AttrNumber	attnum = get_attnum(table->sub->relid, col->name);
 	bool		found = false;
 	ListCell   *lc;
+	MsRole		before;
 
+	ms_role_enter_table(table->sub->relid, &before);
 	foreach(lc, RelationGetIndexList(rel))
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
@@ -213,6 +216,7 @@ has_index(const MsVerifyTable *table, const MsVerifyColumn *col)
 			found = true;
 		index_close(index, AccessShareLock);
 	}
+	ms_role_return(&before);
 	table_close(rel, AccessShareLock);
 	return found;
 }

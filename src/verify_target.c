@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "role.h"
 #include "verify.h"
 
 /* A running scan: its rows come to receive_row(). */
@@ -652,6 +653,7 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 	StringInfoData sql;
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	MsRole		before;
 	ListCell   *lc;
 	int			rc;
 
@@ -679,6 +681,7 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PushActiveSnapshot(snapshot);
+	ms_role_enter_table(table->sub->relid, &before);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	plan = SPI_prepare(sql.data, 0, NULL);
@@ -690,6 +693,7 @@ run_scan(const MsVerifyTable *table, const char *condition, Snapshot snapshot,
 	if (rc < 0)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
+	ms_role_return(&before);
 	PopActiveSnapshot();
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(caller);

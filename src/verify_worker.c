@@ -21,6 +21,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "role.h"
 #include "verify.h"
 #include "verify_pool.h"
 #include "worker.h"
@@ -53,6 +54,7 @@ describe_table(VerifyWorker *worker, StringInfo message)
 	List	   *key_names = NIL;
 	MsSubscriptionOptions options;
 	MsSubTable *subtable;
+	MsRole		before;
 
 	worker->failed = NULL;
 	worker->table = NULL;
@@ -68,8 +70,10 @@ describe_table(VerifyWorker *worker, StringInfo message)
 				 errmsg("table \"%s.%s\" is no longer part of the subscription",
 						db, name)));
 	ms_options_parse(worker->sub->options, &options);
+	ms_role_become(worker->sub->owner, &before);
 	worker->table = ms_verify_describe(worker->sub, &options, subtable, key_names);
 	ms_verify_set_buckets(worker->table, nbuckets);
+	ms_role_return(&before);
 }
 
 /* As the subscription's owner, under the session's snapshot. */
@@ -79,19 +83,15 @@ scan(VerifyWorker *worker, StringInfo message)
 	const char *condition = pq_getmsgrawstring(message);
 	MsVerifySum *sums;
 	StringInfoData reply;
-	Oid			save_userid;
-	int			save_sec_context;
+	MsRole		before;
 	int			n = 0;
 
 	if (worker->failed)
 		ReThrowError(worker->failed);
 	sums = palloc0(sizeof(MsVerifySum) * worker->table->nbuckets);
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(worker->sub->owner,
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	ms_role_become(worker->sub->owner, &before);
 	ms_verify_scan_sums(worker->table, condition, GetActiveSnapshot(), sums);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
+	ms_role_return(&before);
 
 	for (int i = 0; i < worker->table->nbuckets; i++)
 		n += sums[i].rows > 0;

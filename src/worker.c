@@ -38,6 +38,7 @@
 
 #include "apply.h"
 #include "clock.h"
+#include "commands.h"
 #include "compat.h"
 #include "crash_guard.h"
 #include "ddl_apply.h"
@@ -411,7 +412,7 @@ load_server(MsServerOptions *options)
 				 errmsg("server \"%s\" of subscription \"%s\" does not exist",
 						worker.sub->server, worker.sub->name),
 				 errhint("Make it again with CREATE SERVER and CREATE USER MAPPING, or drop the subscription.")));
-	ms_server_options_load(serverid, worker.sub->owner, options);
+	ms_load_server(worker.sub->server, worker.sub->owner, options);
 }
 
 /* Does the server still say what we have connected with? */

@@ -163,7 +163,7 @@ foreach my $case (
 	[ 'word',  'character varying(9)',      'varchar(10)' ],
 	[ 'word',  'integer',                   'varchar(10)' ],
 	[ 'word',  'uuid',                      'varchar(10)' ],
-	[ 'color', 'color2',                    "enum('red','green')" ],
+	[ 'color', 'public.color2',             "enum('red','green')" ],
 	[ 'b16',   'text',                      'binary(16)' ],
 	[ 'doc',   'bytea',                     'longtext' ],
 	[ 'f',     'integer',                   'float' ],

@@ -1,6 +1,6 @@
 # Watching it from outside: the sample configuration for Prometheus with the
-# real exporter, the probe, many subscriptions at a time, and what is said when
-# there are too many.
+# real exporter, the probe, memory and descriptors, many subscriptions at a time,
+# and what is said when there are too many.
 
 use strict;
 use warnings;
@@ -14,6 +14,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $many = 50;
+
+# "make leaks" has more
+my $leak_events     = $ENV{LEAK_EVENTS}     || 200_000;
+my $leak_reconnects = $ENV{LEAK_RECONNECTS} || 10;
 
 my $maria =
   MariaDBServer->new('source', options => { max_connections => 400 });
@@ -134,6 +138,106 @@ wait_for_state($node, 'sub', 'streaming');
 is(view_value($node, 'sub', $counters), $before, 'counters survive');
 
 ###########################################################################
+# Descriptors and memory
+###########################################################################
+
+# What the processes have stays what it is, over events and over reconnects.
+$maria->sql(
+	q{
+CREATE TABLE busy (id int AUTO_INCREMENT PRIMARY KEY, v int, s text, d decimal(12,3), at datetime(6));
+CREATE TABLE loose (a int, b varchar(40));
+INSERT INTO loose SELECT seq, 'loose' FROM seq_1_to_20;
+DELIMITER //
+CREATE PROCEDURE busy(n int)
+BEGIN
+	DECLARE i int DEFAULT 0;
+	WHILE i < n DO
+		START TRANSACTION;
+		INSERT INTO busy (v, s, d, at) VALUES (i, repeat('s', i % 3000), i / 7, now(6));
+		INSERT INTO busy (v, s) VALUES (i, NULL), (i + 1, 'x');
+		UPDATE busy SET v = v + 1, s = 'changed' WHERE id = last_insert_id();
+		UPDATE loose SET b = i WHERE a = i % 20;
+		UPDATE t SET v = i % 900 WHERE id = 2;
+		DELETE FROM busy WHERE id + 100 < last_insert_id();
+		COMMIT;
+		SET i = i + 1;
+	END WHILE;
+END//
+DELIMITER ;}, 'shop');
+
+# What such a transaction is made of
+my $events_each = 2 + 6 * 3;
+my $rounds      = 5;
+
+sub worker_pid { return view_value($node, 'sub', 'pid'); }
+
+# Files of tables come and go as PostgreSQL likes; it closes them by itself.
+sub descriptors
+{
+	my $data = $node->data_dir;
+	my @fds  = grep { index(readlink($_) || '', "$data/") != 0 }
+	  map { glob("/proc/$_/fd/*") } @_;
+	return scalar @fds;
+}
+
+sub kilobytes
+{
+	my $sum = 0;
+	$sum += slurp_file("/proc/$_/status") =~ /RssAnon:\s+(\d+)/ ? $1 : 0
+	  foreach @_;
+	return $sum;
+}
+wait_for_catchup($node, 'sub');
+SKIP:
+{
+	my $pid = worker_pid();
+	skip 'no /proc', 5 unless -r "/proc/$pid/fd";
+	my $batch = int($leak_events / $events_each / $rounds);
+	my $round = sub {
+		$maria->sql("CALL busy($batch)", 'shop');
+		wait_for_catchup($node, 'sub');
+		return [ descriptors($pid), kilobytes($pid) ];
+	};
+
+	$maria->sql('CALL busy(1000)', 'shop');
+	my $first = $round->();
+	my @more  = map { $round->() } 2 .. $rounds;
+	my $told  = join(', ', map { "$_->[1] kB" } $first, @more);
+	diag("$leak_events events: $told") if $leak_events > 1_000_000;
+	is(worker_pid(), $pid, 'one worker has applied them all');
+	is($more[-1][0], $first->[0],
+		"descriptors stay the same over $leak_events events");
+	cmp_ok($more[-1][1], '<', $first->[1] + 1024, "so does memory ($told)");
+
+	# A worker ends with its connection; those who start it stay.
+	my @stay = (
+		(split(/\n/, slurp_file($node->data_dir . '/postmaster.pid')))[0],
+		query(
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'mariadb_sync launcher%'}
+		));
+	my $reconnect = sub {
+		my $before = worker_pid();
+		$maria->try_sql('KILL USER repl');
+		wait_for_view($node, 'sub', "pid <> $before AND state = 'streaming'",
+			't');
+	};
+	$reconnect->() foreach (1 .. 5);
+	$first =
+	  [ descriptors(@stay), kilobytes(@stay), descriptors(worker_pid()) ];
+	$reconnect->() foreach (1 .. $leak_reconnects);
+	my $last =
+	  [ descriptors(@stay), kilobytes(@stay), descriptors(worker_pid()) ];
+	diag("$leak_reconnects reconnects: @$first, then @$last")
+	  if $leak_reconnects > 100;
+	is( "$last->[0] $last->[2]",
+		"$first->[0] $first->[2]",
+		"descriptors stay the same over $leak_reconnects reconnects");
+	cmp_ok($last->[1], '<', $first->[1] + 512,
+		"so does memory of the launcher and the postmaster ($first->[1] kB, then $last->[1] kB)"
+	);
+}
+
+###########################################################################
 # Many subscriptions
 ###########################################################################
 
@@ -158,39 +262,6 @@ is( query(
 	$many + 1,
 	'each with a worker');
 
-# Descriptors and memory of a worker stay what they are over reconnects and
-# transactions.
-sub worker_pid { return view_value($node, 'sub', 'pid'); }
-$maria->sql('UPDATE t SET v = v % 500 + 1 WHERE id = 2', 'shop');
-wait_for_catchup($node, 'sub');
-SKIP:
-{
-	my $pid = worker_pid();
-	skip 'no /proc', 2 unless -r "/proc/$pid/fd";
-	my $descriptors =
-	  sub { my @fds = glob("/proc/$pid/fd/*"); return scalar @fds; };
-	my $memory = sub {
-		return slurp_file("/proc/$pid/status") =~ /RssAnon:\s+(\d+)/ ? $1 : 0;
-	};
-
-	my $batch = sub {
-		$maria->sql(
-			join(";\n",
-				map { "UPDATE t SET v = $_ % 900 WHERE id = 2" } 1 .. 5000),
-			'shop');
-		wait_for_catchup($node, 'sub');
-	};
-	$batch->();
-	my ($fds, $kilobytes) = ($descriptors->(), $memory->());
-	$batch->() foreach (1 .. 4);
-	is($descriptors->(), $fds,
-		'descriptors stay the same over 20,000 transactions');
-	cmp_ok(
-		$memory->(), '<',
-		$kilobytes + 1024,
-		"memory stays the same ($kilobytes kB, then @{[$memory->()]} kB)");
-}
-
 # One more than there are processes
 query(
 	join(
@@ -212,6 +283,41 @@ foreach my $i (1 .. 9)
 	wait_for_state($node, "more$i", 'streaming');
 }
 pass('when there is room they start by themselves');
+
+# A source that comes back is not run over: attempts of many are spread over
+# 40 % of the back-off.
+query(
+	q{
+ALTER SYSTEM SET mariadb_sync.retry_min_delay = '1s';
+ALTER SYSTEM SET mariadb_sync.retry_max_delay = '1s';});
+query('SELECT pg_reload_conf()');
+my $running = query(
+	q{SELECT count(*) FROM mariadb_sync.pg_stat_mariadb_sync WHERE state = 'streaming'}
+);
+my $offset = -s $node->logfile;
+$maria->kill9;
+my @attempts;
+wait_until(
+	'all to have tried again',
+	sub {
+		@attempts = ();
+		foreach my $line (split(/\n/, slurp_file($node->logfile, $offset)))
+		{
+			push @attempts, $1 * 3600 + $2 * 60 + $3
+			  if $line =~
+			  / (\d\d):(\d\d):(\d\d\.\d+) .*ERROR:  (?:could not connect to MariaDB|lost connection|the binlog stream)/;
+		}
+		return @attempts >= 2 * $running;
+	});
+
+# over midnight
+@attempts =
+  map { $_ < $attempts[0] - 3600 ? $_ + 86400 : $_ } @attempts;
+my ($ended, $first, $last) =
+  @attempts[ $running - 1, $running, 2 * $running - 1 ];
+cmp_ok($first - $ended, '>', 0.75,
+	"$running subscriptions wait before they try again");
+cmp_ok($last - $first, '>', 0.15, 'and do not all come at once');
 
 $node->stop;
 $maria->stop;
