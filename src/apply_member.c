@@ -217,6 +217,7 @@ ms_member_await_turn(MsMember *m)
 	row = m->shared->position_row;
 	ms_catalog_set_position_row(&row);
 	replorigin_session_setup_compat(m->shared->origin);
+	replorigin_session_origin = m->shared->origin;
 }
 
 /* The group is committed: tell, and pass the turn on. */
@@ -291,8 +292,13 @@ apply_transaction(const MsMessage *message, const char *p, const char *end)
 	{
 		member.group = message->group;
 		pg_atomic_write_u64(&member.me->group, message->group);
-		/* for the rows' WAL; commits need more, see ms_member_await_turn() */
-		replorigin_session_origin = member.shared->origin;
+
+		/*
+		 * The rows' WAL must tell that they are not from here.  The origin
+		 * itself comes with the turn: until then it is not ours, and the end
+		 * of a subtransaction in somebody's function would move it on.
+		 */
+		replorigin_session_origin = DoNotReplicateId;
 	}
 	if (message->after > pg_atomic_read_u64(&member.shared->committed))
 		await_commit(message->after, &member.me->key_waits);

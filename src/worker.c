@@ -48,6 +48,7 @@
 #include "retention.h"
 #include "shmem.h"
 #include "snapshot.h"
+#include "sql.h"
 #include "subtransaction.h"
 #include "wire.h"
 #include "worker.h"
@@ -144,7 +145,7 @@ ms_worker_init_process(void)
 void
 ms_worker_init_session(bool synchronous_commit)
 {
-	set_guc("search_path", "");
+	set_guc("search_path", MS_SEARCH_PATH);
 	set_guc("session_replication_role", "replica");
 	set_guc("synchronous_commit", synchronous_commit ? "on" : "off");
 	set_guc("TimeZone", "UTC");

@@ -61,6 +61,7 @@ my $node = sync_node(
 	'replica',
 	conf => q{
 restart_after_crash = on
+wal_level = logical
 deadlock_timeout = '200ms'
 log_min_messages = debug1
 mariadb_sync.crash_limit = 0
@@ -68,6 +69,8 @@ mariadb_sync.retry_min_delay = '20ms'
 mariadb_sync.retry_max_delay = '500ms'
 });
 add_source($node, $maria, 'source');
+$node->safe_psql('postgres',
+	q{SELECT pg_create_logical_replication_slot('local', 'test_decoding')});
 create_subscription($node, 'sub', 'source', [ 'bank.*', '!bank.elsewhere' ],
 	{ apply_workers => 3, commit_max_transactions => 10 });
 wait_for_catchup($node, 'sub');
@@ -306,6 +309,18 @@ is(view_value($node, 'sub', 'apply_error_count'), '0', 'without an error');
 is( $node->safe_psql('postgres',
 		q{SELECT sum(inserts) > 0 FROM mariadb_sync.pg_stat_mariadb_sync_tables}),
 	't', 'rows are counted by table');
+
+# Who decodes the WAL sees that nothing of it was written here, and the rest.
+$node->safe_psql('postgres', 'CREATE TABLE written_here (id int)');
+$node->safe_psql('postgres', 'INSERT INTO written_here VALUES (1)');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT string_agg(DISTINCT split_part(data, ':', 1), ', ')
+FROM pg_logical_slot_get_changes('local', NULL, NULL, 'only-local', '1')
+WHERE data LIKE 'table %' AND data !~ '^table mariadb_sync'}),
+	'table public.written_here',
+	'what is replicated has an origin in the WAL');
+$node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('local')});
 
 ###########################################################################
 # All sorts of things at once

@@ -23,6 +23,7 @@ INSERT INTO at_once VALUES (1);
 
 my $node = sync_node('replica');
 add_source($node, $maria);
+my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
 
 # A role that may replicate and no more, with tables that have triggers.
 my $username = $maria->user;
@@ -379,7 +380,7 @@ INSERT INTO plain VALUES (7, 7, 7, 7);}, 'shop');
 	return;
 }
 
-foreach my $owner ('low', 'postgres')
+foreach my $owner ('low', $superuser)
 {
 	my $whose  = $owner eq 'low' ? "a low role's" : "a superuser's";
 	my $offset = -s $node->logfile;
@@ -387,7 +388,7 @@ foreach my $owner ('low', 'postgres')
 
 	{
 		# a session of its own: SET ROLE could be undone in it
-		local $ENV{PGUSER} = $owner;
+		local $ENV{PGUSER} = 'low' if $owner eq 'low';
 		$node->safe_psql('postgres',
 			"SELECT mariadb_sync.create_subscription('all', 'source', '$names', '{\"apply_workers\": 2}')"
 		);
@@ -432,7 +433,7 @@ SELECT count(*) FROM pg_class WHERE relname = 'left_behind';}),
 }
 
 # A partition of somebody else
-$node->safe_psql('postgres', 'ALTER TABLE shop.parted OWNER TO postgres');
+$node->safe_psql('postgres', "ALTER TABLE shop.parted OWNER TO $superuser");
 $stderr = '';
 $node->psql(
 	'postgres',
@@ -543,7 +544,7 @@ wait_for_catchup($node, 'rights');
 my $next = 2;
 foreach my $case (
 	[
-		'ALTER TABLE shop.rights OWNER TO postgres',
+		"ALTER TABLE shop.rights OWNER TO $superuser",
 		'ALTER TABLE shop.rights OWNER TO low',
 		qr/role "low" may not write to table "rights"/
 	],
