@@ -1,0 +1,34 @@
+/*
+ * preflight_internal.h - what the files of the preflight share.
+ */
+#ifndef MS_PREFLIGHT_INTERNAL_H
+#define MS_PREFLIGHT_INTERNAL_H
+
+#include "grants.h"
+#include "preflight.h"
+
+typedef struct Preflight
+{
+	MsWire	   *wire;
+	const MsServerOptions *options;
+	MsResult   *settings;		/* name, value */
+	char	   *account;		/* ours on the source, quoted */
+	List	   *grants;			/* of MsGrant * */
+	List	   *patterns;
+	List	   *tables;			/* of MsSourceTable * */
+	List	   *findings;		/* of MsFinding * */
+} Preflight;
+
+extern void ms_preflight_add(Preflight *pf, const char *check_name,
+							 MsSeverity severity, int sqlerrcode,
+							 char *message, char *detail, char *hint);
+extern void ms_preflight_add_ok(Preflight *pf, const char *check_name,
+								char *message);
+extern char *ms_preflight_enumerate(List *names);
+extern void ms_preflight_load_settings(Preflight *pf);
+extern void ms_preflight_load_account(Preflight *pf);
+extern char *ms_preflight_setting(const Preflight *pf, const char *name);
+extern bool ms_preflight_setting_is(const Preflight *pf, const char *name,
+									const char *value);
+
+#endif							/* MS_PREFLIGHT_INTERNAL_H */
