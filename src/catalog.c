@@ -441,7 +441,8 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
 	" snapshot_pos, snapshot_server_id, source_schema," \
-	" deferred_ddl, created, columns, since_version"
+	" deferred_ddl, created, columns, since_version," \
+	" inserts + updates + deletes > 0"
 
 static void *
 table_row(HeapTuple tuple, TupleDesc desc)
@@ -462,6 +463,7 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->created = DatumGetBool(get_datum(tuple, desc, 11, &isnull));
 	table->columns = get_jsonb(tuple, desc, 12);
 	table->since_version = DatumGetInt32(get_datum(tuple, desc, 13, &isnull));
+	table->changes = DatumGetBool(get_datum(tuple, desc, 14, &isnull));
 	return table;
 }
 

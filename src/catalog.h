@@ -53,6 +53,7 @@ typedef struct MsSubTable
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */
 	int32		since_version;	/* tables_version it came with */
+	bool		changes;		/* the stream has changed rows of it */
 } MsSubTable;
 
 /* A row of mariadb_sync.subscription_sequence. */

@@ -108,6 +108,7 @@ typedef enum MsCopyKind
 	MS_COPY_KIND_PLAN,			/* cut the table into chunks */
 	MS_COPY_KIND_CHUNK,			/* load one */
 	MS_COPY_KIND_FINISH,		/* indexes, statistics; the table is ready */
+	MS_COPY_KIND_HELP,			/* with the indexes */
 	MS_COPY_KIND_CONSTRAINTS	/* foreign keys */
 } MsCopyKind;
 
@@ -139,6 +140,7 @@ typedef struct MsCopyTask
 	uint32		source_server_id;	/* the stream's server */
 	int64		rows_done;
 	int64		bytes_done;
+	int			helpers;		/* kind FINISH: so many could help */
 	uint64		values_changed; /* DONE */
 	int			sqlerrcode;		/* FAILED */
 	char		error[MS_ERROR_TEXT_MAX];	/* FAILED */
@@ -243,6 +245,7 @@ extern bool ms_shmem_copy_busy(int worker);
 extern void ms_shmem_copy_dismiss(int worker);
 extern bool ms_shmem_copy_next(MsCopyTask *task);
 extern void ms_shmem_copy_get(int worker, MsCopyTask *task);
+extern void ms_shmem_copy_refuse_help(int worker);
 extern void ms_shmem_copy_release(int worker);
 extern bool ms_shmem_copy_cancel(int worker);
 extern void ms_shmem_copy_set_floor(int worker, const char *file, uint64 pos);
@@ -251,6 +254,7 @@ extern int	ms_shmem_my_slot(void);
 extern bool ms_shmem_copy_attach(int slot, int worker, Oid *dboid,
 								 int32 *subid, MsCopyTask *task);
 extern void ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes);
+extern void ms_shmem_copy_want_help(int helpers);
 extern void ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,
 								 const char *error);
 extern void ms_shmem_copy_terminate_all(void);

@@ -275,6 +275,26 @@ ms_shmem_copy_progress(MsCopyPhase phase, int64 rows, int64 bytes)
 	LWLockRelease(shared->lock);
 }
 
+/* So many others could help with the task, says a snapshot worker. */
+void
+ms_shmem_copy_want_help(int helpers)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_copy->helpers = helpers;
+	if (helpers > 0 && my_slot->latch)
+		SetLatch(my_slot->latch);
+	LWLockRelease(shared->lock);
+}
+
+/* There is nothing to help a worker with until it wants help again. */
+void
+ms_shmem_copy_refuse_help(int worker)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->copies[worker].helpers = 0;
+	LWLockRelease(shared->lock);
+}
+
 /* Tell the leader how it ended; after a failure the process ends. */
 void
 ms_shmem_copy_finish(bool ok, uint64 values_changed, int sqlerrcode,

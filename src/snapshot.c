@@ -390,6 +390,12 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 			plan->sub->state = MS_TABLE_READY;
 			ms_copy_leader.unsettled = list_delete_ptr(ms_copy_leader.unsettled, plan);
 			break;
+		case MS_COPY_KIND_HELP:
+			/* it found nothing more that nobody else does */
+			for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+				if (ms_copy_leader.assigned[i] == plan)
+					ms_shmem_copy_refuse_help(i);
+			break;
 		case MS_COPY_KIND_CONSTRAINTS:
 			ms_copy_leader.constraints = list_delete_ptr(ms_copy_leader.constraints, plan);
 			break;
@@ -673,6 +679,29 @@ comes_later(const TablePlan *plan)
 	return false;
 }
 
+/* Has it more indexes to build than there are workers building them? */
+static bool
+wants_help(const TablePlan *plan)
+{
+	int			wanted = 0;
+
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+	{
+		MsCopyTask	task;
+
+		if (ms_copy_leader.assigned[i] != plan)
+			continue;
+		if (ms_copy_leader.kinds[i] == MS_COPY_KIND_HELP)
+			wanted--;
+		else if (ms_copy_leader.kinds[i] == MS_COPY_KIND_FINISH)
+		{
+			ms_shmem_copy_get(i, &task);
+			wanted += task.helpers;
+		}
+	}
+	return wanted > 0;
+}
+
 /*
  * Work that wants the target for itself, and so a leader that holds nothing:
  * cutting a table into chunks, finishing it, making its foreign keys.
@@ -692,6 +721,14 @@ next_table(int worker, MsCopyKind *kind)
 			 !ms_copy_leader.sub->snapshot_paused && !comes_later(plan) :
 			 plan->sub->state == MS_TABLE_COPIED && plan->passed) &&
 			!plan->held && !ms_copy_is_under_way(plan))
+			return plan;
+	}
+	*kind = MS_COPY_KIND_HELP;
+	foreach(lc, ms_copy_leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (plan->sub->state == MS_TABLE_COPIED && wants_help(plan))
 			return plan;
 	}
 	/* one table's after the other's: they lock their partners */

@@ -62,8 +62,17 @@ typedef struct MsCopy
 extern void ms_copy_set_owner(MsCopy *copy);
 extern void ms_copy_set_superuser(const MsCopy *copy);
 extern void ms_copy_open_view(MsCopy *copy);
+
+/* snapshot_finish.c */
+extern void ms_copy_begin(MsCopy *copy);
+extern void ms_copy_commit(MsCopy *copy);
+extern ErrorData *ms_copy_run_statement(MsCopy *copy, const char *sql);
 extern void ms_copy_finish_table(MsCopy *copy);
 extern void ms_copy_make_constraints(MsCopy *copy);
+
+/* snapshot_index.c */
+extern void ms_copy_build_indexes(MsCopy *copy);
+extern void ms_copy_help_with_indexes(MsCopy *copy);
 
 /* snapshot.c */
 extern void ms_copy_collect(void);

@@ -468,6 +468,11 @@ run_task(MsCopy *copy, int32 subid)
 		ms_copy_finish_table(copy);
 		return;
 	}
+	if (copy->task.kind == MS_COPY_KIND_HELP)
+	{
+		ms_copy_help_with_indexes(copy);
+		return;
+	}
 	if (copy->task.kind == MS_COPY_KIND_PLAN)
 	{
 		check_server(copy);

@@ -1,12 +1,14 @@
 # What a copy may cost: memory with rows of 64 MB, the source's time with a
-# limit of rows or bytes per second, and how long a writer's ALTER TABLE waits.
+# limit of rows or bytes per second, how long a writer's ALTER TABLE waits, and
+# whether the stream waits for indexes.
 
 use strict;
 use warnings;
 
+use JSON::PP ();
+use List::Util qw(max);
 use MariaDBServer;
 use MariadbSync;
-use List::Util qw(max);
 use Test::More;
 
 my $maria = MariaDBServer->new('source',
@@ -183,6 +185,205 @@ is( $node->safe_psql(
 	),
 	'0',
 	'a table that was rebuilt while it was copied is no error');
+
+# Secondary indexes.  Whoever writes to a table keeps one from being built: that
+# is how a build is held here.
+$maria->sql(
+	q{
+CREATE DATABASE indexed;
+USE indexed;
+CREATE TABLE busy (id int PRIMARY KEY, a int, b varchar(40), pad varchar(400),
+	KEY (a), UNIQUE (b), KEY (b, a));
+INSERT INTO busy SELECT seq, seq MOD 1000, md5(seq), repeat('x', 400) FROM seq_1_to_60000;
+CREATE TABLE calm (id int PRIMARY KEY, a int, b int, c int, KEY (a), UNIQUE (b), KEY (c));
+INSERT INTO calm SELECT seq, seq, seq, seq FROM seq_1_to_1000});
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('sub')});
+
+sub indexes
+{
+	my ($table, $condition) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_index WHERE indrelid = 'indexed.$table'::regclass AND $condition"
+	);
+}
+
+sub stream_passes
+{
+	$maria->sql('UPDATE busy SET a = a + 1 WHERE id = 7', 'indexed');
+	return $node->safe_psql('postgres',
+			"SELECT mariadb_sync.wait_for_gtid('sub', '"
+		  . $maria->gtid
+		  . q{', '3 s')}) eq 't';
+}
+
+# Until a row has been changed, and this is known.
+sub copy_while_it_changes
+{
+	create_subscription(
+		$node, 'sub', 'source',
+		['indexed.busy'],
+		{
+			snapshot_workers    => 2,
+			snapshot_chunk_rows => 3000,
+			snapshot_max_rate   => 6000
+		});
+	wait_until(
+		'a row to be changed',
+		sub {
+			stream_passes();
+			return $node->safe_psql('postgres',
+				'SELECT updates > 0 FROM mariadb_sync.pg_stat_mariadb_sync_tables'
+			) eq 't';
+		});
+	return;
+}
+
+sub copy_the_rest
+{
+	$node->safe_psql('postgres',
+		q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')}
+	);
+	return;
+}
+
+sub waiting_for_calm
+{
+	my ($mode) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_locks WHERE relation = 'indexed.calm'::regclass AND mode = '$mode' AND NOT granted"
+	);
+}
+
+# One that the stream leaves alone is indexed by all that have nothing to do.
+create_subscription($node, 'sub', 'source', ['indexed.calm'],
+	{ enabled => JSON::PP::false(), snapshot_workers => 2 });
+my $writer = $node->background_psql('postgres');
+$writer->query_safe('BEGIN; LOCK TABLE indexed.calm IN ROW EXCLUSIVE MODE');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_until('two workers with an index each',
+	sub { return waiting_for_calm('ShareLock') eq '2' });
+$writer->query_safe('COMMIT');
+wait_for_catchup($node, 'sub');
+is(indexes('calm', 'indisvalid'),
+	'4', 'indexes of one table are built side by side');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('sub')});
+
+# One that it changes is indexed without making it wait.
+copy_while_it_changes();
+$writer->query_safe('BEGIN; LOCK TABLE indexed.busy IN ROW EXCLUSIVE MODE');
+copy_the_rest();
+wait_until('an index to be begun',
+	sub { return indexes('busy', 'NOT indisvalid') eq '1' });
+ok(stream_passes(), 'the stream goes on');
+is(indexes('busy', 'NOT indisvalid'), '1', 'while an index is being built');
+
+# What a crash leaves of it is replaced.
+$node->stop('immediate');
+eval { $writer->quit };
+$node->start;
+wait_for_catchup($node, 'sub');
+is(indexes('busy', 'indisvalid'), '4',
+	'an index that was left half made is made');
+is(indexes('busy', 'NOT indisvalid'), '0', 'and does not stay');
+compare_tables($maria, $node, [ 'indexed.calm', 'indexed.busy' ]);
+
+# One that cannot be made is not left behind.
+sub begin_an_index
+{
+	$node->safe_psql('postgres',
+		q{SELECT mariadb_sync.drop_subscription('sub'); DROP TABLE indexed.busy}
+	);
+	copy_while_it_changes();
+	$writer = $node->background_psql('postgres');
+	$writer->query_safe(
+		'BEGIN; LOCK TABLE indexed.busy IN ROW EXCLUSIVE MODE');
+	copy_the_rest();
+	wait_until('an index to be begun',
+		sub { return indexes('busy', 'NOT indisvalid') eq '1' });
+	return;
+}
+
+begin_an_index();
+$writer->query_safe(
+	q{INSERT INTO indexed.busy (id, b) VALUES (1000000, md5('1')); COMMIT});
+wait_for_state($node, 'sub', 'error');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/could not create unique index/,
+	'a key that is not unique is found');
+is(indexes('busy', 'NOT indisvalid'), '0', 'and its index is dropped');
+is(indexes('busy', 'indisvalid'), '2', 'while the one before it stays');
+$node->safe_psql('postgres',
+	q{DELETE FROM indexed.busy WHERE id = 1000000; SELECT mariadb_sync.start('sub')}
+);
+wait_for_catchup($node, 'sub');
+is(indexes('busy', 'indisvalid'), '4', 'then it can be made');
+compare_tables($maria, $node, ['indexed.busy']);
+
+# A reader that comes while one is being built is not waited for in the end,
+# and it does not keep the stream waiting either.  Nor does promote() wait for
+# an index that waits for it.
+begin_an_index();
+my $reader = $node->background_psql('postgres');
+$reader->query_safe(
+	'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM indexed.busy');
+my $promoter = $node->background_psql('postgres');
+my $log      = -s $node->logfile;
+$writer->query_safe('COMMIT');
+$writer->quit;
+wait_until(
+	'the index to be given up',
+	sub {
+		return $node->log_contains('is not built concurrently', $log);
+	});
+ok(stream_passes(), 'the stream goes on beside a reader') for 1 .. 3;
+$promoter->query_until(qr/promoting/,
+	"\\echo promoting\nSELECT mariadb_sync.promote('sub');\n");
+$reader->query_safe('COMMIT');
+$reader->quit;
+wait_for_state($node, 'sub', 'promoted');
+$promoter->quit;
+is(indexes('busy', 'indisvalid'), '4', 'all are made then');
+compare_tables($maria, $node, ['indexed.busy']);
+
+# Whoever looks at an old state of the database is not waited for.
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('sub'); DROP TABLE indexed.busy});
+$reader = $node->background_psql('postgres');
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+copy_while_it_changes();
+copy_the_rest();
+wait_for_catchup($node, 'sub');
+is(indexes('busy', 'indisvalid'), '4', 'indexes do not wait for a report');
+$reader->query_safe('COMMIT');
+$reader->quit;
+compare_tables($maria, $node, ['indexed.busy']);
+
+# The target may be dropped before the last one is made.
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.drop_subscription('sub'); DROP TABLE indexed.calm});
+create_subscription($node, 'sub', 'source', ['indexed.calm'],
+	{ enabled => JSON::PP::false(), snapshot_workers => 1 });
+$writer = $node->background_psql('postgres');
+$writer->query_safe('BEGIN; LOCK TABLE indexed.calm IN ROW EXCLUSIVE MODE');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_until('an index', sub { return waiting_for_calm('ShareLock') eq '1' });
+my $dropper = $node->background_psql('postgres');
+$dropper->query_until(qr/dropping/,
+	"\\echo dropping\nDROP TABLE indexed.calm;\n");
+wait_until('the end of the table',
+	sub { return waiting_for_calm('AccessExclusiveLock') eq '1' });
+$writer->query_safe('COMMIT');
+$writer->quit;
+like(
+	wait_for_disabled($node, 'indexed.calm'),
+	qr/does not exist/,
+	'a target that is dropped is told of');
+$dropper->quit;
 
 $node->stop;
 $maria->stop;

@@ -1,0 +1,368 @@
+/*
+ * snapshot_index.c - the secondary indexes of a table whose copy is complete.
+ *
+ * Part of the snapshot worker.  There are two ways to build them:
+ *
+ *   plainly       Each has a transaction of its own.  The stream waits for the
+ *                 one that is being built when it has rows of this table, and
+ *                 goes on after each.  Snapshot workers that have nothing else
+ *                 to do help: an index is claimed by a lock before it is built.
+ *   concurrently  The stream goes on.  But the table is read twice, nobody can
+ *                 help, and every older snapshot in the database is waited for:
+ *                 reports, dumps, and without end a query that waits for the
+ *                 table to be ready.
+ *
+ * So a table is indexed concurrently when it is large, when the stream changes
+ * it, and when nobody has an old snapshot.  One that turns up later is waited
+ * for a while, then the rest is built plainly.  What CREATE INDEX CONCURRENTLY
+ * leaves of an index when it fails, or when the server crashes, is dropped
+ * before anything is built.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "ddl_diff.h"
+#include "remote_schema.h"
+#include "snapshot_internal.h"
+#include "sql.h"
+#include "typemap.h"
+
+/* smaller tables are indexed in an instant */
+#define CONCURRENT_MIN_BLOCKS	((16 * 1024 * 1024) / BLCKSZ)
+
+/* how long others are waited for, milliseconds */
+#define CONCURRENT_LOCK_TIMEOUT	"5000"
+
+#define OLD_SNAPSHOT_QUERY \
+	"SELECT FROM pg_catalog.pg_stat_activity" \
+	" WHERE datname = pg_catalog.current_database()" \
+	" AND backend_type = 'client backend' AND backend_xmin IS NOT NULL" \
+	" AND xact_start < pg_catalog.clock_timestamp() - interval '1 s'"
+
+/* ------------------------------------------------------------------------
+ * What is to be built
+ * ------------------------------------------------------------------------
+ */
+
+static MsSourceTable *
+recorded_table(const MsCopy *copy)
+{
+	MsSourceTable *table = ms_source_table_from_jsonb(copy->table->source_schema);
+
+	ms_options_bind_columns(table->columns, copy->table->columns,
+							&copy->options);
+	return table;
+}
+
+static IndexStmt *
+parse(const char *sql)
+{
+	return castNode(IndexStmt,
+					linitial_node(RawStmt, pg_parse_query(sql))->stmt);
+}
+
+/* Has another worker built it meanwhile? */
+static bool
+is_there(const MsCopy *copy, const char *sql)
+{
+	AcceptInvalidationMessages();
+	return OidIsValid(get_relname_relid(parse(sql)->idxname,
+										get_rel_namespace(copy->table->relid)));
+}
+
+/*
+ * Statements that make the indexes that are not needed to find rows.  Those of
+ * a table that is copied again are there.
+ */
+static List *
+missing_indexes(MsCopy *copy)
+{
+	Oid			relid = copy->table->relid;
+	MsSourceTable *table;
+	List	   *statements;
+	ListCell   *lc;
+
+	if (!copy->table->created)
+		return NIL;
+	table = recorded_table(copy);
+	statements = ms_model_missing_indexes(table, relid);
+	foreach(lc, ms_typemap_create_matching_indexes(table,
+												   get_namespace_name(get_rel_namespace(relid)),
+												   get_rel_name(relid)))
+		if (!is_there(copy, lfirst(lc)))
+		statements = lappend(statements, lfirst(lc));
+	return statements;
+}
+
+/* Is it one of the indexes that we make, by its name? */
+static bool
+is_our_name(const MsSourceTable *table, const char *relname, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+		if (ms_typemap_is_index_name(relname,
+									 ((MsSourceIndex *) lfirst(lc))->name, name))
+		return true;
+	return false;
+}
+
+/* Statements that drop what was left half made. */
+static List *
+drop_invalid_statements(const MsCopy *copy)
+{
+	MsSourceTable *table = recorded_table(copy);
+	Relation	rel = table_open(copy->table->relid, AccessShareLock);
+	List	   *statements = NIL;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		char	   *name = RelationGetRelationName(index);
+		char	   *schema = get_namespace_name(RelationGetNamespace(index));
+
+		if (!index->rd_index->indisvalid &&
+			is_our_name(table, RelationGetRelationName(rel), name))
+			statements = lappend(statements,
+								 psprintf("DROP INDEX IF EXISTS %s",
+										  quote_qualified_identifier(schema, name)));
+		index_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return statements;
+}
+
+/* Drop what was left half made, without making the stream wait for readers. */
+static void
+drop_invalid_indexes(MsCopy *copy)
+{
+	List	   *statements;
+	ListCell   *lc;
+
+	ms_copy_begin(copy);
+	statements = drop_invalid_statements(copy);
+	ms_copy_commit(copy);
+	foreach(lc, statements)
+	{
+		ErrorData  *error = ms_copy_run_statement(copy, lfirst(lc));
+
+		if (error)
+			ReThrowError(error);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Building
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+may_build_concurrently(MsCopy *copy)
+{
+	Relation	rel;
+	bool		may;
+
+	ms_copy_begin(copy);
+	rel = table_open(copy->table->relid, AccessShareLock);
+	may = copy->table->changes &&
+		rel->rd_rel->relkind == RELKIND_RELATION &&
+		RelationGetNumberOfBlocks(rel) >= CONCURRENT_MIN_BLOCKS;
+	table_close(rel, NoLock);
+	/* what others do is not for everybody to see */
+	ms_copy_set_superuser(copy);
+	may = may && !ms_sql_has_rows(OLD_SNAPSHOT_QUERY);
+	ms_copy_set_owner(copy);
+	ms_copy_commit(copy);
+	return may;
+}
+
+/*
+ * Be the one who builds it, until the end of the transaction.  Without wait,
+ * false when somebody else is.
+ */
+static bool
+claim(const MsCopy *copy, const char *sql, bool wait)
+{
+	const char *name = parse(sql)->idxname;
+	LOCKTAG		tag;
+
+	/* two names that hash alike are built one after the other */
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId,
+					   copy->table->relid,
+					   (uint16) hash_bytes((const unsigned char *) name,
+										   strlen(name)));
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * Build an index with CREATE INDEX CONCURRENTLY, which ends and begins
+ * transactions.  False when it has waited too long for those of others.
+ */
+static bool
+build_concurrently(MsCopy *copy, const char *sql)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	PlannedStmt *planned = makeNode(PlannedStmt);
+	IndexStmt  *index = parse(sql);
+	ErrorData  *volatile error = NULL;
+	bool		in_the_way;
+
+	index->concurrent = true;
+	planned->commandType = CMD_UTILITY;
+	planned->canSetTag = true;
+	planned->utilityStmt = (Node *) index;
+
+	SetConfigOption("lock_timeout", CONCURRENT_LOCK_TIMEOUT, PGC_SUSET,
+					PGC_S_OVERRIDE);
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		/*
+		 * A restricted context would not outlive the first transaction.
+		 * PostgreSQL has one of its own whenever it runs what the table's
+		 * owner may have written; our statement names columns only.
+		 */
+		if (copy->options.run_as_owner)
+			SetUserIdAndSecContext(ms_role_for_table(copy->sub->owner,
+													 copy->table->relid), 0);
+		ProcessUtility(planned, sql, false, PROCESS_UTILITY_TOPLEVEL, NULL,
+					   NULL, None_Receiver, NULL);
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	if (error == NULL)
+		return true;
+
+	in_the_way = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+	if (in_the_way)
+		ereport(LOG,
+				(errmsg("index \"%s\" is not built concurrently: other transactions are in the way",
+						index->idxname),
+				 errdetail_internal("%s", error->message)));
+	drop_invalid_indexes(copy);
+	if (!in_the_way)
+		ReThrowError(error);
+	return false;
+}
+
+/*
+ * Build the next index that nobody else is building.  False when there is none
+ * left; then the table is ready, unless we only help.
+ */
+static bool
+build_next(MsCopy *copy, bool helps)
+{
+	List	   *missing;
+	bool		more;
+	bool		claimed = false;
+	ListCell   *lc;
+
+	ms_copy_begin(copy);
+	missing = missing_indexes(copy);
+	if (!helps)
+		ms_shmem_copy_want_help(list_length(missing) - 1);
+	foreach(lc, missing)
+	{
+		claimed = claim(copy, lfirst(lc), false);
+		if (claimed)
+			break;
+	}
+	more = claimed || (missing != NIL && !helps);
+	if (claimed && !is_there(copy, lfirst(lc)))
+	{
+		ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+		ms_sql_run(lfirst(lc));
+	}
+	else if (!claimed && more)
+		(void) claim(copy, linitial(missing), true);
+	if (!more && !helps)
+	{
+		ms_copy_set_superuser(copy);
+		ms_catalog_set_table_state(copy->table, MS_TABLE_READY);
+		ms_copy_set_owner(copy);
+	}
+	ms_copy_commit(copy);
+	return more;
+}
+
+/*
+ * Build what can be built concurrently; what cannot is left to be built
+ * plainly.
+ */
+static void
+build_all_concurrently(MsCopy *copy)
+{
+	List	   *missing;
+	ListCell   *lc;
+
+	ms_copy_begin(copy);
+	missing = missing_indexes(copy);
+	ms_copy_commit(copy);
+	if (missing != NIL)
+		ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+	foreach(lc, missing)
+	{
+		/* what is left of one with another name would not be found again */
+		if (!parse(lfirst(lc))->if_not_exists &&
+			!build_concurrently(copy, lfirst(lc)))
+			break;
+	}
+}
+
+/*
+ * Build what a table that holds what the source held is lacking, and open it
+ * with the last: only then are its keys unique.
+ */
+void
+ms_copy_build_indexes(MsCopy *copy)
+{
+	if (copy->table->created)
+	{
+		drop_invalid_indexes(copy);
+		if (may_build_concurrently(copy))
+			build_all_concurrently(copy);
+	}
+	while (build_next(copy, false))
+		;
+}
+
+/* Another worker has more of that than it can do at once. */
+void
+ms_copy_help_with_indexes(MsCopy *copy)
+{
+	while (build_next(copy, true))
+		;
+}
