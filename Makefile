@@ -8,7 +8,8 @@
 #   make check-iuds               MariaDB's own insert, update and delete tests
 #   make check-source             MariaDB's own tests of ALTER TABLE and of row
 #                                 replication, run on a subscribed source
-#   make torture                  faults at random for 20 minutes; TORTURE_SECONDS
+#   make torture                  faults at random for 20 minutes, and during the
+#                                 first copy; TORTURE_SECONDS, SCHEDULE_SECONDS
 #   make leaks                    memory and descriptors over 10 million events
 #                                 and 1,000 reconnects; LEAK_EVENTS, LEAK_RECONNECTS
 #   make fuzz                     lie to the decoders; FUZZ_SECONDS=600 for long
@@ -78,8 +79,9 @@ indent:
 	@test/indent $(FILES)
 
 torture: prepare
-	TORTURE_SECONDS=$${TORTURE_SECONDS:-1200} test/with-install test/run-check \
-		test/t/060_torture.pl
+	TORTURE_SECONDS=$${TORTURE_SECONDS:-1200} \
+	SCHEDULE_SECONDS=$${SCHEDULE_SECONDS:-180} test/with-install test/run-check \
+		test/t/060_torture.pl test/t/017_snapshot_random.pl
 
 leaks: prepare
 	LEAK_EVENTS=$${LEAK_EVENTS:-10000000} LEAK_RECONNECTS=$${LEAK_RECONNECTS:-1000} \

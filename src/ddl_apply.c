@@ -782,7 +782,7 @@ ms_ddl_release_held(MsApply *apply)
 	ms_snapshot_wait_for_table(plan);
 	ms_apply_begin(apply);
 	ms_ddl_refresh(&ddl, plan, "the copy met another structure");
-	if (plan->held)
+	if (plan->held && plan->sub->state != MS_TABLE_DISABLED)
 		ms_ddl_disable(&ddl, plan, "the source has no such table");
 	ms_apply_commit(apply);
 	return true;

@@ -239,6 +239,7 @@ build_concurrently(MsCopy *copy, const char *sql)
 	PG_TRY();
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
+
 		/*
 		 * A restricted context would not outlive the first transaction.
 		 * PostgreSQL has one of its own whenever it runs what the table's

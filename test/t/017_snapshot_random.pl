@@ -47,6 +47,10 @@ foreach my $table (@tables)
 INSERT INTO $table SELECT $expression, seq, 0, repeat('x', seq MOD 60) FROM seq_1_to_$rows;\n";
 }
 
+# One is large enough for its index to be built while it is changed.
+$setup .= "ALTER TABLE by_bin ADD COLUMN fat varchar(1600);
+UPDATE by_bin SET fat = repeat('f', 1600);\n";
+
 my $maria = MariaDBServer->new('source');
 $maria->sql($setup);
 
