@@ -635,6 +635,13 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 
 	if (plan == NULL || plan->sub->state == MS_TABLE_DISABLED)
 		return;
+	if (plan->sub->state == MS_TABLE_COPIED)
+	{
+		/* an index that is being built would wait for us as we do for it */
+		ms_apply_let_go(apply);
+		ms_snapshot_wait_for_table(plan);
+		ms_apply_begin(apply);
+	}
 	apply->plan = plan;
 	if (!ms_apply_rows_wanted(apply, plan) ||
 		(apply->options->publish & MS_PUBLISH_TRUNCATE) == 0)

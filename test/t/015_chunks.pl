@@ -7,6 +7,7 @@ use warnings;
 
 use MariaDBServer;
 use MariadbSync;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 
 my $rows = 6000;
@@ -122,12 +123,19 @@ foreach my $workers (1, 3)
 	note "snapshot_workers = $workers";
 	my @writers  = map { writer($_) } 1 .. 2;
 	my @watchers = map { watcher() } 1 .. 2;
+	my $log      = -s $node->logfile;
 	create_subscription($node, 'sub', 'source', ['chunks.*'],
 		{ snapshot_workers => $workers, snapshot_chunk_rows => 500 });
 	$node->poll_query_until(
 		'postgres', q{
 SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
 	) or die 'the tables do not become ready while the source is busy';
+
+	# neither a line for each table nor one for each chunk
+	my @lines = grep { !/ checkpoint / }
+	  slurp_file($node->logfile, $log) =~ /^(.* LOG: .*)$/mg;
+	cmp_ok(scalar @lines, '<', 5, 'few lines are logged')
+	  or diag(join("\n", @lines));
 	my $written = 0;
 	$written += $_->stop foreach @writers;
 	$_->stop foreach @watchers;

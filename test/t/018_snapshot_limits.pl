@@ -10,6 +10,7 @@ use List::Util qw(max);
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $maria = MariaDBServer->new('source',
 	options =>
@@ -167,6 +168,16 @@ is( $maria->try_sql(
 		'SET lock_wait_timeout = 10; OPTIMIZE TABLE limits.by_rows'),
 	'',
 	'the source can rebuild the table meanwhile');
+
+# Nor does another shape wait for more than a chunk; then the copy begins anew.
+my $begun = time();
+is( $maria->try_sql(
+		'SET lock_wait_timeout = 10; ALTER TABLE limits.by_rows ADD COLUMN added int NOT NULL DEFAULT 7, ALGORITHM = COPY'
+	),
+	'',
+	'or give it another column');
+my $waited = time() - $begun;
+cmp_ok($waited, '<', 5, "which waits for a chunk at most ($waited s)");
 isnt(
 	$node->safe_psql(
 		'postgres',
@@ -185,6 +196,8 @@ is( $node->safe_psql(
 	),
 	'0',
 	'a table that was rebuilt while it was copied is no error');
+is( $node->safe_psql('postgres', 'SELECT sum(added) FROM limits.by_rows'),
+	28000, 'its copy has the other shape');
 
 # Secondary indexes.  Whoever writes to a table keeps one from being built: that
 # is how a build is held here.
@@ -194,11 +207,19 @@ CREATE DATABASE indexed;
 USE indexed;
 CREATE TABLE busy (id int PRIMARY KEY, a int, b varchar(40), pad varchar(400),
 	KEY (a), UNIQUE (b), KEY (b, a));
-INSERT INTO busy SELECT seq, seq MOD 1000, md5(seq), repeat('x', 400) FROM seq_1_to_60000;
 CREATE TABLE calm (id int PRIMARY KEY, a int, b int, c int, KEY (a), UNIQUE (b), KEY (c));
 INSERT INTO calm SELECT seq, seq, seq, seq FROM seq_1_to_1000});
 $node->safe_psql('postgres',
 	q{SELECT mariadb_sync.drop_subscription('sub')});
+
+sub fill_busy
+{
+	$maria->sql(
+		q{TRUNCATE busy; INSERT INTO busy SELECT seq, seq MOD 1000, md5(seq), repeat('x', 400) FROM seq_1_to_60000},
+		'indexed');
+	return;
+}
+fill_busy();
 
 sub indexes
 {
@@ -324,6 +345,19 @@ wait_for_catchup($node, 'sub');
 is(indexes('busy', 'indisvalid'), '4', 'then it can be made');
 compare_tables($maria, $node, ['indexed.busy']);
 
+# The source may empty the table meanwhile.
+begin_an_index();
+my $log = -s $node->logfile;
+$maria->sql(q{TRUNCATE busy; INSERT INTO busy VALUES (1, 2, 'after', '')},
+	'indexed');
+$writer->query_safe('COMMIT');
+$writer->quit;
+wait_until('indexes', sub { return indexes('busy', 'indisvalid') eq '4' });
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['indexed.busy']);
+ok(!$node->log_contains('deadlock', $log), 'nobody waits for each other');
+fill_busy();
+
 # A reader that comes while one is being built is not waited for in the end,
 # and it does not keep the stream waiting either.  Nor does promote() wait for
 # an index that waits for it.
@@ -332,7 +366,7 @@ my $reader = $node->background_psql('postgres');
 $reader->query_safe(
 	'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM indexed.busy');
 my $promoter = $node->background_psql('postgres');
-my $log      = -s $node->logfile;
+$log = -s $node->logfile;
 $writer->query_safe('COMMIT');
 $writer->quit;
 wait_until(
