@@ -167,6 +167,12 @@ SELECT count(*) FROM pg_indexes WHERE schemaname = 'chunks' AND indexdef LIKE '%
 		),
 		scalar @tables,
 		'secondary indexes are there');
+	ok( $node->poll_query_until(
+			'postgres', q{
+SELECT count(*) = 0 FROM pg_class
+WHERE relnamespace = 'chunks'::regnamespace AND relkind = 'r' AND reltuples <= 0}
+		),
+		'and statistics');
 
 	$node->safe_psql('postgres',
 		q{SELECT mariadb_sync.drop_subscription('sub')});
