@@ -76,6 +76,20 @@ sub stop_servers
 	return;
 }
 
+# The source notices only when it has something to write that a reader of its
+# binary log is gone.  The next one with the same server id is not to pay for
+# that.
+sub end_former_readers
+{
+	my $readers =
+	  q{SELECT id FROM information_schema.processlist WHERE command = 'Binlog Dump'};
+
+	$source->try_sql("KILL $_->[0]") foreach $source->query_rows($readers);
+	MariadbSync::wait_until('the former readers to end',
+		sub { !defined $source->value($readers) });
+	return;
+}
+
 # Without the quotes that connstr() has.
 sub conninfo
 {
