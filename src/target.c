@@ -473,6 +473,9 @@ index_unchanged(const MsTarget *target, const IndexInfo *info)
 /*
  * Make the index entries of a row that is in the table already.  An update
  * that leaves a unique key alone cannot collide, so that is not looked for.
+ *
+ * PostgreSQL is told of entries for another version of a row, but where there
+ * are no dead ones to remove.
  */
 static void
 insert_index_entries(MsTarget *target, TupleTableSlot *slot,
@@ -480,6 +483,7 @@ insert_index_entries(MsTarget *target, TupleTableSlot *slot,
 {
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
+	bool		no_dead = ms_target_found_no_dead(target);
 
 	for (int i = 0; i < target->nindexes; i++)
 	{
@@ -506,7 +510,7 @@ insert_index_entries(MsTarget *target, TupleTableSlot *slot,
 		unchanged = update && index_unchanged(target, info);
 		index_insert(ti->rel, values, isnull, &slot->tts_tid, target->rel,
 					 ti->unique && !unchanged ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
-					 unchanged, info);
+					 unchanged && !no_dead, info);
 	}
 	if (target->estate)
 		ResetPerTupleExprContext(target->estate);

@@ -129,6 +129,50 @@ has_key(MsTarget *target)
 }
 
 /*
+ * The walk has found the next row.  Entries of dead versions lie between two
+ * rows: they were read and passed over, or, already known to be dead, not even
+ * read.  Count the rows since there was one.
+ */
+static void
+note_step(MsTarget *target)
+{
+	const BTScanPosData *pos = &((BTScanOpaque) target->walk->opaque)->currPos;
+	OffsetNumber offset = pos->items[pos->itemIndex].indexOffset;
+	bool		next;
+
+	if (pos->currPage == target->walk_page)
+		next = pos->itemIndex == target->walk_item + 1 &&
+			offset <= OffsetNumberNext(target->walk_offset);
+	else
+		next = pos->itemIndex == pos->firstItem && offset <= P_FIRSTKEY;
+	target->rows_without_dead = next ? target->rows_without_dead + 1 : 0;
+	target->walk_page = pos->currPage;
+	target->walk_item = pos->itemIndex;
+	target->walk_offset = offset;
+}
+
+/*
+ * Can it be told that there are no dead versions about the row found last?
+ *
+ * Making an index entry for another version of a row, PostgreSQL can be told
+ * so, and then searches a page that is full for dead versions before it splits
+ * it.  In a bulk update of rows that have none, that is in vain, and was a
+ * fifth of the cost of the update.
+ *
+ * What must hold is that indexes do not grow from one update of the same rows
+ * to the next.  Each row leaves a dead version behind, in the index that is
+ * walked along as in the others; so the next time the walk meets it, unless
+ * somebody has removed it.  And as one full page has entries of many rows, it
+ * is not for the single row to say, but for as many as a page can have.
+ */
+bool
+ms_target_found_no_dead(const MsTarget *target)
+{
+	return target->walking &&
+		target->rows_without_dead >= (int) MaxIndexTuplesPerPage;
+}
+
+/*
  * Statements that change many rows mostly do it in the order of the key.  Then
  * a second scan walks along the index, and a row costs no descent from the
  * root: it is the scan's next one.  That is only a guess.  What the scan
@@ -147,6 +191,8 @@ find_by_walking(MsTarget *target)
 		for (int i = 0; i < target->nkeys; i++)
 			target->walk_keys[i].sk_argument = target->keys[i].sk_argument;
 		index_rescan(target->walk, target->walk_keys, target->nkeys, NULL, 0);
+		target->walk_page = InvalidBlockNumber;
+		target->rows_without_dead = 0;
 	}
 	/* versions of the last row that we have made are not looked for again */
 	target->walk->xs_heap_continue = false;
@@ -155,7 +201,9 @@ find_by_walking(MsTarget *target)
 		!TransactionIdIsValid(target->dirty.xmin) &&
 		!TransactionIdIsValid(target->dirty.xmax) &&
 		has_key(target);
-	if (!target->walking)
+	if (target->walking)
+		note_step(target);
+	else
 		target->in_order = 0;
 	return target->walking;
 }

@@ -80,7 +80,11 @@ struct MsTarget
 	SnapshotData dirty;
 	IndexScanDesc scan;
 	IndexScanDesc walk;
-	bool		walking;		/* walk is at the row found last */
+	bool		walking;		/* walk is at the row found last: */
+	BlockNumber walk_page;		/* there in the index, */
+	OffsetNumber walk_offset;	/* there on the page, */
+	int			walk_item;		/* and there in what was read of it */
+	int			rows_without_dead;	/* passed since there was a dead version */
 	int			in_order;		/* so many rows were found one after the other */
 	BlockNumber last_page;		/* of the index, where the last one was ... */
 	OffsetNumber last_offset;	/* ... and where on it */
@@ -102,6 +106,7 @@ extern bool ms_target_find_row(MsTarget *target, const Datum *values,
 							   const bool *isnull);
 extern bool ms_target_find_by_key(MsTarget *target, const Datum *values,
 								  const bool *isnull);
+extern bool ms_target_found_no_dead(const MsTarget *target);
 extern void ms_target_remember_row(MsTarget *target, TupleTableSlot *slot);
 
 #endif							/* MS_TARGET_INTERNAL_H */
