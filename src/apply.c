@@ -697,7 +697,8 @@ ddl_touches(MsApply *apply, const MsStatement *statement)
  * the subscription, or is left to the user.
  */
 static void
-refuse_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
+refuse_ddl(MsApply *apply, const MsStatement *statement, const char *sql,
+		   uint64 sql_mode)
 {
 	const char *touched = ddl_touches(apply, statement);
 
@@ -712,7 +713,8 @@ refuse_ddl(MsApply *apply, const MsStatement *statement, const char *sql)
 						apply->sub->name, statement->verb, touched,
 						apply->gtid_text)));
 		ms_catalog_add_history(apply->sub->subid, "ddl", apply->gtid_text,
-							   touched, sql, "ignored");
+							   touched, ms_ddl_without_secrets(sql, sql_mode),
+							   "ignored");
 		return;
 	}
 	ereport(ERROR,
@@ -733,7 +735,7 @@ apply_ddl(MsApply *apply, const MsStatement *statement,
 		ms_ddl_apply(apply, statement, sql, strlen(sql), query->sql_mode,
 					 query->error_code);
 	else
-		refuse_ddl(apply, statement, sql);
+		refuse_ddl(apply, statement, sql, query->sql_mode);
 }
 
 /* A QUERY event; true when it ends the source transaction. */

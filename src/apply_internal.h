@@ -114,6 +114,7 @@ extern void ms_apply_commit_at(MsApply *apply,
 extern void ms_apply_save_stats(MsApply *apply);
 extern void ms_apply_error_callback(void *arg);
 extern bool ms_apply_rows_wanted(MsApply *apply, TablePlan *plan);
+extern bool ms_apply_is_current(const MsValue *row_end);
 extern void ms_apply_rows(MsApply *apply, const MsRowsEvent *rows);
 extern void ms_apply_hold_begin(MsApply *apply);
 extern void ms_apply_hold_table_map(MsApply *apply, uint64 table_id);

@@ -393,8 +393,8 @@ find_chunk_parts(MsApply *apply, TablePlan *plan, const MsChunkKey *key,
  * Is the row of a system-versioned table a current one?  Its period ends at
  * the end of time then: where TIMESTAMP ends, which is later from 11.5 on.
  */
-static bool
-is_current(const MsValue *row_end)
+bool
+ms_apply_is_current(const MsValue *row_end)
 {
 	return row_end->i / USECS_PER_SEC == PG_INT32_MAX ||
 		row_end->i / USECS_PER_SEC == PG_UINT32_MAX;
@@ -416,7 +416,7 @@ find_current_parts(TablePlan *plan, const MsRowsEvent *rows, const uint8 *p,
 	parts->after = NULL;
 	parts->end = ms_chunk_read_image(&key, &plan->format, p, rows->end,
 									 rows->present, &values);
-	current = !values.present[0] || is_current(&values.values[0]);
+	current = !values.present[0] || ms_apply_is_current(&values.values[0]);
 	parts->old = current && rows->op != MS_ROW_INSERT;
 	parts->new = current && rows->op == MS_ROW_INSERT;
 	if (rows->op != MS_ROW_UPDATE)
@@ -424,7 +424,7 @@ find_current_parts(TablePlan *plan, const MsRowsEvent *rows, const uint8 *p,
 	parts->after = parts->end;
 	parts->end = ms_chunk_read_image(&key, &plan->format, parts->after,
 									 rows->end, rows->present_after, &values);
-	parts->new = !values.present[0] || is_current(&values.values[0]);
+	parts->new = !values.present[0] || ms_apply_is_current(&values.values[0]);
 }
 
 /*

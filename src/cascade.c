@@ -21,8 +21,10 @@
  *
  * Rows of the child are found by a prepared query and changed by the same
  * functions as those of the stream.  Values are equal when MariaDB holds them
- * for equal: text by its collation, as far as that is case of ASCII letters
- * and trailing blanks.
+ * for equal: text by its collation, see cascade_text.c.
+ *
+ * The history of a system-versioned parent is of no consequence: what the
+ * stream has as an update of its period's end is a delete.
  *
  * While the child is being copied, its copy decides, not the parent's: see
  * the rules at the top of snapshot.c.  A row of a chunk that was copied after
@@ -344,7 +346,10 @@ change_row(MsApply *apply, const ChildChange *change, HeapTuple tuple,
 	run_dependants(apply, &below);
 }
 
-/* Change all rows of the child that have the key. */
+/*
+ * Change all rows of the child that have the key, which has room for what
+ * cascade_text.c adds.
+ */
 static void
 change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 {
@@ -352,11 +357,14 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 	const TablePlan *plan = apply->plan;
 	const uint8 *row = apply->row;
 	MemoryContext row_cxt;
+	SPIPlanPtr	find = dep->find;
 	Portal		portal;
 	MsRole		before;
 
 	/* what is batched is found too */
 	ms_target_flush(dep->child->target);
+	if (dep->ntexts > 0 && ms_cascade_find_texts(apply, dep, key))
+		find = dep->find_texts;
 	/* an error is about the child, and the row at hand is none of it */
 	apply->plan = dep->child;
 	apply->row = NULL;
@@ -366,7 +374,7 @@ change_rows(MsApply *apply, const ChildChange *change, Datum *key)
 									"mariadb_sync cascade",
 									ALLOCSET_DEFAULT_SIZES);
 	ms_target_enter(dep->child->target, &before);
-	portal = SPI_cursor_open(NULL, dep->find, key, NULL, false);
+	portal = SPI_cursor_open(NULL, find, key, NULL, false);
 	ms_target_leave(dep->child->target, &before);
 	for (;;)
 	{
@@ -477,7 +485,7 @@ run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
 	CascadeAction action = row->update ? dep->on_update : dep->on_delete;
 	bool		delete = !row->update && action == CASCADE_FOLLOW;
 	ChildChange change = {0};
-	Datum		key[MS_MAX_FOREIGN_KEY_COLUMNS];
+	Datum		key[2 * MS_MAX_FOREIGN_KEY_COLUMNS];
 	Datum		values[MS_MAX_FOREIGN_KEY_COLUMNS] = {0};
 	bool		isnull[MS_MAX_FOREIGN_KEY_COLUMNS];
 	bool		changed[MS_MAX_FOREIGN_KEY_COLUMNS];
@@ -598,19 +606,19 @@ ms_cascade_begin(MsApply *apply, MsCascade *cascade, const MapEntry *entry,
 static const uint8 *
 read_row(MsCascade *cascade, const MsRowsEvent *rows, const uint8 *row)
 {
-	memset(cascade->old_found, false, cascade->nrefs);
+	memset(cascade->old_found, false, cascade->nfields);
 	row = ms_value_pick_image_row(cascade->format, row, rows->end,
 								  rows->present, cascade->fields,
-								  cascade->nrefs, cascade->old_values,
+								  cascade->nfields, cascade->old_values,
 								  cascade->old_found);
 	if (rows->op != MS_ROW_UPDATE)
 		return row;
-	memset(cascade->new_found, false, cascade->nrefs);
+	memset(cascade->new_found, false, cascade->nfields);
 	row = ms_value_pick_image_row(cascade->format, row, rows->end,
 								  rows->present_after, cascade->fields,
-								  cascade->nrefs, cascade->new_values,
+								  cascade->nfields, cascade->new_values,
 								  cascade->new_found);
-	for (int i = 0; i < cascade->nrefs; i++)
+	for (int i = 0; i < cascade->nfields; i++)
 	{
 		/* what the after image leaves out is as it was */
 		if (is_present(rows->present_after, cascade->fields[i]))
@@ -621,19 +629,41 @@ read_row(MsCascade *cascade, const MsRowsEvent *rows, const uint8 *row)
 	return row;
 }
 
+/*
+ * What has happened to the parent, by the row that was read: of a versioned
+ * one only current rows count.  Returns false when it is nothing.
+ */
+static bool
+read_change(MsCascade *cascade, const MsRowsEvent *rows, ParentRow *parent)
+{
+	int			row_end = cascade->nrefs;
+
+	parent->cascade = cascade;
+	parent->update = rows->op == MS_ROW_UPDATE;
+	if (cascade->nfields == cascade->nrefs || !cascade->old_found[row_end])
+		return true;
+	if (!ms_apply_is_current(&cascade->old_values[row_end]))
+		return false;
+	if (parent->update && cascade->new_found[row_end])
+		parent->update = ms_apply_is_current(&cascade->new_values[row_end]);
+	return true;
+}
+
 /* Does any row of the event change a key? */
 static bool
 changes_keys(MsCascade *cascade, const MsRowsEvent *rows)
 {
 	const uint8 *p = rows->rows;
-	ParentRow	parent = {0};
-
-	parent.cascade = cascade;
 	while (p < rows->end)
 	{
+		ParentRow	parent = {0};
 		ListCell   *lc;
 
 		p = read_row(cascade, rows, p);
+		if (!read_change(cascade, rows, &parent))
+			continue;
+		if (!parent.update)
+			return true;
 		foreach(lc, cascade->dependants)
 		{
 			Dependant  *dep = lfirst(lc);
@@ -681,9 +711,8 @@ ms_cascade_row(MsApply *apply, MsCascade *cascade, const MsRowsEvent *rows,
 	ParentRow	parent = {0};
 
 	row = read_row(cascade, rows, row);
-	parent.cascade = cascade;
-	parent.update = rows->op == MS_ROW_UPDATE;
-	run_dependants(apply, &parent);
+	if (read_change(cascade, rows, &parent))
+		run_dependants(apply, &parent);
 	return row;
 }
 

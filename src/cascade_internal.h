@@ -19,6 +19,8 @@ typedef enum CascadeAction
 	CASCADE_SET_NULL
 } CascadeAction;
 
+typedef struct EqualTexts EqualTexts;
+
 /* A foreign key of a table of the subscription. */
 typedef struct Dependant
 {
@@ -36,6 +38,10 @@ typedef struct Dependant
 	int		   *fields;			/* in the child's format */
 	int		   *atts;			/* attribute indexes in its target */
 	SPIPlanPtr	find;
+	SPIPlanPtr	find_texts;		/* with texts that are equal besides */
+	int			ntexts;			/* columns that there are any of, see
+								 * cascade_text.c */
+	EqualTexts *texts;
 	int			nselected;		/* columns of the query's result ... */
 	int		   *selected;		/* ... and their attribute indexes */
 	MemoryContextCallback release;
@@ -52,8 +58,9 @@ struct MsCascade
 	/* bound to the parent's plan, or to a table map */
 	uint32		generation;
 	MsRowFormat *format;		/* of the rows as they come */
-	int		   *fields;			/* the columns in it */
-	MsValue    *old_values;		/* by refs */
+	int		   *fields;			/* the columns in it ... */
+	int			nfields;		/* refs, then the period's end if there is one */
+	MsValue    *old_values;		/* by fields */
 	MsValue    *new_values;
 	bool	   *old_found;		/* and not NULL */
 	bool	   *new_found;
@@ -64,11 +71,20 @@ struct MsCascade
 	const uint8 *bound_map;		/* the table map that it is for */
 };
 
+extern bool ms_cascade_is_text(const MsColumn *col);
 extern int	ms_cascade_find_field(const MsRowFormat *format, const char *name);
 extern void ms_cascade_column_missing(const TablePlan *plan,
 									  const char *column, const char *key);
 extern void ms_cascade_bind_dependant(Dependant *dep);
 extern void ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade,
 								   const MapEntry *entry);
+
+/* cascade_text.c */
+extern void ms_cascade_bind_texts(Dependant *dep, const char *from,
+								  char **columns, char **conditions,
+								  const char *select, Oid *types);
+extern void ms_cascade_release_texts(Dependant *dep);
+extern bool ms_cascade_find_texts(MsApply *apply, const Dependant *dep,
+								  Datum *key);
 
 #endif							/* MS_CASCADE_INTERNAL_H */

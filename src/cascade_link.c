@@ -213,40 +213,45 @@ ms_cascade_find_field(const MsRowFormat *format, const char *name)
 	return -1;
 }
 
-/* A prepared statement does not go with a memory context by itself. */
+/* Prepared statements do not go with a memory context by themselves. */
 static void
-release_statement(void *arg)
+release_statements(void *arg)
 {
 	Dependant  *dep = (Dependant *) arg;
 
+	ms_cascade_release_texts(dep);
 	if (dep->find)
 		SPI_freeplan(dep->find);
 	dep->find = NULL;
 	dep->generation = 0;
 }
 
+/* Is it compared as text? */
+bool
+ms_cascade_is_text(const MsColumn *col)
+{
+	char		category;
+	bool		preferred;
+
+	get_type_category_preferred(getBaseType(col->typid), &category, &preferred);
+	return col->kind == MS_KIND_TEXT && category == TYPCATEGORY_STRING;
+}
+
 /*
  * The condition that the child's column has the parent's value, parameter n,
  * as MariaDB sees it.
  */
-static void
-append_condition(StringInfo buf, const MsColumn *col, const char *name,
-				 const MsSourceColumn *source, int n)
+static char *
+make_condition(const MsColumn *col, const char *column,
+			   const MsSourceColumn *source, int n)
 {
-	const char *column = quote_identifier(name);
 	TypeCacheEntry *type;
-	char		category;
-	bool		preferred;
 	HeapTuple	tuple;
+	char	   *condition;
 
-	get_type_category_preferred(getBaseType(col->typid), &category, &preferred);
-	if (col->kind == MS_KIND_TEXT && category == TYPCATEGORY_STRING)
-	{
-		appendStringInfo(buf, "%s = %s",
-						 ms_typemap_comparable(source, column),
-						 ms_typemap_comparable(source, psprintf("$%d", n)));
-		return;
-	}
+	if (ms_cascade_is_text(col))
+		return psprintf("%s = %s", ms_typemap_comparable(source, column),
+						ms_typemap_comparable(source, psprintf("$%d", n)));
 
 	/* the search path is empty */
 	type = lookup_type_cache(getBaseType(col->typid), TYPECACHE_EQ_OPR);
@@ -255,11 +260,12 @@ append_condition(StringInfo buf, const MsColumn *col, const char *name,
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("type %s of column \"%s\" has no equality operator",
-						format_type_be(col->typid), name)));
-	appendStringInfo(buf, "%s OPERATOR(%s.=) $%d", column,
-					 quote_identifier(get_namespace_name(((Form_pg_operator) GETSTRUCT(tuple))->oprnamespace)),
-					 n);
+						format_type_be(col->typid), column)));
+	condition = psprintf("%s OPERATOR(%s.=) $%d", column,
+						 quote_identifier(get_namespace_name(((Form_pg_operator) GETSTRUCT(tuple))->oprnamespace)),
+						 n);
 	ReleaseSysCache(tuple);
+	return condition;
 }
 
 /* A column that a cascade needs is not in the target. */
@@ -302,35 +308,39 @@ choose_columns(Dependant *dep)
 	}
 }
 
-/* The statement that finds the child's rows. */
+/* The statements that find the child's rows. */
 static void
-prepare_statement(Dependant *dep)
+prepare_statements(Dependant *dep)
 {
 	const MsRowFormat *format = &dep->child->format;
 	Oid			relid = dep->child->sub->relid;
 	List	   *sources = ms_source_columns_from_jsonb(dep->child->sub->source_schema);
-	Oid		   *types = palloc(sizeof(Oid) * dep->ncolumns);
+	Oid			types[MS_MAX_FOREIGN_KEY_COLUMNS];
+	char	   *columns[MS_MAX_FOREIGN_KEY_COLUMNS];
+	char	   *conditions[MS_MAX_FOREIGN_KEY_COLUMNS];
+	char	   *from;
+	StringInfoData select;
 	StringInfoData buf;
 
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "SELECT ");
+	initStringInfo(&select);
 	for (int i = 0; i < dep->nselected; i++)
-		appendStringInfo(&buf, "%s%s", i ? ", " : "",
+		appendStringInfo(&select, "%s%s", i ? ", " : "",
 						 quote_identifier(get_attname(relid, dep->selected[i] + 1, false)));
-	appendStringInfo(&buf, " FROM %s%s WHERE ",
-					 get_rel_relkind(relid) == RELKIND_RELATION ? "ONLY " : "",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												get_rel_name(relid)));
+	from = psprintf("%s%s",
+					get_rel_relkind(relid) == RELKIND_RELATION ? "ONLY " : "",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   get_rel_name(relid)));
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT %s FROM %s WHERE ", select.data, from);
 	for (int i = 0; i < dep->ncolumns; i++)
 	{
 		const MsColumn *col = &format->columns[dep->fields[i]];
-		const MsSourceColumn *source = list_nth(sources, dep->fields[i]);
 
 		types[i] = col->typid;
-		if (i > 0)
-			appendStringInfoString(&buf, " AND ");
-		append_condition(&buf, col, get_attname(relid, col->attidx + 1, false),
-						 source, i + 1);
+		columns[i] = pstrdup(quote_identifier(get_attname(relid, col->attidx + 1, false)));
+		conditions[i] = make_condition(col, columns[i],
+									   list_nth(sources, dep->fields[i]), i + 1);
+		appendStringInfo(&buf, "%s%s", i ? " AND " : "", conditions[i]);
 	}
 
 	SPI_connect();
@@ -339,6 +349,7 @@ prepare_statement(Dependant *dep)
 		elog(ERROR, "SPI_prepare of \"%s\" failed: %s", buf.data,
 			 SPI_result_code_string(SPI_result));
 	SPI_keepplan(dep->find);
+	ms_cascade_bind_texts(dep, from, columns, conditions, select.data, types);
 	SPI_finish();
 }
 
@@ -353,7 +364,7 @@ ms_cascade_bind_dependant(Dependant *dep)
 		return;
 	MemoryContextReset(dep->cxt);
 	oldcxt = MemoryContextSwitchTo(dep->cxt);
-	dep->release.func = release_statement;
+	dep->release.func = release_statements;
 	dep->release.arg = dep;
 	MemoryContextRegisterResetCallback(dep->cxt, &dep->release);
 
@@ -368,7 +379,7 @@ ms_cascade_bind_dependant(Dependant *dep)
 			ms_cascade_column_missing(child, dep->columns[i], dep->name);
 	}
 	choose_columns(dep);
-	prepare_statement(dep);
+	prepare_statements(dep);
 	dep->generation = child->generation;
 	MemoryContextSwitchTo(oldcxt);
 }
@@ -474,19 +485,43 @@ bind_watched(MsCascade *cascade, const MapEntry *entry)
 	cascade->generation++;
 }
 
-/* Find the columns that are referred to in the parent's rows. */
+/*
+ * Where the period of a system-versioned parent ends: what it deletes arrives
+ * as an update of that.  -1 when it has no period.
+ */
+static int
+find_row_end(const MsCascade *cascade, const List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+
+		if (ms_source_column_is_row_end(col))
+			return ms_cascade_find_field(cascade->format, col->name);
+	}
+	return -1;
+}
+
+/*
+ * Find the columns that are referred to in the parent's rows, and its period.
+ * columns is the parent's schema.
+ */
 static void
-find_references(MsCascade *cascade)
+find_references(MsCascade *cascade, const List *columns)
 {
 	MemoryContext cxt = GetMemoryChunkContext(cascade);
 
 	if (cascade->fields == NULL)
 	{
-		cascade->fields = MemoryContextAlloc(cxt, sizeof(int) * cascade->nrefs);
-		cascade->old_values = MemoryContextAlloc(cxt, sizeof(MsValue) * cascade->nrefs);
-		cascade->new_values = MemoryContextAlloc(cxt, sizeof(MsValue) * cascade->nrefs);
-		cascade->old_found = MemoryContextAlloc(cxt, cascade->nrefs);
-		cascade->new_found = MemoryContextAlloc(cxt, cascade->nrefs);
+		int			nfields = cascade->nrefs + 1;
+
+		cascade->fields = MemoryContextAlloc(cxt, sizeof(int) * nfields);
+		cascade->old_values = MemoryContextAlloc(cxt, sizeof(MsValue) * nfields);
+		cascade->new_values = MemoryContextAlloc(cxt, sizeof(MsValue) * nfields);
+		cascade->old_found = MemoryContextAlloc(cxt, nfields);
+		cascade->new_found = MemoryContextAlloc(cxt, nfields);
 	}
 	for (int i = 0; i < cascade->nrefs; i++)
 	{
@@ -498,6 +533,25 @@ find_references(MsCascade *cascade)
 							cascade->refs[i], cascade->name),
 					 errhint("It was renamed on the source: copy the tables that refer to it again with mariadb_sync.resync_table().")));
 	}
+	cascade->nfields = cascade->nrefs;
+	cascade->fields[cascade->nrefs] = find_row_end(cascade, columns);
+	if (cascade->fields[cascade->nrefs] >= 0)
+		cascade->nfields++;
+}
+
+/* The columns of a watched table as the source has them; NIL = it is gone. */
+static List *
+watched_columns(MsApply *apply, const MapEntry *entry)
+{
+	const uint8 *db = entry->raw;
+	const uint8 *table = db + 1 + db[0] + 1;
+	List	   *tables;
+
+	/* a length, the name, a NUL */
+	tables = ms_remote_schema_fetch(apply->control, NIL,
+									ms_utf8_to_server((const char *) db + 1, db[0]),
+									ms_utf8_to_server((const char *) table + 1, table[0]));
+	return tables ? ((MsSourceTable *) linitial(tables))->columns : NIL;
 }
 
 /* Make ready to read the parent's rows under this table map. */
@@ -513,7 +567,8 @@ ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade, const MapEntry *entry
 			cascade->generation != plan->generation)
 		{
 			cascade->format = &plan->format;
-			find_references(cascade);
+			find_references(cascade,
+							ms_source_columns_from_jsonb(plan->sub->source_schema));
 			cascade->generation = plan->generation;
 		}
 	}
@@ -522,6 +577,6 @@ ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade, const MapEntry *entry
 	{
 		bind_watched(cascade, entry);
 		cascade->format = &cascade->watched;
-		find_references(cascade);
+		find_references(cascade, watched_columns(apply, entry));
 	}
 }

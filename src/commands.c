@@ -383,7 +383,7 @@ has_sequences_only(List *tables)
 /* The chosen tables of a source that is fit to be replicated from. */
 static List *
 find_source_tables(MsWire *wire, const MsServerOptions *server,
-				   List *patterns)
+				   List *patterns, const MsSubscriptionOptions *options)
 {
 	List	   *tables;
 
@@ -398,6 +398,8 @@ find_source_tables(MsWire *wire, const MsServerOptions *server,
 				 errhint("SELECT * FROM mariadb_sync.check_source(%s, ...) says more.",
 						 quote_literal_cstr(server->server_name))));
 	ms_preflight_raise(ms_preflight_tables(wire, patterns, tables));
+	if (options->versioned_history)
+		ms_source_keep_history(tables);
 	return tables;
 }
 
@@ -456,10 +458,11 @@ map_tables(int32 subid, List *tables, const MsSubscriptionOptions *options,
 	ListCell   *lc;
 
 	ms_sql_set_path();
+	/* defaults of columns refer to them */
+	(void) ms_sequence_map(subid, tables, options, wire);
 	foreach(lc, ms_mapping_make(tables, options))
 		ms_mapping_record(subid, lfirst(lc),
 						  options->copy_data ? MS_TABLE_PENDING : MS_TABLE_READY);
-	(void) ms_sequence_map(subid, tables, options, wire);
 	AtEOXact_GUC(false, nestlevel);
 }
 
@@ -494,7 +497,7 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 
 	wire = ms_wire_connect(&server);
 	position = choose_start_position(wire, &options);
-	tables = find_source_tables(wire, &server, patterns);
+	tables = find_source_tables(wire, &server, patterns, &options);
 	sub.server_id = choose_server_id(wire, &server);
 
 	sub.name = name;

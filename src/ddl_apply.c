@@ -37,6 +37,7 @@
 #include "ddl_apply_internal.h"
 #include "ddl_diff.h"
 #include "encoding.h"
+#include "event.h"
 #include "snapshot.h"
 #include "sql.h"
 #include "target.h"
@@ -91,7 +92,7 @@ ms_ddl_record(MsDdlApply *ddl, const char *source_table, List *translation,
 	initStringInfo(&text);
 	foreach(lc, translation)
 		appendStringInfo(&text, "%s%s;", foreach_current_index(lc) ? "\n" : "",
-						 (char *) lfirst(lc));
+						 ms_ddl_without_secrets(lfirst(lc), MS_SQL_MODE_ANSI_QUOTES | MS_SQL_MODE_NO_BACKSLASH));
 	ms_catalog_add_ddl(apply->sub->subid, apply->gtid_text[0] ? apply->gtid_text : NULL,
 					   source_table, ddl->shown, text.len ? text.data : NULL,
 					   result);
@@ -204,6 +205,13 @@ ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
 	}
 	all = list_concat(all, ms_typemap_create_foreign_keys(&added, schema, relname,
 														  ddl->apply->options));
+	/* cascades are followed whether the parent is replicated or not */
+	added.foreign_keys = NIL;
+	foreach(lc, new->foreign_keys)
+		if (!has_foreign_key(old, ((MsSourceForeignKey *) lfirst(lc))->name))
+		added.foreign_keys = lappend(added.foreign_keys, lfirst(lc));
+	all = list_concat(all, ms_typemap_create_matching_indexes(&added, schema,
+															  relname));
 	foreach(lc, all)
 	{
 		TableStatement statement = {plan->sub->relid, lfirst(lc)};
@@ -508,6 +516,8 @@ ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan, const char *why)
 							   why));
 		return;
 	}
+	if (apply->options->versioned_history)
+		ms_source_keep_history(tables);
 	new = linitial(tables);
 	follow_by_name(new, old);
 	reshape_table(ddl, plan, old, new, why);
@@ -560,9 +570,12 @@ alter_table(MsDdlApply *ddl, TablePlan *plan)
 		else
 			ms_ddl_refresh(ddl, plan, "the table is being copied");
 	}
+	else if (ddl->apply->options->versioned_history &&
+			 (ms_source_is_versioned(old) || ms_source_is_versioned(new)))
+		ms_ddl_refresh(ddl, plan, "its history is replicated");
 	else if (change.unknown)
 		ms_ddl_refresh(ddl, plan, psprintf("\"%s\" was not understood",
-										   change.unknown));
+										   ms_ddl_without_secrets(change.unknown, ddl->sql_mode)));
 	else
 		reshape_table(ddl, plan, old, new, change.rows_changed);
 
@@ -707,17 +720,36 @@ dispatch(MsDdlApply *ddl)
 	}
 }
 
-/* A connection string has a password in it. */
-static char *
-without_secrets(const char *sql)
+/* Which collation has a character set that is named without one? */
+static void
+load_default_collations(MsWire *wire)
 {
-	char	   *lower = pnstrdup(sql, strlen(sql));
+	MsResult   *res;
+	char	   *settings;
+	char	   *state = NULL;
 
-	for (char *p = lower; *p; p++)
-		*p = pg_tolower((unsigned char) *p);
-	if (strstr(lower, "connection") || strstr(lower, "password"))
-		return "(a statement with CONNECTION or PASSWORD, which is not shown)";
-	return pstrdup(sql);
+	if (ms_model_has_default_collations())
+		return;
+	res = ms_wire_query(wire, "SELECT CHARACTER_SET_NAME, DEFAULT_COLLATE_NAME FROM information_schema.CHARACTER_SETS");
+	for (int i = 0; i < res->nrows; i++)
+		ms_model_set_default_collation(ms_result_cell(res, i, 0),
+									   ms_result_cell(res, i, 1));
+
+	/* "utf8mb4=utf8mb4_uca1400_ai_ci,...", from MariaDB 11.2 on */
+	res = ms_wire_query(wire, "SHOW GLOBAL VARIABLES LIKE 'character_set_collations'");
+	settings = res->nrows > 0 ? ms_result_cell(res, 0, 1) : NULL;
+	if (settings == NULL)
+		return;
+	for (char *item = strtok_r(pstrdup(settings), ",", &state); item;
+		 item = strtok_r(NULL, ",", &state))
+	{
+		char	   *equals = strchr(item, '=');
+
+		if (equals == NULL)
+			continue;
+		*equals = '\0';
+		ms_model_set_default_collation(item, equals + 1);
+	}
 }
 
 /*
@@ -738,9 +770,10 @@ ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
 	if (!concerns_us(&ddl))
 		return;
 	ddl.sql = pnstrdup(sql, len);
-	ddl.shown = without_secrets(ddl.sql);
+	ddl.shown = ms_ddl_without_secrets(ddl.sql, sql_mode);
 	ms_apply_let_go(apply);
 	wait_for_tables(&ddl);
+	load_default_collations(apply->control);
 	ms_apply_begin(apply);
 	ms_relmap_forget_ids(apply->relmap);
 	apply->wrote = apply->defined = true;

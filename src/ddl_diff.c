@@ -527,7 +527,7 @@ change_default(Diff *diff, const MsSourceColumn *col, const char *type,
 {
 	const char *name = quote_identifier(ms_typemap_target_name(col));
 	bool		lost;
-	char	   *text = ms_typemap_default(col, type, &lost);
+	char	   *text = ms_typemap_default(col, type, diff->options, &lost);
 
 	if (lost && strcmp(empty_if_null(col->default_text),
 					   empty_if_null(col->was->default_text)) != 0)
@@ -564,7 +564,7 @@ change_column(Diff *diff, const MsSourceColumn *col)
 		return;
 	typid = get_atttype(diff->relid, attnum);
 	old_type = ms_typemap_default_type(old, diff->options);
-	old_default = ms_typemap_default(old, old_type, &lost);
+	old_default = ms_typemap_default(old, old_type, diff->options, &lost);
 	type = ms_typemap_default_type(col, diff->options);
 	if (get_typtype(typid) == TYPTYPE_ENUM)
 	{
@@ -625,7 +625,7 @@ add_column(Diff *diff, const MsSourceColumn *col, StringInfo comments)
 								  diff->relname, &diff->types_taken,
 								  diff->options);
 	value = ms_typemap_added_value(col, type, &known);
-	default_text = ms_typemap_default(col, type, &lost);
+	default_text = ms_typemap_default(col, type, diff->options, &lost);
 	if (!known)
 		needs_copy(diff, psprintf("the values of new column \"%s\" are known to the source alone",
 								  col->name));

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "ddl_model.h"
 #include "typemap.h"
 
@@ -123,9 +125,46 @@ ms_ddl_collation_charset(const char *collation)
 	return charset;
 }
 
+/* The source's default collations, which versions and settings change. */
+typedef struct DefaultCollation
+{
+	char	   *charset;
+	char	   *collation;
+} DefaultCollation;
+
+static List *default_collations = NIL;
+
+bool
+ms_model_has_default_collations(void)
+{
+	return default_collations != NIL;
+}
+
+/* What CHARACTER SET alone means on the source; the last word counts. */
+void
+ms_model_set_default_collation(const char *charset, const char *collation)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+	DefaultCollation *new = palloc(sizeof(DefaultCollation));
+
+	new->charset = pstrdup(charset);
+	new->collation = pstrdup(collation);
+	default_collations = lcons(new, default_collations);
+	MemoryContextSwitchTo(oldcxt);
+}
+
 static char *
 default_collation(const char *charset)
 {
+	ListCell   *lc;
+
+	foreach(lc, default_collations)
+	{
+		const DefaultCollation *found = lfirst(lc);
+
+		if (pg_strcasecmp(found->charset, charset) == 0)
+			return found->collation;
+	}
 	if (pg_strcasecmp(charset, "binary") == 0)
 		return "binary";
 	if (pg_strcasecmp(charset, "latin1") == 0)
@@ -139,13 +178,28 @@ normal_charset(char *charset)
 	return pg_strcasecmp(charset, "utf8") == 0 ? "utf8mb3" : charset;
 }
 
+/* Names as information_schema has them, however they are written. */
+static char *
+lower_name(const char *name)
+{
+	char	   *lower = pstrdup(name);
+
+	for (char *p = lower; *p; p++)
+		*p = pg_tolower((unsigned char) *p);
+	return lower;
+}
+
 /* Fill in what one of the two says of the other, and what the table says. */
 static void
 resolve_charset(char **charset, char **collation, const char *table_collation)
 {
-	if (*charset && pg_strcasecmp(*charset, "DEFAULT") == 0)
+	if (*charset)
+		*charset = lower_name(*charset);
+	if (*collation)
+		*collation = lower_name(*collation);
+	if (*charset && strcmp(*charset, "default") == 0)
 		*charset = NULL;
-	if (*collation && pg_strcasecmp(*collation, "DEFAULT") == 0)
+	if (*collation && strcmp(*collation, "default") == 0)
 		*collation = NULL;
 	if (*charset)
 		*charset = normal_charset(*charset);
@@ -492,10 +546,6 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 	table->indexes = lappend(table->indexes, index);
 }
 
-/*
- * One that the model does not have is one that MariaDB made by itself for a
- * foreign key: no index of ours.
- */
 static void
 drop_index(MsSourceTable *table, const char *name)
 {
@@ -537,6 +587,48 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 	table->foreign_keys = lappend(table->foreign_keys, fk);
 }
 
+/* Do the index's first columns find the rows of the foreign key? */
+static bool
+index_serves(const MsSourceIndex *index, const MsSourceForeignKey *fk)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	if (pg_strcasecmp(index->type, "BTREE") != 0 || index->has_prefix ||
+		list_length(index->columns) < list_length(fk->columns))
+		return false;
+	forboth(lc, fk->columns, lc2, index->columns)
+		if (pg_strcasecmp(lfirst(lc), lfirst(lc2)) != 0)
+		return false;
+	return true;
+}
+
+/* MariaDB makes the index that a foreign key needs if there is none. */
+static void
+add_indexes_of_foreign_keys(MsSourceTable *table)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, table->foreign_keys)
+	{
+		const MsSourceForeignKey *fk = lfirst(lc);
+		MsSourceIndex *index;
+		bool		served = false;
+
+		foreach(lc2, table->indexes)
+			served |= index_serves(lfirst(lc2), fk);
+		if (served)
+			continue;
+		index = palloc0(sizeof(MsSourceIndex));
+		index->type = "BTREE";
+		index->columns = list_copy(fk->columns);
+		index->name = strstr(fk->name, "_ibfk_") || find_index(table, fk->name) ?
+			choose_index_name(table, index) : fk->name;
+		table->indexes = lappend(table->indexes, index);
+	}
+}
+
 static void
 drop_constraint(MsSourceTable *table, const char *name)
 {
@@ -569,6 +661,17 @@ add_check(MsSourceTable *table, const MsClause *clause)
  * The statement
  * ------------------------------------------------------------------------
  */
+
+static bool
+has_period(const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+		if (ms_source_column_is_row_end(lfirst(lc)))
+		return true;
+	return false;
+}
 
 static void
 apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
@@ -642,6 +745,10 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 			break;
 		case MS_CLAUSE_VERSIONING:
 			table->table_type = clause->flag ? "SYSTEM VERSIONED" : "BASE TABLE";
+			ms_source_place_period(table);
+			/* what becomes of a period that was declared? */
+			if (!clause->flag && has_period(table))
+				set_unknown(change, "DROP SYSTEM VERSIONING");
 			break;
 		case MS_CLAUSE_CHANGES_ROWS:
 			change->rows_changed = clause->name;
@@ -745,7 +852,9 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	}
 	if (!keys)
 		rename_everywhere(table);
+	add_indexes_of_foreign_keys(table);
 	recompute_nullable(table);
+	ms_source_place_period(table);
 	if (ddl->ignore && change->rows_changed == NULL)
 		change->rows_changed = "ALTER IGNORE may have dropped rows";
 }

@@ -17,6 +17,9 @@ typedef struct MsModelChange
 extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);
 extern void ms_model_apply(MsSourceTable *table, const MsDdl *ddl,
 						   MsModelChange *change);
+extern bool ms_model_has_default_collations(void);
+extern void ms_model_set_default_collation(const char *charset,
+										   const char *collation);
 extern MsSourceColumn *ms_model_find_column(const MsSourceTable *table,
 											const char *name);
 

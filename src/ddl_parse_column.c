@@ -341,6 +341,53 @@ parse_now(MsScanner *s, char **text)
 	return false;
 }
 
+static void
+append_backquoted(StringInfo buf, const char *name)
+{
+	appendStringInfoChar(buf, '`');
+	for (; *name; name++)
+		appendStringInfo(buf, *name == '`' ? "``" : "%c", *name);
+	appendStringInfoChar(buf, '`');
+}
+
+/*
+ * NEXT VALUE FOR sequence, NEXTVAL(sequence), in parentheses or not: as
+ * information_schema has it, with its database.  False when it is not that.
+ */
+static bool
+parse_nextval(MsParser *parser, char **text)
+{
+	MsScanner	s = parser->scanner;
+	bool		in_parentheses = ms_token_accept_punct(&s, '(');
+	bool		is_call = ms_token_accept(&s, "NEXTVAL");
+	StringInfoData buf;
+	const char *db = parser->default_db;
+	char	   *name;
+
+	if (is_call ? !ms_token_accept_punct(&s, '(') :
+		!(ms_token_accept(&s, "NEXT") && ms_token_accept(&s, "VALUE") &&
+		  ms_token_accept(&s, "FOR")))
+		return false;
+	name = ms_token_name(&s);
+	if (name && ms_token_accept_punct(&s, '.'))
+	{
+		db = name;
+		name = ms_token_name(&s);
+	}
+	if (name == NULL || (is_call && !ms_token_accept_punct(&s, ')')) ||
+		(in_parentheses && !ms_token_accept_punct(&s, ')')))
+		return false;
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "nextval(");
+	append_backquoted(&buf, db);
+	appendStringInfoChar(&buf, '.');
+	append_backquoted(&buf, name);
+	appendStringInfoChar(&buf, ')');
+	*text = buf.data;
+	parser->scanner = s;
+	return true;
+}
+
 /* Behind the word DEFAULT: as information_schema shows it. */
 bool
 ms_parse_default(MsParser *parser, MsSourceColumn *col)
@@ -349,7 +396,8 @@ ms_parse_default(MsParser *parser, MsSourceColumn *col)
 	const char *start = s->start;
 	StringInfoData buf;
 
-	if (parse_now(s, &col->default_text))
+	if (parse_now(s, &col->default_text) ||
+		parse_nextval(parser, &col->default_text))
 		return true;
 	if (s->kind == MS_TOKEN_STRING)
 	{

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "ddl_scan.h"
 #include "ddl_token.h"
 
@@ -226,6 +228,67 @@ ms_ddl_skip_set_statement(MsScanner *s)
 	while (s->kind != MS_TOKEN_END && !ms_token_is(s, "FOR"))
 		ms_token_next(s);
 	ms_token_accept(s, "FOR");
+}
+
+/* Do passwords follow this word? */
+static bool
+announces_secret(const char *word)
+{
+	return pg_strcasecmp(word, "CONNECTION") == 0 ||
+		pg_strcasecmp(word, "PASSWORD") == 0 ||
+		pg_strcasecmp(word, "BY") == 0;
+}
+
+/*
+ * Has a literal a password in it?  Table options of engines that read another
+ * server have: 'user "a", password "b"', 'mysql://a:b@host'.
+ */
+static bool
+has_secret(const char *text)
+{
+	static const char word[] = "password";
+	const char *url = strstr(text, "://");
+
+	if (url && strchr(url, '@'))
+		return true;
+	for (; *text; text++)
+		if (pg_strncasecmp(text, word, strlen(word)) == 0 &&
+			text[strlen(word)] && strchr(" \t=:\"'", text[strlen(word)]))
+			return true;
+	return false;
+}
+
+/*
+ * The statement as it may be shown to anybody: literals that are passwords,
+ * or have some in them, are left out.
+ */
+char *
+ms_ddl_without_secrets(const char *sql, uint64 sql_mode)
+{
+	MsScanner	s;
+	StringInfoData buf;
+	const char *shown = sql;
+	bool		secret = false;
+
+	initStringInfo(&buf);
+	ms_token_begin(&s, sql, strlen(sql), sql_mode);
+	for (; s.kind != MS_TOKEN_END; ms_token_next(&s))
+	{
+		if (s.kind == MS_TOKEN_STRING && (secret || has_secret(s.text)))
+		{
+			appendBinaryStringInfo(&buf, shown, s.start - shown);
+			appendStringInfoString(&buf, "'***'");
+			shown = s.p;
+		}
+		/* _utf8mb4'...', x'...' */
+		else if (s.kind == MS_TOKEN_WORD && s.text[0] != '_' && s.text[1] != '\0')
+			secret = announces_secret(s.text);
+		else if (s.kind == MS_TOKEN_NAME ||
+				 (s.kind == MS_TOKEN_PUNCT && s.punct != '=' && s.punct != '('))
+			secret = false;
+	}
+	appendStringInfoString(&buf, shown);
+	return buf.data;
 }
 
 /*

@@ -56,5 +56,6 @@ extern void ms_ddl_scan(const char *sql, size_t len, const char *default_db,
 						uint64 sql_mode, MsStatement *statement);
 
 extern void ms_ddl_skip_set_statement(MsScanner *s);
+extern char *ms_ddl_without_secrets(const char *sql, uint64 sql_mode);
 
 #endif							/* MS_DDL_SCAN_H */

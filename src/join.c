@@ -160,6 +160,8 @@ ms_join_new_tables(const MsSubscription *sub,
 
 	with_copy.copy_data = true;
 	join.tables = ms_remote_schema_fetch(wire, sub->patterns, NULL, NULL);
+	if (options->versioned_history)
+		ms_source_keep_history(join.tables);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (options->run_as_owner)

@@ -332,6 +332,28 @@ check_names(const MsMapping *mapping)
 	}
 }
 
+/* What a cascade adds to a history is nowhere to be had. */
+static void
+check_history(const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_source_is_versioned(table) ? table->foreign_keys : NIL)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+
+		if (ms_source_foreign_key_acts(key))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the history of source table \"%s.%s\" cannot be replicated",
+							table->db, table->name),
+					 errdetail("Foreign key \"%s\" changes its rows by a cascade, and when it does is not in the binlog.",
+							   key->name),
+					 errhint("Leave it out with the pattern \"!%s.%s\" and replicate its current rows by another subscription, without \"versioned_history\".",
+							 table->db, table->name)));
+	}
+}
+
 /*
  * Map one table.  target is the relation to use, InvalidOid for the one that
  * has the source's name or is made; columns has options of single columns.
@@ -351,6 +373,8 @@ map_table(MsSourceTable *table, Oid target, Jsonb *columns,
 	mapping->source = table;
 	mapping->columns = columns;
 	ms_options_bind_columns(table->columns, columns, options);
+	if (options->versioned_history)
+		check_history(table);
 	if (OidIsValid(target))
 	{
 		mapping->schema = get_namespace_name(get_rel_namespace(target));

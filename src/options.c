@@ -182,6 +182,8 @@ static const SubscriptionOption subscription_options[] = {
 	100, 0, MAX_COMMIT_DELAY, NULL, 0, FIELD(commit_max_delay)},
 	{"run_as_owner", OPTION_BOOL,
 	true, 0, 0, NULL, 0, FIELD(run_as_owner)},
+	{"versioned_history", OPTION_BOOL,
+	false, 0, 0, NULL, AT_CREATION, FIELD(versioned_history)},
 	{"zero_date", OPTION_WORD,
 		MS_ZERO_DATE_NULL, 0, 0, zero_date_words, PER_COLUMN,
 	FIELD(columns.policies.zero_date)},

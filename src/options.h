@@ -82,6 +82,7 @@ typedef struct MsSubscriptionOptions
 	int			commit_max_rows;
 	int			commit_max_delay;	/* milliseconds */
 	bool		run_as_owner;
+	bool		versioned_history;	/* of system-versioned tables */
 	MsColumnOptions columns;
 } MsSubscriptionOptions;
 

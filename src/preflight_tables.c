@@ -315,9 +315,9 @@ check_cascades(Preflight *pf)
 		ms_preflight_add(pf, "cascades_text", MS_SEVERITY_NOTICE, 0,
 						 psprintf("foreign keys over text that change rows: %d",
 								  list_length(texts)),
-						 psprintf("Rows that refer to a text which differs in the case or accents of letters beyond ASCII are not found: %s.",
+						 psprintf("Which texts beyond ASCII are equal by their collations the source is asked, for each row of the parent that is deleted or whose key changes: %s.",
 								  ms_preflight_enumerate(texts)),
-						 pstrdup("mariadb_sync.verify() finds such rows."));
+						 NULL);
 }
 
 static void
@@ -402,7 +402,7 @@ check_table_types(Preflight *pf)
 		ms_preflight_add(pf, "system_versioned", MS_SEVERITY_NOTICE, 0,
 						 psprintf("tables that are system-versioned: %d",
 								  list_length(versioned)),
-						 psprintf("Their current rows are replicated, their history is not: %s.",
+						 psprintf("Their current rows are replicated, their history only with the option \"versioned_history\": %s.",
 								  ms_preflight_enumerate(versioned)),
 						 NULL);
 }

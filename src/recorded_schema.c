@@ -115,6 +115,7 @@ push_column(JsonbParseState **state, const void *item)
 	push_bool(state, "generated", col->generated);
 	push_bool(state, "on_update_now", col->on_update_now);
 	push_bool(state, "invisible", col->invisible);
+	push_bool(state, "implicit", col->implicit);
 	push_bool(state, "json", col->is_json);
 }
 
@@ -292,6 +293,7 @@ read_column(JsonbValue *value)
 	col->generated = get_bool(object, "generated");
 	col->on_update_now = get_bool(object, "on_update_now");
 	col->invisible = get_bool(object, "invisible");
+	col->implicit = get_bool(object, "implicit");
 	col->is_json = get_bool(object, "json");
 	ms_source_column_parse_type(col);
 	return col;

@@ -718,7 +718,8 @@ build_columns(MsRelmap *map, TablePlan *plan, Relation rel)
 
 		ms_typemap_init_column(col, source);
 		ms_value_bind_protocol(col);
-		if (ms_source_column_is_row_end(source))
+		if (ms_source_column_is_row_end(source) &&
+			!map->options->versioned_history)
 			plan->row_end = n - 1;
 		if (n <= plan->nchanges_logged)
 			col->changes_seen = plan->changes_logged[n - 1];

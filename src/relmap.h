@@ -30,7 +30,8 @@ typedef struct TablePlan
 	uint32		generation;		/* changes when they are made anew; from 1 */
 	MsRowFormat format;
 	bool		no_read_views;	/* the source's engine has none */
-	int			row_end;		/* the period's end in format, -1 = no period */
+	int			row_end;		/* the period's end in format, -1 = all rows
+								 * are wanted */
 	MsTarget   *target;
 	const uint8 *bound_map;		/* table map the readers are bound to */
 	bool		opened;			/* target is open in this transaction */

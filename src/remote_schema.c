@@ -403,27 +403,45 @@ implicit_period_column(const char *name, const char *generation)
 	col->column_type = pstrdup("timestamp(6)");
 	col->fsp = 6;
 	col->invisible = true;
+	col->implicit = true;
 	col->generated = true;
 	col->generation = pstrdup(generation);
 	return col;
 }
 
-/* The binlog has the period's columns also where nobody has declared them. */
-static void
-add_implicit_periods(TableSet *set)
+bool
+ms_source_is_versioned(const MsSourceTable *table)
 {
-	for (int i = 0; i < set->count; i++)
-	{
-		MsSourceTable *table = set->tables[i];
+	return table->table_type && strcmp(table->table_type, "SYSTEM VERSIONED") == 0;
+}
 
-		if (strcmp(table->table_type, "SYSTEM VERSIONED") != 0 ||
-			table->columns == NIL || find_row_end(table))
-			continue;
-		table->columns = lappend(table->columns,
-								 implicit_period_column("row_start", "ROW START"));
-		table->columns = lappend(table->columns,
-								 implicit_period_column("row_end", "ROW END"));
+/*
+ * The binlog has the period's columns also where nobody has declared them:
+ * behind all others, as long as the table is system-versioned.
+ */
+void
+ms_source_place_period(MsSourceTable *table)
+{
+	List	   *columns = NIL;
+	List	   *implicit = NIL;
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+
+		if (col->implicit)
+			implicit = lappend(implicit, col);
+		else
+			columns = lappend(columns, col);
 	}
+	table->columns = columns;
+	if (columns == NIL || !ms_source_is_versioned(table) || find_row_end(table))
+		return;
+	if (implicit == NIL)
+		implicit = list_make2(implicit_period_column("row_start", "ROW START"),
+							  implicit_period_column("row_end", "ROW END"));
+	table->columns = list_concat(columns, implicit);
 }
 
 /*
@@ -451,6 +469,56 @@ strip_row_ends(TableSet *set)
 											   list_length(index->columns) - 1);
 		}
 	}
+}
+
+/*
+ * For subscriptions that have the history of system-versioned tables: their
+ * periods are ordinary columns, and the end of one is part of each key.
+ */
+void
+ms_source_keep_history(List *tables)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, tables)
+	{
+		MsSourceTable *table = lfirst(lc);
+		MsSourceColumn *row_end = find_row_end(table);
+
+		if (row_end == NULL)
+			continue;
+		foreach(lc2, table->columns)
+		{
+			MsSourceColumn *col = lfirst(lc2);
+
+			if (ms_source_column_is_row_start(col) || col == row_end)
+				col->invisible = false;
+		}
+		foreach(lc2, table->indexes)
+		{
+			MsSourceIndex *index = lfirst(lc2);
+			bool		found = false;
+			ListCell   *lc3;
+
+			foreach(lc3, index->columns)
+				found |= pg_strcasecmp(lfirst(lc3), row_end->name) == 0;
+			if (index->unique && !found)
+				index->columns = lappend(index->columns, row_end->name);
+		}
+	}
+}
+
+/* What follows the table's name in FROM: which of its rows are meant. */
+const char *
+ms_source_rows_clause(const List *columns, bool history)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+		if (history && ms_source_column_is_row_end(lfirst(lc)))
+		return " FOR SYSTEM_TIME ALL";
+	return "";
 }
 
 /* Does the character set have more than the Basic Multilingual Plane? */
@@ -727,7 +795,8 @@ ms_remote_schema_fetch(MsWire *wire, List *patterns, const char *db,
 	if (set.count == 0)
 		return NIL;
 	fetch_columns(&request, &set);
-	add_implicit_periods(&set);
+	for (int i = 0; i < set.count; i++)
+		ms_source_place_period(set.tables[i]);
 	fetch_all_labels(&request, &set);
 	fetch_checks(&request, &set);
 	fetch_indexes(&request, &set);

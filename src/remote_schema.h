@@ -29,6 +29,7 @@ typedef struct MsSourceColumn
 	bool		generated;
 	bool		on_update_now;
 	bool		invisible;
+	bool		implicit;		/* a period column that nobody has declared */
 	bool		is_json;		/* longtext with a json_valid check */
 	List	   *labels;			/* of char *: ENUM and SET */
 	/* set by ms_model_follow(): this column before the statement, or NULL */
@@ -96,6 +97,10 @@ ms_source_column_is_row_end(const MsSourceColumn *col)
 	return col->generation && pg_strcasecmp(col->generation, "ROW END") == 0;
 }
 
+extern bool ms_source_is_versioned(const MsSourceTable *table);
+extern void ms_source_place_period(MsSourceTable *table);
+extern void ms_source_keep_history(List *tables);
+extern const char *ms_source_rows_clause(const List *columns, bool history);
 extern bool ms_source_has_read_views(const MsSourceTable *table);
 extern bool ms_pattern_list_matches(List *patterns, const char *db,
 									const char *table);

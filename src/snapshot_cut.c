@@ -173,9 +173,10 @@ find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source,
 	}
 	cut->whole = cut->format.ncolumns == list_length(key->columns);
 	cut->select = select.data;
-	cut->from = psprintf("%s.%s FORCE INDEX (%s)",
+	cut->from = psprintf("%s.%s%s FORCE INDEX (%s)",
 						 ms_wire_quote_identifier(table->source_db),
 						 ms_wire_quote_identifier(table->source_table),
+						 ms_source_rows_clause(columns, options->versioned_history),
 						 ms_wire_quote_identifier(key->name));
 	return cut->format.ncolumns > 0;
 }
@@ -309,6 +310,8 @@ ms_snapshot_cut(MsWire *wire, const MsSubscription *sub,
 	MsSubscriptionOptions options;
 
 	ms_options_parse(sub->options, &options);
+	if (options.versioned_history)
+		ms_source_keep_history(sources);
 	cut.wire = wire;
 	if (chunk_rows == 0 || sources == NIL || other_unique_index(table->relid) ||
 		!find_key(&cut, table, linitial(sources), &options))

@@ -110,9 +110,7 @@ check_structure(MsCopy *copy)
 			if (strcmp(((MsSourceColumn *) lfirst(lc2))->name, col->name) == 0)
 			found = lfirst(lc2);
 		/* a period that nobody has declared is not among them */
-		if (found == NULL && col->invisible &&
-			(ms_source_column_is_row_start(col) ||
-			 ms_source_column_is_row_end(col)))
+		if (found == NULL && col->implicit)
 			continue;
 		if (found == NULL)
 			structure_differs(copy, psprintf("Column \"%s\" is no longer there.",
@@ -149,9 +147,10 @@ build_select(const MsCopy *copy)
 	foreach(lc, columns)
 		appendStringInfo(&buf, "%s%s", foreach_current_index(lc) ? ", " : "",
 						 ms_typemap_select_expression(lfirst(lc)));
-	appendStringInfo(&buf, " FROM %s.%s",
+	appendStringInfo(&buf, " FROM %s.%s%s",
 					 ms_wire_quote_identifier(copy->table->source_db),
-					 ms_wire_quote_identifier(copy->table->source_table));
+					 ms_wire_quote_identifier(copy->table->source_table),
+					 ms_source_rows_clause(columns, copy->options.versioned_history));
 	if (copy->chunk->lower_bound != NIL)
 		appendStringInfo(&buf, " WHERE (%s)",
 						 ms_chunk_condition(key, copy->chunk->lower_bound, ">", true));

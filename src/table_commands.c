@@ -53,7 +53,8 @@ parse_source_name(char *full, SourceName *name)
 
 /* The table as the source has it now. */
 static MsSourceTable *
-fetch_source_table(const MsSubscription *sub, const SourceName *name)
+fetch_source_table(const MsSubscription *sub, const SourceName *name,
+				   const MsSubscriptionOptions *options)
 {
 	MsServerOptions server;
 	MsWire	   *wire;
@@ -79,6 +80,8 @@ fetch_source_table(const MsSubscription *sub, const SourceName *name)
 						name->full)));
 	ms_preflight_raise(ms_preflight_tables(wire, list_make1(name->full),
 										   tables));
+	if (options->versioned_history)
+		ms_source_keep_history(tables);
 	ms_wire_close(wire);
 	return table;
 }
@@ -187,7 +190,7 @@ ms_add_table(PG_FUNCTION_ARGS)
 	/* whatever the other tables came from, this one is copied */
 	options.copy_data = true;
 
-	mapping = map_as_owner(sub, fetch_source_table(sub, &name), target,
+	mapping = map_as_owner(sub, fetch_source_table(sub, &name, &options), target,
 						   columns, &options);
 	check_target_is_free(sub, mapping->relid);
 	ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
@@ -243,7 +246,7 @@ ms_resync_table(PG_FUNCTION_ARGS)
 	ms_options_parse(sub->options, &options);
 	/* the copy empties the target */
 	options.copy_data = false;
-	mapping = map_as_owner(sub, fetch_source_table(sub, &name), table->relid,
+	mapping = map_as_owner(sub, fetch_source_table(sub, &name, &options), table->relid,
 						   table->columns, &options);
 	table->source_schema = ms_source_table_to_jsonb(mapping->source);
 	ms_catalog_set_source_schema(table);

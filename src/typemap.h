@@ -40,8 +40,10 @@ extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 extern List *ms_typemap_create_matching_indexes(const MsSourceTable *table,
 												const char *schema,
 												const char *relname);
+extern bool ms_typemap_compares_characters(const MsSourceColumn *source);
 extern char *ms_typemap_comparable(const MsSourceColumn *source,
 								   const char *expression);
+extern char *ms_typemap_beyond_ascii(const char *expression);
 
 extern bool ms_typemap_wants_not_null(const MsSourceTable *table,
 									  const MsSourceColumn *col,
@@ -70,7 +72,9 @@ extern char *ms_typemap_create_index(const MsSourceTable *table,
 extern char *ms_typemap_expression(const MsColumn *col, const char *text,
 								   const char *type);
 extern char *ms_typemap_default(const MsSourceColumn *source,
-								const char *type, bool *lost);
+								const char *type,
+								const MsSubscriptionOptions *options,
+								bool *lost);
 extern char *ms_typemap_added_value(const MsSourceColumn *source,
 									const char *type, bool *known);
 

@@ -9,8 +9,11 @@
 
 #include <ctype.h>
 
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "ddl_token.h"
 #include "encoding.h"
@@ -154,6 +157,50 @@ bit_literal(const MsColumn *col, const char *digits)
 	return buf.data;
 }
 
+/*
+ * Bytes, as x'00', 0x00 or text.  information_schema shows what cannot be
+ * printed in ways that cannot be told from other bytes.
+ */
+static char *
+bytes_default(const MsColumn *col, const char *text, const char *type)
+{
+	char	   *literal = literal_text(text);
+	StringInfoData buf;
+	int			len;
+
+	if (strcmp(type, "bytea") != 0)
+		return NULL;
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "'\\x");
+	if (literal)
+	{
+		for (const char *p = text; *p; p++)
+			if (*p < ' ' || *p > '~' || *p == '\\')
+				return NULL;
+		for (const char *p = literal; *p; p++)
+			appendStringInfo(&buf, "%02x", (unsigned char) *p);
+		len = strlen(literal);
+	}
+	else if ((text[0] == 'x' || text[0] == 'X' || text[0] == '0') &&
+			 (text[1] == '\'' || text[1] == 'x'))
+	{
+		const char *digits = text + 2;
+
+		len = strspn(digits, "0123456789abcdefABCDEF");
+		if (len % 2 != 0 ||
+			strcmp(digits + len, text[1] == '\'' ? "'" : "") != 0)
+			return NULL;
+		appendBinaryStringInfo(&buf, digits, len);
+		len /= 2;
+	}
+	else
+		return NULL;
+	for (; len < (int) col->length; len++)
+		appendStringInfoString(&buf, "00");
+	appendStringInfoString(&buf, "'::bytea");
+	return buf.data;
+}
+
 static char *
 text_default(const MsColumn *col, const MsSourceColumn *source,
 			 const char *text, const char *type)
@@ -209,6 +256,8 @@ constant_default(const MsColumn *col, const MsSourceColumn *source,
 			if ((text[0] == 'b' || text[0] == 'B') && text[1] == '\'')
 				return bit_literal(col, pnstrdup(text + 2, strcspn(text + 2, "'")));
 			return NULL;
+		case MS_KIND_BYTES:
+			return bytes_default(col, text, type);
 		default:
 			return literal ? text_default(col, source, literal, type) : NULL;
 	}
@@ -222,11 +271,51 @@ has_default(const MsSourceColumn *source)
 }
 
 /*
+ * nextval(`db`.`sequence`), of the sequence that stands for it here if there
+ * is one.  NULL when it is something else.
+ */
+static char *
+sequence_default(const MsColumn *col, const char *text, const char *type,
+				 const MsSubscriptionOptions *options)
+{
+	MsScanner	s;
+	const char *schema;
+	char	   *db;
+	char	   *name;
+	Oid			namespace;
+	Oid			relid;
+
+	if ((col->kind != MS_KIND_INT && col->kind != MS_KIND_UINT &&
+		 col->kind != MS_KIND_DECIMAL) || strcmp(type, "boolean") == 0)
+		return NULL;
+	ms_token_begin(&s, text, strlen(text), 0);
+	if (!ms_token_accept(&s, "NEXTVAL") || !ms_token_accept_punct(&s, '('))
+		return NULL;
+	db = ms_token_name(&s);
+	if (db == NULL || !ms_token_accept_punct(&s, '.'))
+		return NULL;
+	name = ms_token_name(&s);
+	if (name == NULL || !ms_token_accept_punct(&s, ')') ||
+		s.kind != MS_TOKEN_END)
+		return NULL;
+	schema = ms_options_schema(options, db);
+	namespace = get_namespace_oid(schema, true);
+	relid = OidIsValid(namespace) ? get_relname_relid(name, namespace) :
+		InvalidOid;
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_SEQUENCE)
+		return NULL;
+	return psprintf("pg_catalog.nextval(%s::pg_catalog.regclass)",
+					quote_literal_cstr(quote_qualified_identifier(schema, name)));
+}
+
+/*
  * The DEFAULT of the column in a target of that type; NULL when it has none
- * or one that PostgreSQL does not have, which sets *lost.
+ * or one that PostgreSQL does not have, which sets *lost.  Needs a
+ * transaction, to see which sequences there are.
  */
 char *
-ms_typemap_default(const MsSourceColumn *source, const char *type, bool *lost)
+ms_typemap_default(const MsSourceColumn *source, const char *type,
+				   const MsSubscriptionOptions *options, bool *lost)
 {
 	MsColumn	col;
 	char	   *result;
@@ -246,6 +335,8 @@ ms_typemap_default(const MsSourceColumn *source, const char *type, bool *lost)
 	result = constant_default(&col, source, type);
 	if (result == NULL)
 		result = ms_typemap_expression(&col, source->default_text, type);
+	if (result == NULL)
+		result = sequence_default(&col, source->default_text, type, options);
 	*lost = result == NULL;
 	return result;
 }

@@ -147,7 +147,7 @@ append_column(StringInfo buf, const MsSourceTable *table,
 
 	check_name("column", name);
 	appendStringInfo(buf, "\n\t%s %s", quote_identifier(name), type);
-	default_text = ms_typemap_default(col, type, &lost);
+	default_text = ms_typemap_default(col, type, options, &lost);
 	if (default_text)
 		appendStringInfo(buf, " DEFAULT %s", default_text);
 	if (ms_typemap_wants_not_null(table, col, options))
@@ -177,6 +177,27 @@ append_serial(StringInfo buf, StringInfo before, StringInfo after,
 	appendStringInfo(after, ";\nALTER SEQUENCE %s OWNED BY %s.%s", sequence,
 					 quote_qualified_identifier(schema, relname),
 					 quote_identifier(column));
+}
+
+/* What is said of the table and of its columns. */
+static void
+append_comments(StringInfo after, const MsSourceTable *table, const char *target)
+{
+	ListCell   *lc;
+
+	if (table->comment && table->comment[0])
+		appendStringInfo(after, ";\nCOMMENT ON TABLE %s IS %s", target,
+						 quote_literal_cstr(table->comment));
+	foreach(lc, table->columns)
+	{
+		const MsSourceColumn *col = lfirst(lc);
+		const char *name = ms_typemap_target_name(col);
+
+		if (name && col->comment && col->comment[0])
+			appendStringInfo(after, ";\nCOMMENT ON COLUMN %s.%s IS %s", target,
+							 quote_identifier(name),
+							 quote_literal_cstr(col->comment));
+	}
 }
 
 /* Can the ENUM be one of PostgreSQL's?  Labels are names there. */
@@ -339,6 +360,8 @@ ms_typemap_create_table(const MsSourceTable *table, const char *schema,
 	appendStringInfoString(&buf, "\n)");
 	if (options->fillfactor > 0)
 		appendStringInfo(&buf, " WITH (fillfactor = %d)", options->fillfactor);
+	append_comments(&after, table,
+					quote_qualified_identifier(schema, table->name));
 	appendStringInfoString(&statements, buf.data);
 	appendStringInfoString(&statements, after.data);
 	return statements.data;
@@ -428,6 +451,27 @@ ms_typemap_create_index(const MsSourceTable *table,
 	return buf.data;
 }
 
+static bool
+has_suffix(const char *text, const char *suffix)
+{
+	size_t		len = strlen(text);
+
+	return len >= strlen(suffix) &&
+		strcmp(text + len - strlen(suffix), suffix) == 0;
+}
+
+/*
+ * Can texts of the column be equal to MariaDB that are not the same, but for
+ * trailing blanks?
+ */
+bool
+ms_typemap_compares_characters(const MsSourceColumn *source)
+{
+	return source->collation && source->charset &&
+		strcmp(source->collation, "binary") != 0 &&
+		!has_suffix(source->collation, "_bin");
+}
+
 /*
  * The expression, text, in a form that is the same for values that MariaDB
  * holds for equal: by the column's collation, as far as that is a matter of
@@ -437,17 +481,40 @@ char *
 ms_typemap_comparable(const MsSourceColumn *source, const char *expression)
 {
 	const char *collation = source->collation ? source->collation : "binary";
-	int			len = strlen(collation);
 	char	   *result = psprintf("(%s)::text COLLATE \"C\"", expression);
 
 	if (strcmp(collation, "binary") == 0)
 		return result;
-	if (len < 4 || (strcmp(collation + len - 4, "_bin") != 0 &&
-					strcmp(collation + len - 3, "_cs") != 0))
+	if (!has_suffix(collation, "_bin") && !has_suffix(collation, "_cs"))
 		result = psprintf("lower(%s)", result);
 	if (strstr(collation, "nopad") == NULL && strstr(collation, "_0900_") == NULL)
 		result = psprintf("rtrim(%s)", result);
 	return result;
+}
+
+/* Whether the expression, text, has characters that are not ASCII. */
+char *
+ms_typemap_beyond_ascii(const char *expression)
+{
+	return psprintf("(%s)::text COLLATE \"C\" ~ '[^\\x01-\\x7f]'", expression);
+}
+
+static const MsSourceColumn *
+find_column(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->columns)
+		if (pg_strcasecmp(((MsSourceColumn *) lfirst(lc))->name, name) == 0)
+		return lfirst(lc);
+	return NULL;
+}
+
+static bool
+is_short_text(const MsSourceColumn *col)
+{
+	return strcmp(col->data_type, "char") == 0 ||
+		strcmp(col->data_type, "varchar") == 0;
 }
 
 /*
@@ -462,34 +529,24 @@ comparing_index(const MsSourceTable *table, const MsSourceForeignKey *key,
 	StringInfoData buf;
 	bool		has_text = false;
 	ListCell   *lc;
-	ListCell   *lc2;
 
-	if (!ms_source_foreign_key_acts(key))
-		return NULL;
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE INDEX IF NOT EXISTS %s ON %s (",
 					 quote_identifier(name), qualified_name);
 	foreach(lc, key->columns)
 	{
-		foreach(lc2, table->columns)
-		{
-			const MsSourceColumn *col = lfirst(lc2);
-			const char *quoted;
+		const MsSourceColumn *col = find_column(table, lfirst(lc));
+		const char *quoted = quote_identifier(ms_typemap_target_name(col));
 
-			if (strcmp(col->name, lfirst(lc)) != 0)
-				continue;
-			quoted = quote_identifier(ms_typemap_target_name(col));
-			if (foreach_current_index(lc) > 0)
-				appendStringInfoString(&buf, ", ");
-			if (strcmp(col->data_type, "char") == 0 ||
-				strcmp(col->data_type, "varchar") == 0)
-			{
-				has_text = true;
-				appendStringInfo(&buf, "(%s)", ms_typemap_comparable(col, quoted));
-			}
-			else
-				appendStringInfoString(&buf, quoted);
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(&buf, ", ");
+		if (is_short_text(col))
+		{
+			has_text = true;
+			appendStringInfo(&buf, "(%s)", ms_typemap_comparable(col, quoted));
 		}
+		else
+			appendStringInfoString(&buf, quoted);
 	}
 	appendStringInfoChar(&buf, ')');
 	return has_text ? buf.data : NULL;
@@ -503,23 +560,40 @@ List *
 ms_typemap_create_matching_indexes(const MsSourceTable *table,
 								   const char *schema, const char *relname)
 {
+	char	   *qualified_name = quote_qualified_identifier(schema, relname);
 	List	   *statements = NIL;
 	ListCell   *lc;
+	ListCell   *lc2;
 
 	foreach(lc, table->foreign_keys)
 	{
 		const MsSourceForeignKey *key = lfirst(lc);
 		char	   *statement;
 
-		if (!has_columns(table, key->columns))
+		if (!ms_source_foreign_key_acts(key) || !has_columns(table, key->columns))
 			continue;
 		statement = comparing_index(table, key,
 									makeObjectName(relname,
 												   psprintf("%s_match", key->name),
 												   "idx"),
-									quote_qualified_identifier(schema, relname));
+									qualified_name);
 		if (statement)
 			statements = lappend(statements, statement);
+
+		/* texts that the index above does not find, see cascade_text.c */
+		foreach(lc2, key->columns)
+		{
+			const MsSourceColumn *col = find_column(table, lfirst(lc2));
+			const char *quoted = quote_identifier(ms_typemap_target_name(col));
+
+			if (!is_short_text(col) || !ms_typemap_compares_characters(col))
+				continue;
+			statement = psprintf("CREATE INDEX IF NOT EXISTS %s ON %s (((%s)::text COLLATE \"C\")) WHERE %s",
+								 quote_identifier(makeObjectName(relname, psprintf("%s_beyond_ascii", col->name), "idx")),
+								 qualified_name, quoted,
+								 ms_typemap_beyond_ascii(quoted));
+			statements = lappend(statements, statement);
+		}
 	}
 	return statements;
 }

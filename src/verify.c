@@ -123,6 +123,8 @@ describe_table(Verify *v, MsSubTable *sub)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"%s.%s\" does not exist on the source",
 						sub->source_db, sub->source_table)));
+	if (v->options.versioned_history)
+		ms_source_keep_history(tables);
 	check->estimate = ((MsSourceTable *) linitial(tables))->rows_estimate;
 	index = ms_source_table_key(linitial(tables));
 	check->key_names = index ? index->columns : NIL;

@@ -274,9 +274,10 @@ ms_verify_describe(const MsSubscription *sub,
 	ms_options_bind_columns(sources, subtable->columns, options);
 	table->sub = subtable;
 	table->name = psprintf("%s.%s", subtable->source_db, subtable->source_table);
-	table->source = psprintf("%s.%s",
+	table->source = psprintf("%s.%s%s",
 							 ms_wire_quote_identifier(subtable->source_db),
-							 ms_wire_quote_identifier(subtable->source_table));
+							 ms_wire_quote_identifier(subtable->source_table),
+							 ms_source_rows_clause(sources, options->versioned_history));
 	table->version = target_version(subtable->relid);
 	describe_columns(table, sources, options);
 	describe_key(table, sources, key_names);

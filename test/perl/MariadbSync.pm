@@ -403,8 +403,11 @@ sub compare_tables
 =item compare_structure(maria, node, tables, [database])
 
 A test: each table's target has the columns of the source, of the type that
-the manual gives them, with the same NOT NULL, default and key.  Both sides
-are asked by their own client; the types are worked out here, not by our code.
+the manual gives them, with the same NOT NULL, default, identity and comment;
+and the same keys, indexes and foreign keys, with their actions.  Both sides
+are asked by their own client; the types are worked out here, not by our code,
+and defaults are evaluated by each side.  What the manual says PostgreSQL does
+not have is not looked for.
 
 =cut
 
@@ -442,11 +445,183 @@ sub _target_type
 	return $types[ $column_type =~ /unsigned/ && @types > 1 ? 1 : 0 ];
 }
 
+# What a default is, by name where it is another one each time; undef when it
+# has no counterpart.
+sub _kind_of_default
+{
+	my ($text, $type) = @_;
+
+	return                if $text eq '\N' || uc($text) eq 'NULL';
+	return 'now'          if $text =~ /^(current_timestamp|now)\b/i;
+	return 'a new uuid'   if $text =~ /^uuid\(\)$/i;
+	return 'today'        if $text =~ /^\(?(curdate|current_date)(\(\))?\)?$/i;
+	return "next of $1.$2" if $text =~ /^nextval\(`(.*)`\.`(.*)`\)$/;
+	# a zone decides about these, a policy about those
+	return if $type eq 'timestamp' || $text =~ /^'\d{4}(-\d\d)*-00|^'0000/;
+	# numbers, texts
+	return if $text =~ /[a-z_]\w*\s*\((?<!concat\()/i;
+	return if $type =~ /binary|blob/ && $text !~ /^'[ -\[\]-~]*'$/;
+	return 'value';
+}
+
+# Equal values as equal texts
+sub _value_of_default
+{
+	my ($value, $type) = @_;
+
+	return $value + 0 . '' if $type =~ /^(float|double|decimal)$/;
+	$value =~ s/^0+(?=.)// if $type eq 'bit';
+	$value =~ s/ +$//      if $type eq 'char';
+	$value =~ s/(00)+$//   if $type eq 'binary';
+	$value =~ s/\.0+$//    if $type =~ /^(datetime|time)$/;
+	return $value;
+}
+
+# What defaults of a source table are: column => value, from column => [type,
+# expression].
+sub _source_defaults
+{
+	my ($maria, $expressions) = @_;
+	my (%defaults, @columns);
+
+	foreach my $column (sort keys %$expressions)
+	{
+		my $kind = _kind_of_default(@{ $expressions->{$column} }[ 1, 0 ]);
+		next unless defined $kind;
+		$defaults{$column} = $kind;
+		push @columns, $column if $kind eq 'value';
+	}
+	return \%defaults unless @columns;
+
+	my ($row) = $maria->query_rows(
+		'SELECT '
+		  . join(
+			', ',
+			map {
+				my ($type, $text) = @{ $expressions->{$_} };
+				  $type eq 'bit'         ? "bin($text + 0)"
+				: $type =~ /binary|blob/ ? "hex($text)"
+				:                          $text
+			} @columns));
+	@defaults{@columns} =
+	  map { _value_of_default($row->[$_], $expressions->{ $columns[$_] }[0]) }
+	  0 .. $#columns;
+	return \%defaults;
+}
+
+# The same of a target, for columns of the source's types.
+sub _target_defaults
+{
+	my ($node, $expressions, $source, $database) = @_;
+	my (%defaults, @columns, @values);
+
+	foreach my $column (sort keys %$expressions)
+	{
+		my ($type, $text) = @{ $expressions->{$column} };
+		if ($text =~ /CURRENT_TIMESTAMP|LOCALTIMESTAMP/)
+		{
+			$defaults{$column} = 'now';
+		}
+		elsif ($text =~ /gen_random_uuid/) { $defaults{$column} = 'a new uuid'; }
+		elsif ($text eq 'CURRENT_DATE')    { $defaults{$column} = 'today'; }
+		elsif ($text =~ /^nextval\('(.*?)\.(.*?)'::regclass/)
+		{
+			$defaults{$column} = "next of $1.$2";
+		}
+		else
+		{
+			my $value = "($text)::$type";
+			push @columns, $column;
+			push @values,
+				$type =~ /\[\]$/  ? "array_to_string($value, ',')"
+			  : $type eq 'bytea' ? "upper(encode($value, 'hex'))"
+			  :                    "$value\::text";
+		}
+	}
+	return \%defaults unless @columns;
+
+	my $row = JSON::PP->new->decode(
+		$node->safe_psql($database,
+			'SELECT to_json(ARRAY[' . join(', ', @values) . '])'));
+	@defaults{@columns} = map {
+		_value_of_default($row->[$_], ($source->{ $columns[$_] } || [''])->[0])
+	} 0 .. $#columns;
+	return \%defaults;
+}
+
+# Of a source table: its indexes that are no keys, its foreign keys and its
+# comment, a line each.
+sub _source_rest
+{
+	my ($maria, $where) = @_;
+	my $of_key = $where =~ s/(table_(?:schema|name)) =/k.$1 =/gr;
+
+	return map { $_->[0] } $maria->query_rows(
+		qq{
+SELECT concat('index ', group_concat(column_name ORDER BY seq_in_index))
+FROM information_schema.statistics
+WHERE $where AND non_unique = 1 AND index_type = 'BTREE'
+GROUP BY index_name HAVING count(sub_part) = 0
+UNION ALL
+SELECT concat('foreign key ', group_concat(k.column_name ORDER BY k.ordinal_position),
+	' to ', k.referenced_table_schema, '.', k.referenced_table_name, ' ',
+	group_concat(k.referenced_column_name ORDER BY k.ordinal_position),
+	' delete ', r.delete_rule, ' update ', r.update_rule)
+FROM information_schema.key_column_usage k
+JOIN information_schema.referential_constraints r USING (constraint_schema, constraint_name, table_name)
+WHERE $of_key AND k.referenced_table_name IS NOT NULL
+GROUP BY k.constraint_name
+UNION ALL
+SELECT concat('comment ', table_comment) FROM information_schema.tables
+WHERE $where AND table_comment <> ''});
+}
+
+# All of a target: a line each, those of columns with tabs in them.
+sub _target_lines
+{
+	my ($node, $table, $database) = @_;
+	my $oid     = _literal(_quote_name($table, '"')) . '::regclass';
+	my $columns = sub {
+		my ($numbers, $relation) = @_;
+
+		return
+		  "(SELECT string_agg(attname, ',' ORDER BY n) FROM unnest($numbers) WITH ORDINALITY u (k, n)"
+		  . " JOIN pg_attribute ON attrelid = $relation AND attnum = k)";
+	};
+	my $index = $columns->('indkey',  'indrelid');
+	my $from  = $columns->('conkey',  'conrelid');
+	my $to    = $columns->('confkey', 'confrelid');
+	my $action =
+	  q{CASE %s WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END};
+	my $on_delete = sprintf($action, 'confdeltype');
+	my $on_update = sprintf($action, 'confupdtype');
+
+	return split(
+		/\n/,
+		$node->safe_psql(
+			$database, qq{
+SELECT concat_ws(E'\\t', attname, format_type(atttypid, atttypmod),
+	CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
+	|| CASE WHEN attidentity <> '' THEN ' identity' ELSE '' END,
+	coalesce(' comment ' || replace(col_description(attrelid, attnum), E'\\n', ' '), ''),
+	CASE WHEN pg_get_serial_sequence(attrelid::regclass::text, attname) IS NULL
+	THEN pg_get_expr(adbin, adrelid) END)
+FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = $oid AND attnum > 0 AND NOT attisdropped;
+SELECT CASE WHEN indisprimary THEN 'key ' WHEN indisunique THEN 'unique ' ELSE 'index ' END || $index
+FROM pg_index WHERE indrelid = $oid AND indexprs IS NULL;
+SELECT 'foreign key ' || $from || ' to ' || confrelid::regclass || ' ' || $to
+	|| ' delete ' || $on_delete || ' update ' || $on_update
+FROM pg_constraint WHERE contype = 'f' AND conrelid = $oid;
+SELECT 'comment ' || obj_description($oid, 'pg_class') WHERE obj_description($oid, 'pg_class') <> ''}));
+}
+
 sub compare_structure
 {
 	my ($maria, $node, $tables, $database) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$database ||= 'postgres';
 
 	foreach my $table (@$tables)
 	{
@@ -456,52 +631,72 @@ sub compare_structure
 		  . _literal($db)
 		  . ' AND table_name = '
 		  . _literal($name);
-		my %key;
+		my (%key, @columns, %defaults, @source, @target);
+
 		push @{ $key{ $_->[0] } }, $_->[1]
 		  foreach $maria->query_rows(
 			'SELECT index_name, column_name FROM information_schema.statistics'
 			  . " WHERE $where AND non_unique = 0 AND index_type = 'BTREE' AND sub_part IS NULL"
 			  . ' ORDER BY index_name, seq_in_index');
-		my @source;
 		foreach my $row (
 			$maria->query_rows(
 				'SELECT column_name, data_type, column_type, character_maximum_length,'
-				  . ' numeric_precision, numeric_scale, datetime_precision, is_nullable'
-				  . " FROM information_schema.columns WHERE $where ORDER BY column_name"
-			))
+				  . ' numeric_precision, numeric_scale, datetime_precision, is_nullable,'
+				  . " extra LIKE '%auto_increment%', replace(column_comment, '\\n', ' '),"
+				  . " IF(extra LIKE '%auto_increment%' OR extra LIKE '%GENERATED%', NULL, column_default)"
+				  . " FROM information_schema.columns WHERE $where"))
+		{
+			push @columns, $row;
+			$defaults{ $row->[0] } = [ @$row[ 1, 10 ] ];
+		}
+		my $values = _source_defaults($maria, \%defaults);
+		foreach my $row (@columns)
 		{
 			my ($column, $type, $column_type, $length, $precision, $scale,
-				$fsp, $nullable)
+				$fsp, $nullable, $auto, $comment)
 			  = @$row;
+			my $target_type =
+			  _target_type($type, $column_type, $length, $precision, $scale,
+				$fsp);
 			# zero dates may become NULL
 			$nullable = 'YES'
 			  if $type =~ /^(date|datetime|timestamp)$/
 			  && !grep { $_ eq $column } @{ $key{PRIMARY} || [] };
 			push @source,
-			  join(
-				' ', $column,
-				_target_type(
-					$type, $column_type, $length, $precision, $scale, $fsp),
-				$nullable eq 'YES' ? () : 'NOT NULL');
+			  "$column $target_type"
+			  . ($nullable eq 'YES' ? '' : ' NOT NULL')
+			  . ($auto && $target_type !~ /^numeric/ ? ' identity' : '')
+			  . ( defined $values->{$column} ? " default $values->{$column}"
+				: '')
+			  . ($comment ne '' ? " comment $comment" : '');
 		}
 		push @source, 'key ' . join(',', @{ $key{PRIMARY} }) if $key{PRIMARY};
-		push @source, sort map { 'unique ' . join(',', @{ $key{$_} }) }
+		push @source, map { 'unique ' . join(',', @{ $key{$_} }) }
 		  grep { $_ ne 'PRIMARY' } keys %key;
+		push @source, _source_rest($maria, $where);
 
-		my $oid    = _literal(_quote_name($table, '"')) . '::regclass';
-		my $target = $node->safe_psql(
-			$database || 'postgres', qq{
-SELECT attname || ' ' || format_type(atttypid, atttypmod)
-	|| CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
-FROM pg_attribute WHERE attrelid = $oid AND attnum > 0 AND NOT attisdropped
-ORDER BY attname COLLATE "C";
-SELECT CASE WHEN indisprimary THEN 'key ' ELSE 'unique ' END
-	|| string_agg(attname, ',' ORDER BY k.n)
-FROM pg_index, unnest(indkey) WITH ORDINALITY k (attnum, n), pg_attribute a
-WHERE indrelid = $oid AND indisunique AND a.attrelid = indrelid AND a.attnum = k.attnum
-GROUP BY indexrelid, indisprimary ORDER BY 1;});
+		my (@target_columns, %expressions);
+		foreach my $line (_target_lines($node, $table, $database))
+		{
+			my @fields = split(/\t/, $line, 5);
+
+			if (@fields == 1) { push @target, $line; }
+			else              { push @target_columns, \@fields; }
+			$expressions{ $fields[0] } = [ @fields[ 1, 4 ] ] if defined $fields[4];
+		}
+		$values =
+		  _target_defaults($node, \%expressions, \%defaults, $database);
+		foreach my $fields (@target_columns)
+		{
+			my ($column, $type, $attributes, $comment) = @$fields;
+			push @target,
+			  "$column $type$attributes"
+			  . ( defined $values->{$column} ? " default $values->{$column}"
+				: '')
+			  . $comment;
+		}
 		is( join("\n", sort @source),
-			join("\n", sort split(/\n/, $target)),
+			join("\n", sort @target),
 			"$table has the same structure on both sides");
 	}
 	return;

@@ -571,6 +571,7 @@ begin_case('structure', { ddl => 'ignore' });
 $maria->sql(
 	q{
 INSERT INTO t VALUES (6, 6, 'before');
+ALTER TABLE t CONNECTION = 'mysql://u:topsecret@127.0.0.1/d/t';
 ALTER TABLE t ADD COLUMN more int FIRST;
 INSERT INTO t VALUES (7, 7, 7, 'after')}, 'structure');
 has_failed(
@@ -583,6 +584,12 @@ has_failed(
 	gtid   => $maria->gtid);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM structure.t'),
 	'6', 'structure: what came before is applied');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT original FROM mariadb_sync.history WHERE kind = 'ddl' AND original LIKE '%CONNECTION%'}
+	),
+	q{ALTER TABLE t CONNECTION = '***'},
+	'structure: no password in the history');
 end_case('structure');
 
 # The account

@@ -7,7 +7,11 @@
 # Neither stops.  What cannot follow is a table that says why.
 #
 # The files named in SOURCE_TESTS are run ("main/alter_table rpl/rpl_row_drop"),
-# "all" for all that this is about.
+# "all" for all that this is about; SOURCE_PART=2/3 for the second third of them.
+#
+# What they print is not compared: many look at names and offsets of the binary
+# log, which are others here.  Where they forget or purge the binary log they
+# begin a new file of it instead: that ends every replication, by its purpose.
 
 use strict;
 use warnings;
@@ -26,13 +30,48 @@ plan skip_all => 'no test suite of MariaDB on this machine'
   unless defined $root && defined $mysqltest;
 plan skip_all => 'SOURCE_TESTS is not set' unless $ENV{SOURCE_TESTS};
 
-# What stops or resets the source, or needs one that was built for debugging,
-# is about something else.
-my $not_here =
-  qr/reset\s+master|have_debug|restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|rpl_stop_server|rpl_start_server|rpl_restart|have_wsrep|mysql-wsrep/i;
-# Neither is what stops replication by its purpose: the source purges the
-# binary log under a replica.
-my @left_out = qw(rpl_row_show_relaylog_events);
+# What stops the source, or needs one that was built for debugging or has more
+# than one replica, is about something else.
+my @not_here = (
+	[ qr/have_debug|debug_sync|debug_dbug/i, 'a server built for debugging' ],
+	[
+		qr/restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|rpl_stop_server|rpl_start_server|rpl_restart|wait_until_disconnected/i,
+		'servers that stop and start'
+	],
+	[ qr/have_wsrep|mysql-wsrep/i, 'Galera' ],
+	[
+		qr/rpl_server_count|rpl_topology\s*=\s*1->2\s*[,-]|SERVER_MYPORT_3/i,
+		'more than two servers'
+	],
+	[ qr/have_semisync_plugin|have_archive|have_ndb/i, 'a plugin' ]);
+
+# What a test and all that it includes says.
+sub whole_text
+{
+	my ($file, $seen) = @_;
+
+	return '' if $seen->{$file}++ || !-e $file;
+	my $text = slurp_file($file);
+	foreach my $name ($text =~ /^\s*(?:--\s*)?source\s+([\w\/.-]+)/mg)
+	{
+		my ($found) = grep { -e $_ } "$root/$name", "$root/suite/rpl/$name",
+		  dirname($file) . "/$name";
+		# the harness of replication itself asks for all of that
+		next if !$found || basename($found) =~ /^(rpl_|master-slave|have_)/;
+		$text .= whole_text($found, $seen);
+	}
+	return $text;
+}
+
+# Why a test cannot run here, or nothing.
+sub cannot_run
+{
+	my ($file) = @_;
+	my $text = whole_text($file, {});
+
+	foreach (@not_here) { return $_->[1] if $text =~ $_->[0]; }
+	return;
+}
 
 sub file_of
 {
@@ -54,13 +93,22 @@ if ("@tests" eq 'all')
 	  partition_exchange partition_truncate partition_alter);
 	foreach my $file (sort glob("$root/suite/rpl/t/*.test"))
 	{
-		my $text = slurp_file($file);
-		my $name = basename($file, '.test');
-		push @tests, "rpl/$name"
-		  if $text =~ /have_binlog_format_row/
-		  && $text !~ $not_here
-		  && !grep { $_ eq $name } @left_out;
+		push @tests, 'rpl/' . basename($file, '.test')
+		  if whole_text($file, {}) =~ /have_binlog_format_row/;
 	}
+}
+my %cannot;
+foreach my $test (@tests)
+{
+	my $reason = cannot_run(file_of($test));
+	push @{ $cannot{$reason} }, $test if $reason;
+}
+my %left_out = map { $_ => 1 } map { @$_ } values %cannot;
+@tests = grep { !$left_out{$_} } @tests;
+if (($ENV{SOURCE_PART} || '') =~ /^(\d+)\/(\d+)$/)
+{
+	my ($part, $parts) = ($1, $2);
+	@tests = @tests[ grep { $_ % $parts == $part - 1 } 0 .. $#tests ];
 }
 
 # As the tests' own harness starts it
@@ -107,22 +155,56 @@ my $writer = $maria->start_writer(
 		  . '; DO sleep(0.02)';
 	});
 
+# They write to nothing that is not below this, the servers' directories too.
+my $var = $PostgreSQL::Test::Utils::tmp_check;
 my $dir = PostgreSQL::Test::Utils::tempdir('source_tests');
-mkdir "$dir/$_" foreach qw(var var/tmp var/log var/std_data_ln);
+mkdir "$var/$_" foreach qw(tmp log);
+symlink("$root/std_data", "$var/std_data");
+
+# A file of theirs with the statements that end every replication replaced.
+sub copy_file
+{
+	my ($from, $to) = @_;
+
+	return symlink($from, $to) unless $from =~ /\.(test|inc)$/;
+	my $text = slurp_file($from);
+	$text =~ s/^(\s*(?:--\s*)?(?:eval\s+)?)(RESET\s+MASTER|PURGE\s+(?:BINARY|MASTER)\s+LOGS)\b[^;\n]*/$1FLUSH BINARY LOGS/gmi;
+	$text =~ s/((?:send|reap|connection\s+\w+)\s*;\s*)RESET\s+MASTER\b[^;\n]*/$1FLUSH BINARY LOGS/gi;
+	append_to_file($to, $text);
+	return;
+}
 
 # What the tests include lies in two places, and they name it as if in one.
-mkdir "$dir/$_" foreach qw(tree tree/include);
+mkdir "$dir/$_"
+  foreach qw(tree tree/include tree/main tree/suite tree/suite/rpl
+  tree/suite/rpl/t tree/suite/rpl/include);
 symlink($_, "$dir/tree/" . basename($_))
-  foreach grep { basename($_) ne 'include' } glob("$root/*");
-symlink($_, "$dir/tree/include/" . basename($_))
-  foreach glob("$root/include/*"), glob("$root/suite/rpl/include/*");
+  foreach grep { basename($_) !~ /^(include|main|suite)$/ } glob("$root/*");
+symlink($_, "$dir/tree/suite/" . basename($_))
+  foreach grep { basename($_) ne 'rpl' } glob("$root/suite/*");
+symlink($_, "$dir/tree/suite/rpl/" . basename($_))
+  foreach grep { basename($_) !~ /^(t|include)$/ } glob("$root/suite/rpl/*");
+copy_file($_, "$dir/tree/include/" . basename($_))
+  foreach glob("$root/include/*"),
+  grep { !-e "$root/include/" . basename($_) }
+  glob("$root/suite/rpl/include/*");
+foreach my $part (qw(main suite/rpl/t suite/rpl/include))
+{
+	copy_file($_, "$dir/tree/$part/" . basename($_))
+	  foreach glob("$root/$part/*");
+}
 
 # The test, as their harness would run it; returns its status.
 sub run_test
 {
 	my ($test) = @_;
-	my $file = file_of($test);
+	my $file = file_of($test) =~ s/^\Q$root\E/$dir\/tree/r;
 	my $log = "$dir/" . ($test =~ s/\W/_/gr) . '.log';
+	my %program = (
+		MYSQL        => 'mariadb',
+		MYSQL_BINLOG => 'mariadb-binlog',
+		MYSQL_DUMP   => 'mariadb-dump',
+		MYSQL_ADMIN  => 'mariadb-admin');
 
 	my $pid = fork();
 	die "could not fork: $!" unless defined $pid;
@@ -132,15 +214,20 @@ sub run_test
 		open(STDIN,  '<',  '/dev/null');
 		open(STDOUT, '>',  $log);
 		open(STDERR, '>&', \*STDOUT);
-		$ENV{MYSQLTEST_VARDIR} = "$dir/var";
-		$ENV{MYSQL_TMP_DIR}    = "$dir/var/tmp";
-		$ENV{MYSQL_TEST_DIR}   = $root;
+		$ENV{MYSQLTEST_VARDIR} = $var;
+		$ENV{MYSQL_TMP_DIR}    = "$var/tmp";
+		$ENV{MYSQL_TEST_DIR}   = "$dir/tree";
+		$ENV{MYSQLTEST}        = $mysqltest;
 		$ENV{MYSQLTEST_FILE}   = $file;
 		$ENV{MASTER_MYPORT}    = $maria->port;
 		$ENV{SLAVE_MYPORT}     = $slave->port;
 		$ENV{MASTER_MYSOCK}    = $maria->socket;
 		$ENV{SLAVE_MYSOCK}     = $slave->socket;
-		$ENV{MYSQL}            = 'mariadb --host=127.0.0.1 --user=root --port=' . $maria->port;
+		$ENV{$_} = "$program{$_} --no-defaults --host=127.0.0.1 --user=root --port="
+		  . $maria->port
+		  foreach keys %program;
+		$ENV{MYSQL_SLAVE} = $ENV{MYSQL} =~ s/\d+$/$slave->port/er;
+		$ENV{MYSQL_DUMP_SLAVE} = $ENV{MYSQL_DUMP} =~ s/\d+$/$slave->port/er;
 		$ENV{DEFAULT_MASTER_PORT} = 3306;
 		$ENV{rpl_skip_reset_master_and_slave} = 1;
 		$ENV{TZ} = 'GMT-3';
@@ -150,8 +237,9 @@ sub run_test
 			'--port=' . $maria->port,    '--user=root',
 			'--database=test',           '--silent',
 			'--max-connect-retries=10',
-			"--test-file=$file",         "--tmpdir=$dir/var/tmp",
-			"--logdir=$dir/var/log",     "--basedir=$root") or POSIX::_exit(127);
+			"--test-file=$file",         "--tmpdir=$var/tmp",
+			"--logdir=$var/log",         "--basedir=$dir/tree")
+		  or POSIX::_exit(127);
 	}
 	waitpid($pid, 0);
 	return ($? >> 8, $log);
@@ -267,6 +355,7 @@ diag(
 		pg(q{SELECT count(*) FROM mariadb_sync.history WHERE kind = 'ddl'}),
 		$count{stopped}));
 diag("disabled: $_ ($reasons{$_})") foreach sort keys %reasons;
+diag("not run, needs $_: @{ $cannot{$_} }") foreach sort keys %cannot;
 
 $node->stop;
 $maria->stop;

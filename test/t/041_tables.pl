@@ -172,6 +172,15 @@ CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DO DELETE FROM c; DROP EVENT ev;
 ANALYZE TABLE c; OPTIMIZE TABLE c; FLUSH TABLES;
 ALTER TABLE other.unseen ADD COLUMN `odd )"' name` int COMMENT 'a; ''b''';
 ALTER DATABASE other CHARACTER SET latin1;
+CREATE USER /*!50000 'carl'@'%' IDENTIFIED BY 'topsecret4' */;
+/*M!100100 ALTER USER 'carl'@'%' IDENTIFIED BY 'topsecret5' */;
+SET STATEMENT max_statement_time = 100 FOR CREATE OR REPLACE USER 'carl'@'%' IDENTIFIED BY 'topsecret6';
+GRANT SELECT ON shop.* TO 'carl'@'%' IDENTIFIED BY 'topsecret7'; DROP USER 'carl'@'%';
+CREATE SERVER remote FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1', USER 'u', PASSWORD 'topsecret8');
+ALTER SERVER remote OPTIONS (PASSWORD 'topsecret9'); DROP SERVER remote;
+CHANGE MASTER 'remote' TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'u', MASTER_PASSWORD = 'topsecret10';
+RESET SLAVE 'remote' ALL;
+CREATE PROCEDURE p() SET PASSWORD FOR 'repl'@'%' = PASSWORD('topsecret11'); DROP PROCEDURE p;
 INSERT INTO c (name) VALUES ('after all that')});
 same('shop.c');
 is(view_value($node, 'sub', 'ddl'), $ddl, 'none of it counts as ours');
@@ -181,6 +190,24 @@ is( pg( "SELECT count(*) FROM mariadb_sync.history WHERE history::text LIKE '%to
 	),
 	'0',
 	'nor in the history');
+
+# Passwords in statements on tables of ours: the rest of the statement is told.
+run(q{
+CREATE TABLE fed (id int PRIMARY KEY, password varchar(20) DEFAULT 'visible1') ENGINE = InnoDB CONNECTION = 'mysql://u:topsecret12@127.0.0.1/d/t';
+ALTER TABLE fed CONNECTION = 'mysql://u:topsecret13@127.0.0.1/d/t', ADD COLUMN pw char(50) DEFAULT (concat('visible2', 'x'));
+ALTER TABLE fed COMMENT = 'user "u", password "topsecret14"';
+ALTER TABLE fed COMMENT = '', MODIFY password varchar(20) DEFAULT 'visible3';
+DROP TABLE fed});
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile),
+	qr/topsecret/, 'nor in the log');
+is( pg( "SELECT count(*) FROM mariadb_sync.history WHERE history::text LIKE '%topsecret%'"
+	),
+	'0',
+	'nor in the history');
+is( pg( q{SELECT count(*), count(*) FILTER (WHERE original ~ '\*\*\*'), count(*) FILTER (WHERE original ~ 'visible')
+FROM mariadb_sync.history WHERE source_table = 'shop.fed'}),
+	'5|3|3',
+	'all else of the statements is');
 
 # Ways of writing it
 run(q{SET STATEMENT max_statement_time = 100 FOR ALTER TABLE c ADD COLUMN w1 int; INSERT INTO c (name) VALUES ('w1')}

@@ -271,6 +271,26 @@ my @changes = (
 		  foreach grep { $tables{$t}{$_} eq 'varchar(20)' }
 		  keys %{ $tables{$t} };
 	},
+	sub {    # a default comes, changes or goes
+		my $t = some_table();
+		my $c = some_column($t);
+		return if $tables{$t}{$c} eq 'text';
+		try_sql("ALTER TABLE $t ALTER $c "
+			  . (
+				rand() < 0.3 ? 'DROP DEFAULT'
+				: 'SET DEFAULT ' . $values{ $tables{$t}{$c} }->()));
+	},
+	sub {    # keys and comments
+		my $t = some_table();
+		my $c = some_column($t);
+		return if $tables{$t}{$c} eq 'text';
+		try_sql(
+			"ALTER TABLE $t ADD UNIQUE KEY IF NOT EXISTS u_$c ($c, id), COMMENT 'of $c'"
+		);
+		try_sql("ALTER TABLE $t RENAME INDEX u_$c TO v_$c")
+		  if rand() < 0.3;
+		try_sql("ALTER TABLE $t DROP KEY IF EXISTS u_$c") if rand() < 0.3;
+	},
 	sub {
 		try_sql('TRUNCATE TABLE ' . some_table());
 	},

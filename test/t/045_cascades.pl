@@ -179,6 +179,7 @@ while (my ($what, $sql) = splice(@steps, 0, 2))
 	all_equal($what, @tables) if $ENV{EACH_STEP};
 }
 all_equal('one of each', @tables);
+compare_structure($maria, $node, \@tables);
 
 # The same in one backlog, applied in one group.
 $node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
@@ -294,6 +295,141 @@ WHERE indexname = 'by_k_by_k_ibfk_1_match_idx'}),
 	'CREATE INDEX by_k_by_k_ibfk_1_match_idx ON txt.by_k USING btree (rtrim(lower(((k)::text COLLATE "C"))))',
 	'text that is looked for by a cascade has an index');
 $node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('txt')});
+
+# ------------------------------------------------------------------------
+# Text that is equal by accents, case and ligatures, in collations of which
+# some have rules of their own for plain letters
+# ------------------------------------------------------------------------
+
+my @words = (
+	'e',       'é', 'E',   'É', 'ê', 'strasse', 'straße', 'STRASSE',
+	'Æ',  'AE',      'ae',  'i',       'I',       'ı',      'İ', 'ch',
+	'cH',      'Ch',      'CH',  'c h',     'naïve',  'naive',   'a',  'a ',
+	'Å',  'å', 'aa',  'ss',      'ß',      'ж',      'Ж', 'ｅ',
+	'cafe x',  'CAFÉ X', 'll',  'lL',      '²',      '2');
+my $words = join(', ', map { "('$_')" } @words);
+my %collations = (
+	general => 'utf8mb4_general_ci',
+	unicode => 'utf8mb4_unicode_ci',
+	nopad   => 'utf8mb4_unicode_nopad_ci',
+	turkish => 'utf8mb4_turkish_ci',
+	czech   => 'utf8mb4_czech_ci',
+	danish  => 'utf8mb4_danish_ci',
+	german  => 'latin1_german2_ci',
+	swedish => 'latin1_swedish_ci',
+	exact   => 'latin1_general_cs',
+	bin     => 'utf8mb4_bin');
+my @collated;
+$maria->sql('CREATE DATABASE coll');
+foreach my $name (sort keys %collations)
+{
+	my $type = "varchar(20) COLLATE $collations{$name}";
+	my ($charset) = $collations{$name} =~ /^([a-z0-9]+)_/;
+	$maria->sql(
+		qq{
+CREATE TABLE p_$name (k $type, n int, PRIMARY KEY (k, n));
+CREATE TABLE c_$name (id int AUTO_INCREMENT PRIMARY KEY, k $type, n int,
+	FOREIGN KEY (k, n) REFERENCES p_$name (k, n) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE n_$name (id int AUTO_INCREMENT PRIMARY KEY, k $type, n int, w $type, m int,
+	FOREIGN KEY (k, n) REFERENCES p_$name (k, n) ON DELETE SET NULL ON UPDATE SET NULL,
+	FOREIGN KEY (w, m) REFERENCES p_$name (k, n) ON DELETE SET NULL ON UPDATE CASCADE);
+SET sql_mode = '';
+CREATE TEMPORARY TABLE word (w varchar(20)) CHARACTER SET utf8mb4;
+INSERT INTO word VALUES $words;
+INSERT IGNORE INTO p_$name SELECT w, seq FROM word, seq_1_to_2 ORDER BY seq, hex(w);
+INSERT IGNORE INTO c_$name (k, n) SELECT w, 1 FROM word;
+INSERT IGNORE INTO n_$name (k, n, w, m) SELECT w, 1, w, 2 FROM word},
+		'coll');
+	push @collated, "coll.c_$name", "coll.n_$name";
+}
+create_subscription($node, 'coll', 'source', ['coll.*']);
+wait_for_catchup($node, 'coll');
+compare_tables($maria, $node, \@collated);
+foreach my $name (sort keys %collations)
+{
+	# by turns, as far as there are any left
+	$maria->force_sql(
+		join(
+			'',
+			map {
+				my $word = $words[$_];
+				$_ % 3 == 0
+				  ? "DELETE FROM p_$name WHERE hex(CONVERT(k USING utf8mb4)) = hex('$word') AND n = 1;"
+				  : $_ % 3 == 1
+				  ? "UPDATE p_$name SET k = concat(k, '!') WHERE hex(CONVERT(k USING utf8mb4)) = hex('$word');"
+				  : "UPDATE p_$name SET k = upper(k) WHERE hex(CONVERT(k USING utf8mb4)) = hex('$word');"
+			} 0 .. $#words),
+		'coll');
+}
+$oracle->wait_for_gtid($maria->gtid);
+wait_for_catchup($node, 'coll');
+foreach my $table (@collated)
+{
+	my ($same, $text) = has_same_rows($maria, $node, { source => $table });
+	ok($same, "$table is equal") or diag($text);
+	ok(scalar(has_same_rows($oracle, $node, { source => $table })),
+		"$table is equal to the replica's");
+}
+is( view_value(
+		$node,
+		'coll',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing, apply_error_count'
+	),
+	'0|0|0|0',
+	'there were no conflicts');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('coll')});
+
+# ------------------------------------------------------------------------
+# System-versioned tables: what a parent deletes is an update in the binlog,
+# and its history refers to nothing
+# ------------------------------------------------------------------------
+
+$maria->sql(
+	q{
+CREATE DATABASE vers;
+USE vers;
+CREATE TABLE p (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+CREATE TABLE c (id int PRIMARY KEY, p int,
+	FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE n (id int PRIMARY KEY, p int,
+	FOREIGN KEY (p) REFERENCES p (id) ON DELETE SET NULL) WITH SYSTEM VERSIONING;
+CREATE TABLE outside (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+CREATE TABLE inside (id int PRIMARY KEY, o int,
+	FOREIGN KEY (o) REFERENCES outside (id) ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO p SELECT seq, seq FROM seq_1_to_20;
+INSERT INTO outside SELECT seq, seq FROM seq_1_to_20;
+INSERT INTO c SELECT seq, seq FROM seq_1_to_20;
+INSERT INTO n SELECT seq, seq FROM seq_1_to_20;
+INSERT INTO inside SELECT seq, seq FROM seq_1_to_20;
+});
+create_subscription($node, 'vers', 'source', [ 'vers.*', '!vers.outside' ]);
+wait_for_catchup($node, 'vers');
+foreach my $parent (qw(p outside))
+{
+	$maria->force_sql($_, 'vers')
+	  foreach (
+		"UPDATE $parent SET v = v + 1",
+		"DELETE FROM $parent WHERE id IN (1, 2)",
+		"UPDATE $parent SET id = id + 100 WHERE id IN (3, 4)",
+		"UPDATE $parent SET id = id + 100, v = 0 WHERE id = 5",
+		"INSERT INTO $parent VALUES (1, 1), (3, 3)",
+		$parent eq 'p'
+		? 'INSERT INTO c VALUES (101, 1), (102, 3); INSERT INTO n VALUES (101, 1), (102, 3)'
+		: 'INSERT INTO inside VALUES (101, 1), (102, 3)',
+		"DELETE HISTORY FROM $parent",
+		"REPLACE INTO $parent VALUES (6, 66), (21, 21)",
+		"START TRANSACTION; DELETE FROM $parent WHERE id = 7; INSERT INTO $parent VALUES (7, 7); UPDATE $parent SET v = 8 WHERE id = 7; COMMIT");
+}
+$oracle->wait_for_gtid($maria->gtid);
+wait_for_catchup($node, 'vers');
+foreach my $table (qw(vers.p vers.c vers.n vers.inside))
+{
+	my ($same, $text) = has_same_rows($maria, $node, { source => $table });
+	ok($same, "$table is equal") or diag($text);
+	ok(scalar(has_same_rows($oracle, $node, { source => $table })),
+		"$table is equal to the replica's");
+}
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('vers')});
 
 # ------------------------------------------------------------------------
 # Random foreign keys and random changes

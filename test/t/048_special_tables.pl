@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use JSON::PP ();
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
@@ -35,6 +36,7 @@ SELECT nextval(plain), nextval(shaped), nextval(shaped), nextval(down), nextval(
 } =~ s/(CREATE TABLE t.*\n)(CREATE SEQUENCE plain;\n)/$2$1/r);
 create_subscription($node, 'seq', 'source', ['seq.*']);
 wait_for_catchup($node, 'seq');
+compare_structure($maria, $node, ['seq.t']);
 
 # The definition, and what comes next: never a value that the source has used.
 sub definition
@@ -84,6 +86,29 @@ is(next_value($_), $maria->value("SELECT next_not_cached_value FROM seq.$_"),
 my ($status, $out, $err) =
   $node->psql('postgres', q{SELECT nextval('seq.tiny')});
 like($err, qr/reached maximum value of sequence "tiny" \(3\)/, 'exhausted');
+
+# Defaults that take from them, in tables that come later
+$maria->sql(
+	q{
+CREATE TABLE d1 (id bigint PRIMARY KEY DEFAULT (NEXT VALUE FOR plain), a int DEFAULT nextval(seq.shaped));
+CREATE SEQUENCE `odd ``"' name`;
+CREATE TABLE d2 (id int PRIMARY KEY, o decimal(20) NOT NULL DEFAULT NEXT VALUE FOR `odd ``"' name`);
+ALTER TABLE d1 ALTER a SET DEFAULT nextval(down), ADD COLUMN b int DEFAULT NEXT VALUE FOR shaped;
+INSERT INTO d1 (a) VALUES (5); INSERT INTO d2 (id) VALUES (1);
+ALTER TABLE d2 ADD COLUMN gone int DEFAULT 4;
+ALTER TABLE d2 ALTER gone DROP DEFAULT;
+ALTER TABLE d1 ALTER b DROP DEFAULT}, 'seq');
+wait_for_catchup($node, 'seq');
+compare_structure($maria, $node, [qw(seq.t seq.d1)]);
+compare_tables($maria, $node, [qw(seq.d1 seq.d2)]);
+like(
+	pg( q{
+SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'seq.d2'::regclass}
+	),
+	qr/^nextval\('seq."odd `""'' name"'::regclass\)$/,
+	'a default of a sequence with an odd name');
+$maria->sql('DROP TABLE d1, d2; DROP SEQUENCE `odd ``"\' name`', 'seq');
+wait_for_catchup($node, 'seq');
 
 # A cycle starts again; statements change and make them.
 my $restart = $node->safe_psql('postgres',
@@ -192,6 +217,8 @@ SET system_versioning_insert_history = 0;
 
 sub change_versions
 {
+	my ($db) = @_;
+
 	$maria->sql(
 		$insert_history . q{
 UPDATE implicit SET v = v + 1 WHERE id BETWEEN 10 AND 20;
@@ -217,7 +244,7 @@ DELETE FROM implicit WHERE id = 50;
 INSERT INTO implicit VALUES (50, 2, 'fifty');
 COMMIT;
 DELETE HISTORY FROM implicit;
-DELETE HISTORY FROM explicit BEFORE SYSTEM_TIME now(6)}, 'ver');
+DELETE HISTORY FROM explicit BEFORE SYSTEM_TIME now(6)}, $db || 'ver');
 	return;
 }
 change_versions();
@@ -287,7 +314,195 @@ is( view_value(
 		'confl_insert_exists, confl_update_missing, confl_delete_missing'),
 	'0|0|0',
 	'no conflicts');
+
+# Tables that become system-versioned, and are no more, in the stream
+$maria->sql(
+	q{
+SET system_versioning_alter_history = KEEP;
+CREATE TABLE made (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+INSERT INTO made VALUES (1, 1), (2, 2), (3, 3);
+UPDATE made SET v = v + 10 WHERE id < 3;
+DELETE FROM made WHERE id = 2;
+ALTER TABLE made ADD COLUMN w int DEFAULT 7, ADD UNIQUE KEY (w, id);
+UPDATE made SET w = 8 WHERE id = 1;
+ALTER TABLE made ADD COLUMN x varchar(10) AFTER id, MODIFY v bigint;
+INSERT INTO made VALUES (4, 'four', 4, 4);
+DELETE FROM made WHERE id = 3;
+CREATE TABLE like_made LIKE made;
+INSERT INTO like_made VALUES (1, 'one', 1, 1);
+UPDATE like_made SET v = 2;
+CREATE TABLE later (id int PRIMARY KEY, v int);
+INSERT INTO later VALUES (1, 1), (2, 2);
+ALTER TABLE later ADD SYSTEM VERSIONING;
+UPDATE later SET v = v + 1;
+DELETE FROM later WHERE id = 1;
+INSERT INTO later VALUES (1, 5);
+CREATE TABLE past (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+INSERT INTO past VALUES (1, 1), (2, 2);
+UPDATE past SET v = 3;
+DELETE FROM past WHERE id = 2;
+ALTER TABLE past DROP SYSTEM VERSIONING;
+UPDATE past SET v = 4;
+INSERT INTO past VALUES (2, 5);
+DELETE FROM past WHERE id = 1;
+CREATE TABLE declared (
+	id int PRIMARY KEY, v int,
+	since timestamp(6) GENERATED ALWAYS AS ROW START, until timestamp(6) GENERATED ALWAYS AS ROW END,
+	PERIOD FOR SYSTEM_TIME (since, until)) WITH SYSTEM VERSIONING;
+INSERT INTO declared (id, v) VALUES (1, 1), (2, 2);
+UPDATE declared SET v = 3 WHERE id = 1;
+DELETE FROM declared WHERE id = 2}, 'ver');
+wait_for_catchup($node, 'ver');
+wait_until('declared to join',
+	sub { pg(q{SELECT to_regclass('ver.declared')}) ne '' });
+wait_for_catchup($node, 'ver');
+$maria->sql('UPDATE declared SET v = 4; INSERT INTO declared (id, v) VALUES (2, 2)',
+	'ver');
+wait_for_catchup($node, 'ver');
+compare_tables($maria, $node,
+	[ map { "ver.$_" } qw(made like_made later past) ]);
+compare_structure($maria, $node, [qw(ver.later ver.past)]);
+is( pg('SELECT string_agg(id || \':\' || v, \' \' ORDER BY id) FROM ver.declared'),
+	'1:4 2:2', 'a declared period');
+is( pg( q{
+SELECT string_agg(source_table, ' ' ORDER BY source_table) FROM mariadb_sync.subscription_table
+WHERE source_db = 'ver' AND state <> 'ready'}),
+	'', 'every table is ready');
 pg(q{SELECT mariadb_sync.drop_subscription('ver')});
+
+#
+# System-versioned tables: their history too
+#
+$maria->sql(
+	'CREATE DATABASE hist; '
+	  . join('; ',
+		map { "RENAME TABLE ver.$_ TO hist.$_" }
+		  qw(implicit explicit no_key partly parts)));
+create_subscription(
+	$node, 'hist', 'source',
+	['hist.*'],
+	{ snapshot_chunk_rows => 30, versioned_history => JSON::PP::true() });
+wait_for_catchup($node, 'hist');
+
+# Which columns each has, with its period
+my %histories = (
+	implicit => [qw(id v b row_start row_end)],
+	explicit => [qw(id v u since until)],
+	no_key   => [qw(a b row_start row_end)],
+	partly   => [qw(id v w row_start row_end)],
+	parts    => [qw(id v row_start row_end)],
+	made     => [qw(id v w row_start row_end)]);
+
+sub same_histories
+{
+	my ($what, @names) = @_;
+
+	foreach my $name (@names)
+	{
+		my @columns = @{ $histories{$name} };
+		my @period  = splice(@columns, -2);
+		my @rows    = sort map { join(',', @$_) } $maria->query_rows(
+			'SELECT '
+			  . join(', ',
+				(map { $_ eq 'b' ? 'lower(hex(b))' : $_ } @columns),
+				map { "unix_timestamp($_)" } @period)
+			  . " FROM hist.$name FOR SYSTEM_TIME ALL");
+		my @target = sort split(
+			/\n/,
+			pg( 'SELECT concat_ws(\',\', '
+				  . join(
+					', ',
+					map { "coalesce($_, 'NULL')" } (
+						map {
+							$_ eq 'b' && $name eq 'implicit'
+							  ? "encode(b, 'hex')"
+							  : "$_\::text"
+						} @columns),
+					map { "extract(epoch FROM $_)::numeric(20, 6)::text" }
+					  @period)
+				  . ") FROM hist.$name"));
+		is_deeply(\@target, \@rows,
+			"$what: all of $name, " . scalar(@rows) . ' rows')
+		  or diag("target:\n@target[0 .. 5]\nsource:\n@rows[0 .. 5]");
+	}
+	return;
+}
+my @all = qw(implicit explicit no_key partly parts);
+same_histories('the copy', @all);
+change_versions('hist');
+wait_for_catchup($node, 'hist');
+same_histories('the stream', @all);
+is( pg( q{
+SELECT string_agg(pg_get_constraintdef(oid), ' ' ORDER BY conname) FROM pg_constraint
+WHERE connamespace = 'hist'::regnamespace AND contype = 'p'}),
+	'PRIMARY KEY (id, until) PRIMARY KEY (id, row_end) PRIMARY KEY (id, row_end) PRIMARY KEY (id, row_end)',
+	'the end of the period is part of the key');
+$writer = $maria->start_writer(
+	sub {
+		my $any = 1 + int(rand(100));
+		return "UPDATE implicit SET v = v + 1 WHERE id = $any;
+UPDATE explicit SET v = v + 1 WHERE id = $any;
+DELETE FROM parts WHERE id = $any % 10; INSERT IGNORE INTO parts VALUES ($any % 10, 1);
+INSERT INTO no_key VALUES ($any, 1)";
+	},
+	'hist');
+pg("SELECT mariadb_sync.resync_table('hist', 'hist.$_')")
+  foreach qw(implicit explicit no_key parts);
+$node->poll_query_until(
+	'postgres', q{
+SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
+) or die 'the tables do not become ready';
+$writer->stop;
+wait_for_catchup($node, 'hist');
+same_histories('a copy while versions are written', @all);
+
+# Structure changes: each is a copy
+$maria->sql(
+	q{
+SET system_versioning_alter_history = KEEP;
+CREATE TABLE made (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
+INSERT INTO made VALUES (1, 1), (2, 2);
+UPDATE made SET v = 3;
+ALTER TABLE made ADD COLUMN w int DEFAULT 7;
+UPDATE made SET w = 8 WHERE id = 1;
+DELETE FROM made WHERE id = 2;
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int PRIMARY KEY, p int,
+	FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE) WITH SYSTEM VERSIONING;
+ALTER TABLE partly DROP SYSTEM VERSIONING;
+UPDATE partly SET v = 0;
+INSERT INTO parent VALUES (1)}, 'hist');
+wait_until(
+	'all but one to be ready',
+	sub {
+		pg( q{
+SELECT string_agg(source_table, ' ' ORDER BY source_table) FROM mariadb_sync.subscription_table
+WHERE state = 'ready'}
+		) eq 'explicit implicit made no_key parent partly parts';
+	});
+pg( q{SELECT mariadb_sync.wait_for_gtid('hist', '}
+	  . $maria->gtid
+	  . q{', '60 s')});
+same_histories('structure changes', 'made');
+compare_tables($maria, $node, ['hist.partly']);
+like(
+	pg( q{SELECT last_error FROM mariadb_sync.subscription_table WHERE source_table = 'child'}
+	),
+	qr/the history of source table "hist\.child" cannot be replicated/,
+	'a history that cascades add to');
+is( view_value(
+		$node, 'hist',
+		'confl_insert_exists, confl_update_missing, confl_delete_missing, last_error'
+	),
+	'0|0|0|',
+	'no conflicts');
+pg(q{SELECT mariadb_sync.remove_table('hist', 'hist.child')});
+wait_for_catchup($node, 'hist');
+is( pg(q{SELECT count(*) FROM mariadb_sync.verify('hist') WHERE missing + surplus + different > 0}
+	),
+	'0',
+	'verify() compares histories');
+pg(q{SELECT mariadb_sync.drop_subscription('hist')});
 
 #
 # Identity
@@ -327,6 +542,7 @@ pg(q{SELECT mariadb_sync.start('ident')});
 $maria->sql(q{INSERT INTO a (v) SELECT seq FROM seq_13_to_50}, 'ident');
 wait_for_catchup($node, 'ident');
 compare_tables($maria, $node, [qw(ident.a ident.b ident.empty)]);
+compare_structure($maria, $node, [qw(ident.a ident.b ident.empty)]);
 pg(q{SELECT mariadb_sync.promote('ident')});
 is( pg('INSERT INTO ident.a (v) VALUES (0) RETURNING id'),
 	$maria->value(

@@ -123,6 +123,7 @@ ROLLBACK}, 'e');
 create_subscription($node, 'sub', 'source', ['e.*']);
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
+compare_structure($maria, $node, \@tables);
 change(1);
 mix();
 wait_for_catchup($node, 'sub');
@@ -171,6 +172,7 @@ WHERE source_table LIKE 'e.ctas%' AND state = 'ready'}
 ) or die 'the tables do not join';
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, [qw(e.ctas e.ctas_myisam)]);
+compare_structure($maria, $node, [qw(e.ctas e.ctas_myisam)]);
 
 # A MEMORY table is empty after a restart of the source, which says so when
 # the table is next used.
