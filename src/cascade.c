@@ -654,6 +654,7 @@ static bool
 changes_keys(MsCascade *cascade, const MsRowsEvent *rows)
 {
 	const uint8 *p = rows->rows;
+
 	while (p < rows->end)
 	{
 		ParentRow	parent = {0};

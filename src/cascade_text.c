@@ -5,12 +5,13 @@
  * As long as it is a matter of the case of ASCII letters and of trailing
  * blanks, the query of a dependant finds the rows by itself, by an index.
  * Beyond ASCII only MariaDB's own tables know what is equal to what: accents,
- * case, ligatures, what is ignored.  So the source is asked, about those
- * values of the child that could be equal: whether two texts are equal under
- * a collation does not depend on when it is asked.
+ * case, ligatures, what is ignored, control characters among it.  So the
+ * source is asked, about those values of the child that could be equal:
+ * whether two texts are equal under a collation does not depend on when it is
+ * asked.
  *
- *   the parent's value is ASCII   values of the child that are not; an index
- *                                 over nothing but those finds them
+ *   the parent's value is         values of the child that are not; an index
+ *   printable ASCII               over nothing but those finds them
  *   it is not                     all values of the child
  *   a collation with rules of its own for ASCII letters, as Turkish or Czech
  *                                 all values of the child
@@ -159,11 +160,12 @@ ms_cascade_release_texts(Dependant *dep)
 	dep->find_texts = NULL;
 }
 
+/* As ms_typemap_beyond_ascii() has it. */
 static bool
-is_ascii(const char *text)
+is_printable_ascii(const char *text)
 {
 	for (; *text; text++)
-		if (IS_HIGHBIT_SET(*text))
+		if (*text < ' ' || *text > '~')
 			return false;
 	return true;
 }
@@ -212,7 +214,7 @@ find_equal(MsWire *wire, const MsTarget *target, const EqualTexts *texts,
 		   const char *value)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	SPIPlanPtr	plan = texts->own_rules || !is_ascii(value) ? texts->all :
+	SPIPlanPtr	plan = texts->own_rules || !is_printable_ascii(value) ? texts->all :
 	texts->beyond_ascii;
 	MemoryContext batch_cxt;
 	List	   *equal = NIL;

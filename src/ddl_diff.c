@@ -152,7 +152,7 @@ list_keys(const Diff *diff, const MsSourceTable *table)
 		foreach(lc2, index->columns)
 		{
 			const MsSourceColumn *col = ms_model_find_column(table,
-															  lfirst(lc2));
+															 lfirst(lc2));
 
 			if (col && table == diff->old)
 				col = follow_column(diff->new, col);
@@ -230,7 +230,7 @@ find_target_index(Oid relid, const MsSourceTable *table,
 		for (int i = 0; same && i < form->indnkeyatts; i++)
 		{
 			const MsSourceColumn *col = ms_model_find_column(table,
-													list_nth(source->columns, i));
+															 list_nth(source->columns, i));
 			char	   *name = form->indkey.values[i] > 0 ?
 			get_attname(relid, form->indkey.values[i], true) : NULL;
 

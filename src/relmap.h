@@ -51,8 +51,8 @@ typedef struct TablePlan
 	bool		copy_void;		/* is to be made again */
 	bool		held;			/* the source's table is not the recorded one:
 								 * the stream has yet to say how it changed */
-	bool		discarded;		/* held because it has no tablespace: until one
-								 * is imported */
+	bool		discarded;		/* held because it has no tablespace: until
+								 * one is imported */
 
 	/* the recorded schema was read from the source, at this position */
 	MsGtidList *schema_gtid;

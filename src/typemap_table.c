@@ -492,11 +492,14 @@ ms_typemap_comparable(const MsSourceColumn *source, const char *expression)
 	return result;
 }
 
-/* Whether the expression, text, has characters that are not ASCII. */
+/*
+ * Whether the expression, text, has characters that are not printable ASCII:
+ * some collations do not see control characters.
+ */
 char *
 ms_typemap_beyond_ascii(const char *expression)
 {
-	return psprintf("(%s)::text COLLATE \"C\" ~ '[^\\x01-\\x7f]'", expression);
+	return psprintf("(%s)::text COLLATE \"C\" ~ '[^ -~]'", expression);
 }
 
 static const MsSourceColumn *

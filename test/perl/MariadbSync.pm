@@ -636,7 +636,7 @@ sub compare_structure
 		push @{ $key{ $_->[0] } }, $_->[1]
 		  foreach $maria->query_rows(
 			'SELECT index_name, column_name FROM information_schema.statistics'
-			  . " WHERE $where AND non_unique = 0 AND index_type = 'BTREE' AND sub_part IS NULL"
+			  . " WHERE $where AND non_unique = 0 AND (index_type = 'BTREE' OR index_name = 'PRIMARY') AND sub_part IS NULL"
 			  . ' ORDER BY index_name, seq_in_index');
 		foreach my $row (
 			$maria->query_rows(

@@ -306,7 +306,8 @@ my @words = (
 	'Æ',  'AE',      'ae',  'i',       'I',       'ı',      'İ', 'ch',
 	'cH',      'Ch',      'CH',  'c h',     'naïve',  'naive',   'a',  'a ',
 	'Å',  'å', 'aa',  'ss',      'ß',      'ж',      'Ж', 'ｅ',
-	'cafe x',  'CAFÉ X', 'll',  'lL',      '²',      '2');
+	'cafe x',  'CAFÉ X', 'll',  'lL',      '²',      '2',
+	"tab\tbed", "tab\x01\tbed", "tab\x7f", "TAB", "TAB\x02");
 my $words = join(', ', map { "('$_')" } @words);
 my %collations = (
 	general => 'utf8mb4_general_ci',
