@@ -521,9 +521,28 @@ change_type(Diff *diff, const MsSourceColumn *col, const char *old_type,
 		add_action(&diff->actions, "ALTER COLUMN %s TYPE %s", name, type);
 }
 
+/*
+ * Is the literal a label that the column's ENUM has only now?  PostgreSQL's
+ * must not be used before they are committed.
+ */
+static bool
+is_new_label(const MsSourceColumn *col, const char *literal)
+{
+	ListCell   *lc;
+
+	foreach(lc, col->was->labels)
+		if (strcmp(quote_literal_cstr(lfirst(lc)), literal) == 0)
+		return false;
+	foreach(lc, col->labels)
+		if (strcmp(quote_literal_cstr(lfirst(lc)), literal) == 0)
+		return true;
+	return false;
+}
+
+/* is_enum: the target's type is one of PostgreSQL's enums. */
 static void
 change_default(Diff *diff, const MsSourceColumn *col, const char *type,
-			   const char *old_default, bool type_changed)
+			   const char *old_default, bool type_changed, bool is_enum)
 {
 	const char *name = quote_identifier(ms_typemap_target_name(col));
 	bool		lost;
@@ -536,6 +555,8 @@ change_default(Diff *diff, const MsSourceColumn *col, const char *type,
 	if (strcmp(empty_if_null(text), empty_if_null(old_default)) == 0 &&
 		!(type_changed && text))
 		return;
+	if (text && is_enum && is_new_label(col, text))
+		text = psprintf("(%s::text)::%s", text, type);	/* when it is used */
 	if (text)
 		add_action(&diff->afterwards, "ALTER COLUMN %s SET DEFAULT %s", name, text);
 	else if (!type_changed)
@@ -555,6 +576,7 @@ change_column(Diff *diff, const MsSourceColumn *col)
 	bool		was_required;
 	bool		required;
 	bool		type_changed;
+	bool		is_enum = false;
 	bool		lost;
 	Oid			typid;
 
@@ -570,6 +592,7 @@ change_column(Diff *diff, const MsSourceColumn *col)
 	{
 		if (strcmp(col->data_type, "enum") == 0)
 		{
+			is_enum = true;
 			type = old_type = format_type_be_qualified(typid);
 			if (strcmp(old->column_type, col->column_type) != 0)
 				extend_enum(diff, col, typid);
@@ -581,7 +604,7 @@ change_column(Diff *diff, const MsSourceColumn *col)
 			has_type(diff, attnum, old_type);
 	if (type_changed)
 		change_type(diff, col, old_type, type, old_default);
-	change_default(diff, col, type, old_default, type_changed);
+	change_default(diff, col, type, old_default, type_changed, is_enum);
 
 	was_required = ms_typemap_wants_not_null(diff->old, old, diff->options);
 	required = ms_typemap_wants_not_null(diff->new, col, diff->options);

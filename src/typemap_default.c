@@ -107,10 +107,14 @@ temporal_default(const MsColumn *col, const char *text)
 		case MS_KIND_DATETIME:
 			if (col->zone)
 				return NULL;
-			return looks_like(whole, "9999-99-99 99:99:99") ?
+			/* statements may leave out what is zero */
+			return looks_like(whole, "9999-99-99 99:99:99") ||
+				looks_like(text, "9999-99-99 99:99") ||
+				looks_like(text, "9999-99-99") ?
 				quote_literal_cstr(text) : NULL;
 		case MS_KIND_TIME:
-			return looks_like(whole, "99:99:99") ? quote_literal_cstr(text) : NULL;
+			return looks_like(whole, "99:99:99") || looks_like(text, "99:99") ?
+				quote_literal_cstr(text) : NULL;
 		default:
 			return NULL;
 	}
@@ -147,7 +151,8 @@ bit_literal(const MsColumn *col, const char *digits)
 	int			len = strlen(digits);
 	StringInfoData buf;
 
-	if (len > (int) col->length || strspn(digits, "01") != (size_t) len)
+	if (len == 0 || len > (int) col->length ||
+		strspn(digits, "01") != (size_t) len)
 		return NULL;
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "B'");
@@ -199,6 +204,26 @@ bytes_default(const MsColumn *col, const char *text, const char *type)
 		appendStringInfoString(&buf, "00");
 	appendStringInfoString(&buf, "'::bytea");
 	return buf.data;
+}
+
+/* b'101', or the number that it is */
+static char *
+bit_default(const MsColumn *col, const char *text)
+{
+	char	   *digits;
+	int			value;
+
+	if ((text[0] == 'b' || text[0] == 'B') && text[1] == '\'')
+		return bit_literal(col, pnstrdup(text + 2, strcspn(text + 2, "'")));
+	if (strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
+		return NULL;
+	digits = palloc0(33);
+	value = atoi(text);
+	for (int i = 0; i < 32; i++)
+		digits[i] = (value >> (31 - i)) & 1 ? '1' : '0';
+	while (digits[0] == '0' && digits[1] != '\0')
+		digits++;
+	return bit_literal(col, digits);
 }
 
 static char *
@@ -253,11 +278,15 @@ constant_default(const MsColumn *col, const MsSourceColumn *source,
 		case MS_KIND_TIME:
 			return literal ? temporal_default(col, literal) : NULL;
 		case MS_KIND_BIT:
-			if ((text[0] == 'b' || text[0] == 'B') && text[1] == '\'')
-				return bit_literal(col, pnstrdup(text + 2, strcspn(text + 2, "'")));
-			return NULL;
+			return bit_default(col, text);
 		case MS_KIND_BYTES:
 			return bytes_default(col, text, type);
+		case MS_KIND_TEXT:
+			/* a number is the text that it is written as */
+			if (literal == NULL && strspn(text, "0123456789") == strlen(text) &&
+				(text[0] != '0' || text[1] == '\0'))
+				literal = pstrdup(text);
+			/* FALLTHROUGH */
 		default:
 			return literal ? text_default(col, source, literal, type) : NULL;
 	}

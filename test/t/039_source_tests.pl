@@ -35,7 +35,7 @@ plan skip_all => 'SOURCE_TESTS is not set' unless $ENV{SOURCE_TESTS};
 my @not_here = (
 	[ qr/have_debug|debug_sync|debug_dbug/i, 'a server built for debugging' ],
 	[
-		qr/restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|rpl_stop_server|rpl_start_server|rpl_restart|wait_until_disconnected/i,
+		qr/restart_mysqld|shutdown_mysqld|kill_mysqld|start_mysqld|rpl_stop_server|rpl_start_server|rpl_restart/i,
 		'servers that stop and start'
 	],
 	[ qr/have_wsrep|mysql-wsrep/i, 'Galera' ],
@@ -43,7 +43,12 @@ my @not_here = (
 		qr/rpl_server_count|rpl_topology\s*=\s*1->2\s*[,-]|SERVER_MYPORT_3/i,
 		'more than two servers'
 	],
-	[ qr/have_semisync_plugin|have_archive|have_ndb/i, 'a plugin' ]);
+	[ qr/have_semisync_plugin|have_archive|have_ndb/i, 'a plugin' ],
+	# every replica stops there, by its purpose
+	[
+		qr/rpl_binlog_max_cache_size|LOST_EVENTS|incident/i,
+		'a replica that passes over incidents'
+	]);
 
 # What a test and all that it includes says.
 sub whole_text
@@ -51,13 +56,13 @@ sub whole_text
 	my ($file, $seen) = @_;
 
 	return '' if $seen->{$file}++ || !-e $file;
-	my $text = slurp_file($file);
+	my $text = slurp_file($file) =~ s/^\s*#.*//gmr;
 	foreach my $name ($text =~ /^\s*(?:--\s*)?source\s+([\w\/.-]+)/mg)
 	{
 		my ($found) = grep { -e $_ } "$root/$name", "$root/suite/rpl/$name",
 		  dirname($file) . "/$name";
 		# the harness of replication itself asks for all of that
-		next if !$found || basename($found) =~ /^(rpl_|master-slave|have_)/;
+		next if !$found || basename($found) =~ /^((show_)?rpl_\w+\.inc|master-slave.*|have_.*)$/;
 		$text .= whole_text($found, $seen);
 	}
 	return $text;
@@ -120,7 +125,12 @@ my %options = (
 	log_bin_trust_function_creators => 1,
 	local_infile => 1,
 	secure_file_priv => undef,
-	default_storage_engine => 'MyISAM');
+	skip_name_resolve      => undef,
+	default_storage_engine => 'MyISAM',
+	plugin_load_add        => 'metadata_lock_info',
+	log_output             => 'TABLE,FILE',
+	general_log            => 1,
+	slow_query_log         => 1);
 my $maria = MariaDBServer->new('source', options => {%options});
 my $slave = MariaDBServer->new('slave',
 	options => { %options, replicate_wild_ignore_table => 'unrelated.%' });
@@ -160,6 +170,52 @@ my $var = $PostgreSQL::Test::Utils::tmp_check;
 my $dir = PostgreSQL::Test::Utils::tempdir('source_tests');
 mkdir "$var/$_" foreach qw(tmp log);
 symlink("$root/std_data", "$var/std_data");
+
+# Their programs find either server by a suffix of the group.
+my $config = "$var/my.cnf";
+append_to_file(
+	$config,
+	join(
+		'',
+		map {
+			"[client$_->[0]]\nuser=root\nhost=localhost\nport="
+			  . $_->[1]->port
+			  . "\nsocket="
+			  . $_->[1]->socket . "\n"
+		} [ '', $maria ],
+		[ '.1', $maria ],
+		[ '.2', $slave ]));
+
+# Settings of both servers, to undo what a test leaves of them
+my %settings = map { $_->port => settings($_) } $maria, $slave;
+
+sub settings
+{
+	my ($server) = @_;
+
+	return {
+		map { $_->[0] => $_->[1] } $server->query_rows(
+			q{SELECT variable_name, global_value FROM information_schema.system_variables
+WHERE variable_scope LIKE '%GLOBAL%' AND read_only = 'NO' AND variable_name NOT LIKE 'GTID%'
+AND variable_name NOT LIKE 'TIMESTAMP' AND global_value IS NOT NULL})
+	};
+}
+
+sub restore_settings
+{
+	my ($server) = @_;
+	my $now = settings($server);
+	my $old = $settings{ $server->port };
+
+	foreach my $name (grep { $old->{$_} ne ($now->{$_} // '') } sort keys %$old)
+	{
+		my $value =
+		  $old->{$name} =~ /^-?\d+(\.\d+)?$/ ? $old->{$name} : "'$old->{$name}'";
+		eval { $server->sql("SET GLOBAL $name = $value"); 1 }
+		  or note("$name stays $now->{$name}");
+	}
+	return;
+}
 
 # A file of theirs with the statements that end every replication replaced.
 sub copy_file
@@ -223,17 +279,15 @@ sub run_test
 		$ENV{SLAVE_MYPORT}     = $slave->port;
 		$ENV{MASTER_MYSOCK}    = $maria->socket;
 		$ENV{SLAVE_MYSOCK}     = $slave->socket;
-		$ENV{$_} = "$program{$_} --no-defaults --host=127.0.0.1 --user=root --port="
-		  . $maria->port
-		  foreach keys %program;
-		$ENV{MYSQL_SLAVE} = $ENV{MYSQL} =~ s/\d+$/$slave->port/er;
-		$ENV{MYSQL_DUMP_SLAVE} = $ENV{MYSQL_DUMP} =~ s/\d+$/$slave->port/er;
+		$ENV{$_} = "$program{$_} --defaults-file=$config" foreach keys %program;
+		$ENV{"${_}_SLAVE"} = "$ENV{$_} --defaults-group-suffix=.2"
+		  foreach qw(MYSQL MYSQL_DUMP);
 		$ENV{DEFAULT_MASTER_PORT} = 3306;
 		$ENV{rpl_skip_reset_master_and_slave} = 1;
 		$ENV{TZ} = 'GMT-3';
 		exec('timeout',                  '40',
 			$mysqltest,                  '--no-defaults',
-			'--host=127.0.0.1',          '--protocol=tcp',
+			'--host=localhost',          '--socket=' . $maria->socket,
 			'--port=' . $maria->port,    '--user=root',
 			'--database=test',           '--silent',
 			'--max-connect-retries=10',
@@ -258,10 +312,7 @@ sub clean_up
 		);
 		$server->sql("SET foreign_key_checks = 0; DROP DATABASE `$_`") foreach @dbs;
 		$server->sql('CREATE DATABASE test CHARACTER SET latin1');
-		$server->sql(
-			q{SET GLOBAL binlog_format = ROW; SET GLOBAL binlog_row_image = FULL; SET GLOBAL binlog_row_metadata = FULL;
-SET GLOBAL binlog_annotate_row_events = DEFAULT; SET GLOBAL sql_mode = DEFAULT; SET GLOBAL max_allowed_packet = DEFAULT;
-SET GLOBAL read_only = 0; SET GLOBAL gtid_strict_mode = 0; SET GLOBAL read_binlog_speed_limit = 0});
+		restore_settings($server);
 	}
 	$maria->sql('FLUSH BINARY LOGS');
 	my $gtid = $maria->gtid;
@@ -299,10 +350,14 @@ foreach my $test (@tests)
 	}
 	$count{ $status == 0 ? 'whole' : 'partly' }++;
 	my $gtid = $maria->gtid;
-	my $result = pg(
-		"SELECT mariadb_sync.wait_for_gtid('unrelated', '$gtid', '60 s')");
-	is($result, 't', "$test: the unrelated subscription follows")
-	  or diag(view_value($node, 'unrelated', 'state, last_error'));
+	my $result = eval {
+		pg("SELECT mariadb_sync.wait_for_gtid('unrelated', '$gtid', '60 s')");
+	};
+	is($result, 't', "$test: the unrelated subscription follows") or do
+	{
+		diag(view_value($node, 'unrelated', 'state, last_error'));
+		last;
+	};
 
 	# a subscription that has stopped would not come back by itself
 	wait_until(
@@ -313,13 +368,19 @@ foreach my $test (@tests)
 			) ne 'f';
 		});
 	my $state = view_value($node, 'all', 'state');
-	isnt($state, 'error', "$test: the one with its tables follows") or do
+	my $error = view_value($node, 'all', 'last_error');
+	# rows that a test has kept from the binary log are missing here too
+	ok( $state ne 'error'
+		  || ($error =~ /^row to .* was not found|already exists/
+			&& whole_text(file_of($test), {}) =~ /sql_log_bin/i),
+		"$test: the one with its tables follows") or diag($error);
+	if ($state eq 'error')
 	{
-		diag(view_value($node, 'all', 'last_error'));
+		note($error);
 		$count{stopped}++;
 		pg( q{SELECT mariadb_sync.drop_subscription('all'); DROP SCHEMA test CASCADE}
 		);
-	};
+	}
 	note(
 		pg( q{
 SELECT string_agg(source_table || ': ' || regexp_replace(coalesce(last_error, ''), '\n.*', ''), E'\n')

@@ -155,10 +155,95 @@ ADD e4 date DEFAULT (current_date), ADD e5 uuid DEFAULT (UUID()), ADD e6 decimal
 	],
 	[ 'DROP FOREIGN KEY IF EXISTS f3, DROP FOREIGN KEY IF EXISTS f4', qr/^applied$/ ],
 	[ q{MODIFY o int COMMENT 'of the "other"'}, qr/^applied$/ ],
-	[ q{ADD COLUMN raw varbinary(10) DEFAULT 'a\\\\b'}, qr/^(applied|resync)/ ],);
+	[ q{ADD COLUMN raw varbinary(10) DEFAULT 'a\\\\b'}, qr/^(applied|resync)/ ],
+
+	# what may be there or not
+	[ 'ADD COLUMN IF NOT EXISTS (i1 int DEFAULT 1, n1 int)', qr/^applied$/ ],
+	[
+		'MODIFY COLUMN IF EXISTS i1 bigint DEFAULT 2, MODIFY IF EXISTS nothere int',
+		qr/^applied$/
+	],
+	[
+		'CHANGE IF EXISTS i1 i2 bigint, CHANGE COLUMN IF EXISTS nothere i1 int',
+		qr/^applied$/
+	],
+	[
+		'RENAME COLUMN IF EXISTS i2 TO i3, RENAME COLUMN IF EXISTS nothere TO i2',
+		qr/^applied$/
+	],
+	[
+		'ALTER COLUMN IF EXISTS i3 SET DEFAULT 7, ALTER IF EXISTS nothere DROP DEFAULT',
+		qr/^applied$/
+	],
+	[
+		'ADD INDEX IF NOT EXISTS new3 (a), ADD INDEX IF NOT EXISTS ii (i3), ADD UNIQUE KEY IF NOT EXISTS iu (id, i3)',
+		qr/^applied$/
+	],
+	[
+		'RENAME INDEX IF EXISTS ii TO ij, RENAME KEY IF EXISTS nothere TO ik',
+		qr/^applied$/
+	],
+	[
+		'DROP INDEX IF EXISTS ij, DROP KEY IF EXISTS nothere, DROP INDEX IF EXISTS iu',
+		qr/^applied$/
+	],
+	[
+		'ADD CONSTRAINT IF NOT EXISTS ic CHECK (i3 < 1000000)',
+		qr/^applied; check/
+	],
+	[ 'ADD CONSTRAINT IF NOT EXISTS ic CHECK (i3 < 5)', qr/^applied/ ],
+	[
+		'DROP CONSTRAINT IF EXISTS ic, DROP CONSTRAINT IF EXISTS nothere, DROP COLUMN IF EXISTS i3',
+		qr/^applied$/
+	],
+
+	# signs, generated columns that become plain ones, and what else a column can be
+	[ 'ADD COLUMN s1 int unsigned NOT NULL DEFAULT 5', qr/^applied$/ ],
+	[ 'MODIFY s1 bigint unsigned NOT NULL DEFAULT 5',  qr/^(applied|resync)/ ],
+	[ 'MODIFY s1 bigint',                              qr/^resync/ ],
+	[ 'MODIFY v2 int',                                 qr/^(applied|resync)/ ],
+	[ 'ADD COLUMN hidden int INVISIBLE DEFAULT 3',     qr/^applied$/ ],
+	[ 'MODIFY hidden int DEFAULT 3',                   qr/^applied$/ ],
+	[
+		q{ADD COLUMN touched datetime DEFAULT '2024-05-06' ON UPDATE CURRENT_TIMESTAMP},
+		qr/^applied$/
+	],
+	[
+		q{ADD COLUMN d1 datetime(2) DEFAULT '2024-05-06 07:08', ADD COLUMN d2 time DEFAULT '07:08', ADD COLUMN d3 bit(3) DEFAULT 5, ADD COLUMN d4 bit DEFAULT 0,
+ADD COLUMN d5 varchar(9) DEFAULT 12, ADD COLUMN d6 char(1) NOT NULL DEFAULT 0, ADD COLUMN d7 int DEFAULT '7', ADD COLUMN d8 tinyint(1) DEFAULT TRUE},
+		qr/^applied$/
+	],
+	[ 'DROP COLUMN d1, DROP COLUMN d2, DROP d5, DROP d6', qr/^applied$/ ],
+	[
+		'ADD COLUMN q1 int UNIQUE, ADD COLUMN q2 int REFERENCES other (id), ADD COLUMN q3 int CHECK (q3 > 0)',
+		qr/^applied; check/
+	],
+	[ 'DROP CONSTRAINT t_ibfk_1, DROP COLUMN q2, DROP KEY q1', qr/^applied$/ ],
+	[ 'MODIFY id int unsigned',                                qr/^applied$/ ],
+	[ 'MODIFY id int unsigned AUTO_INCREMENT, AUTO_INCREMENT = 50000000', qr/^applied$/ ],
+	[ 'ADD COLUMN z1 int, ADD INDEX zi (z1, a), ADD INDEX zj (z1)', qr/^applied$/ ],
+	[ 'DROP COLUMN z1', qr/^applied$/ ],
+
+	# what changes nothing here, and what is not known at all
+	[ 'ORDER BY b DESC, id',             qr/^applied$/ ],
+	[ 'DISABLE KEYS',                    qr/^applied$/ ],
+	[ 'WAIT 10 ADD COLUMN waited int',   qr/^applied$/ ],
+	[ 'NOWAIT DROP COLUMN waited',       qr/^applied$/ ],
+	[ 'ADD INDEX ig (n3)',               qr/^applied$/ ],
+	[ 'ALTER INDEX ig IGNORED',          qr/^applied$/ ],
+	[
+		q{ADD COLUMN p1 date NOT NULL DEFAULT '2000-01-01', ADD COLUMN p2 date NOT NULL DEFAULT '2030-01-01', ADD PERIOD FOR app (p1, p2)},
+		qr/^resync: ".*" was not understood/
+	],
+	[ 'DROP PERIOD FOR app, DROP COLUMN p1, DROP COLUMN p2', qr/^resync: ".*" was not understood/ ],);
 
 # Which changes of types PostgreSQL cannot make without writing the table anew
-my %rewrites = map { $_ => 1 } ('MODIFY a bigint', 'MODIFY cc decimal(12,3)');
+my %rewrites = map { $_ => 1 } (
+	'MODIFY a bigint',
+	'MODIFY cc decimal(12,3)',
+	'MODIFY s1 bigint unsigned NOT NULL DEFAULT 5',
+	'MODIFY COLUMN IF EXISTS i1 bigint DEFAULT 2, MODIFY IF EXISTS nothere int'
+);
 
 sub filenode
 {
@@ -184,6 +269,22 @@ foreach my $clause (@clauses)
 	ok($same, "rows after $text") or diag($why);
 	compare_structure($maria, $node, ['shop.t']);
 }
+# The history tells the story: where, what was said, what was made of it.
+$maria->sql(
+	q{ALTER TABLE t ADD COLUMN told int DEFAULT 4 COMMENT 'it''s', DROP COLUMN g},
+	'shop');
+wait_for_catchup($node, 'sub');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT gtid, source_table, original, translation, result FROM mariadb_sync.history
+WHERE kind = 'ddl' ORDER BY id DESC LIMIT 1}),
+	join('|',
+		$maria->gtid,
+		'shop.t',
+		q{ALTER TABLE t ADD COLUMN told int DEFAULT 4 COMMENT 'it''s', DROP COLUMN g},
+		qq{ALTER TABLE shop.t DROP COLUMN g;\nALTER TABLE shop.t ADD COLUMN told integer DEFAULT 4;\nCOMMENT ON COLUMN shop.t.told IS 'it''s';},
+		'applied'),
+	'the history');
 is( $node->safe_psql(
 		'postgres', q{
 SELECT string_agg(attname || ': ' || pg_get_expr(adbin, adrelid), ', ' ORDER BY attname)
@@ -241,5 +342,43 @@ foreach my $step (
 unlike(columns(), qr/do not/, 'what is left out never arrives');
 is(view_value($node, 'sub', 'state'),      'streaming', 'still streaming');
 is(view_value($node, 'sub', 'last_error'), '',          'no error');
+
+# Labels of types that are enums here, too
+$maria->sql('CREATE DATABASE labels');
+$maria->sql(
+	q{CREATE TABLE t (id int PRIMARY KEY, e enum('a','b') DEFAULT 'b'); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, NULL)},
+	'labels');
+create_subscription($node, 'labels', 'source', ['labels.*'],
+	{ enum_as => 'enum' });
+wait_for_catchup($node, 'labels');
+my $id = 10;
+foreach my $clause (
+	q{MODIFY e enum('a','b','c') DEFAULT 'c'},
+	q{MODIFY e enum('z','a','b','c')},
+	q{MODIFY e enum('c','b','a','z') NOT NULL DEFAULT 'z'},
+	q{ADD COLUMN f enum('a','it''s') NOT NULL, ADD COLUMN g enum('x') DEFAULT 'x' FIRST},
+	q{CHANGE e e2 enum('c','b','a','z','new')},
+	q{DROP COLUMN f, MODIFY g varchar(10)},
+	q{MODIFY g enum('x','y')})
+{
+	$id++;
+	$maria->sql(
+		"SET sql_mode = ''; ALTER TABLE t $clause; INSERT INTO t (id) VALUES ($id); UPDATE t SET id = -id WHERE id < 4",
+		'labels');
+	wait_for_catchup($node, 'labels');
+	my ($same, $why) =
+	  has_same_rows($maria, $node, { source => 'labels.t' });
+	ok($same, "enums here: rows after $clause") or diag($why);
+	is( $node->safe_psql(
+			'postgres', q{
+SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns
+WHERE table_schema = 'labels' AND table_name = 't' AND data_type = 'USER-DEFINED'}),
+		# what becomes an ENUM later is text
+		$maria->value(
+			q{SELECT group_concat(column_name ORDER BY column_name SEPARATOR ' ') FROM information_schema.columns WHERE table_schema = 'labels' AND data_type = 'enum'}
+		) =~ s/^e2 g$/e2/r,
+		'and all of them are enums');
+}
+is(view_value($node, 'labels', 'last_error'), '', 'no error');
 
 done_testing();

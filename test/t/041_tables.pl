@@ -157,6 +157,38 @@ run(q{DROP DATABASE crm});
 is(pg("SELECT to_regclass('crm.a') IS NULL"),
 	't', 'DROP DATABASE drops the targets');
 
+run(q{CREATE DATABASE crm; CREATE TABLE crm.a (id int AUTO_INCREMENT PRIMARY KEY, v varchar(5)); INSERT INTO crm.a (v) VALUES ('x'), ('y')}
+);
+same('crm.a');
+run(q{TRUNCATE crm.a; INSERT INTO crm.a (v) VALUES ('z'); TRUNCATE TABLE crm.a; INSERT INTO crm.a (v) VALUES ('new')}
+);
+same('crm.a');
+is(pg('SELECT count(*) FROM crm.a'), '1', 'TRUNCATE');
+
+# Several at once, some of which are not there
+run(q{CREATE TABLE m1 (id int PRIMARY KEY); CREATE TABLE IF NOT EXISTS m2 LIKE m1; CREATE TABLE m3 (LIKE m1); INSERT INTO m3 VALUES (3);
+CREATE OR REPLACE TABLE m2 LIKE crm.a; INSERT INTO m2 (v) VALUES ('two');
+CREATE TABLE IF NOT EXISTS m1 (other int); CREATE TABLE m4 IGNORE AS SELECT 4 AS four; CREATE TABLE IF NOT EXISTS m4 SELECT 5 AS four;
+RENAME TABLE m1 TO m5, m2 TO m1, m3 TO m2, m5 TO m3; INSERT INTO m1 (v) VALUES ('one'); INSERT INTO m2 VALUES (2)});
+same(map { "shop.m$_" } 1 .. 4);
+run(q{RENAME TABLE IF EXISTS m1 TO crm.m1, nothere TO m6, m3 TO m1; INSERT INTO crm.m1 (v) VALUES ('crm'); INSERT INTO m1 VALUES (30)}
+);
+same('shop.m1', 'crm.m1');
+run('DROP TABLE IF EXISTS m1, nothere, crm.m1');
+like($maria->try_sql('DROP TABLE m2, nothere', 'shop'),
+	qr/Unknown table/, 'DROP TABLE of one that is not there');
+wait_for_catchup($node, 'sub');
+is( pg( q{SELECT string_agg(source_table, ' ' ORDER BY source_table) FROM mariadb_sync.subscription_table WHERE source_table ~ '^m[0-9]'}
+	),
+	'm4',
+	'those that were there are gone');
+is( pg( q{SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relname ~ '^m[0-9]'}
+	),
+	'm4',
+	'and so are their targets');
+run('DROP DATABASE IF EXISTS crm; DROP DATABASE IF EXISTS crm; DROP TABLE m4');
+is(pg("SELECT to_regclass('crm.a') IS NULL"), 't', 'DROP DATABASE again');
+
 # Anything else passes by
 my $ddl = view_value($node, 'sub', 'ddl');
 run(q{
@@ -225,6 +257,31 @@ run(q{ALTER TABLE IF EXISTS c ADD COLUMN IF NOT EXISTS w1 int; ALTER TABLE IF EX
 );
 run(q{SET SESSION binlog_alter_two_phase = 1; ALTER TABLE c ADD COLUMN w5 int NOT NULL DEFAULT 5; INSERT INTO c (name) VALUES ('w5')}
 );
+
+# Between the two phases of an ALTER come rows of other tables, and one that
+# fails has not happened.
+run(q{CREATE TABLE twice (id int PRIMARY KEY, v int); INSERT INTO twice SELECT seq, seq % 7 FROM seq_1_to_20000});
+my $alter = $maria->session('shop');
+$alter->query('SET SESSION binlog_alter_two_phase = 1');
+$alter->query('SET SESSION lock_wait_timeout = 60');
+like(
+	$maria->try_sql(
+		'SET SESSION binlog_alter_two_phase = 1; ALTER TABLE twice ADD UNIQUE KEY (v), ADD COLUMN no int, ALGORITHM = COPY',
+		'shop'),
+	qr/Duplicate entry/,
+	'a two-phase ALTER that fails');
+run(q{INSERT INTO twice VALUES (-1, 1)});
+same('shop.twice');
+my $busy = $maria->start_writer(
+	sub { return "INSERT INTO c (name) VALUES ('between $_[0]')" }, 'shop');
+$alter->query(
+	"ALTER TABLE twice ADD COLUMN w$_ int NOT NULL DEFAULT $_ FIRST, FORCE, ALGORITHM = COPY"
+) foreach 1 .. 3;
+$busy->stop;
+$alter->quit;
+run(q{INSERT INTO twice (id, v) VALUES (-2, 2)});
+same('shop.twice', 'shop.c');
+run('DROP TABLE twice');
 run(q{CREATE TABLE qualified (qualified.id int PRIMARY KEY, shop.qualified.v int); ALTER TABLE qualified MODIFY qualified.v bigint; INSERT INTO qualified VALUES (1, 2)}
 );
 same('shop.qualified');
