@@ -605,7 +605,7 @@ roll_back(MsApply *apply)
 {
 	if (apply->defined)
 		ms_savepoints_undo_rows(apply);
-	else
+	else if (apply->wrote)
 	{
 		discard_transaction(apply, "the source rolled a transaction back");
 		ms_apply_begin(apply);

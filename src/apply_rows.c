@@ -602,7 +602,10 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	{
 		/* what hangs on the rows may be wanted all the same */
 		if (cascade)
+		{
+			apply->wrote = true;
 			ms_cascade_rows(apply, cascade, entry, rows);
+		}
 		return;
 	}
 

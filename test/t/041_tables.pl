@@ -312,6 +312,27 @@ foreach my $engine (qw(InnoDB MyISAM))
 is(view_value($node, 'sub', 'pid'),
 	$gtid_of_worker, 'all by the same worker');
 
+# Where it is none of ours there is nothing to undo: what came before it in
+# the backlog is kept.
+$maria->sql('CREATE TABLE other.again (id int PRIMARY KEY)');
+pg(q{SELECT mariadb_sync.stop('sub')});
+wait_for_state($node, 'sub', 'stopped');
+$maria->sql(q{INSERT INTO c (name) VALUES ('before the rollback')}, 'shop');
+like(
+	$maria->try_sql(
+		q{CREATE OR REPLACE TABLE other.again (id int PRIMARY KEY) SELECT 1 AS id UNION ALL SELECT 1}
+	),
+	qr/Duplicate entry/,
+	'it fails elsewhere');
+$maria->sql(q{INSERT INTO c (name) VALUES ('after the rollback')}, 'shop');
+pg(q{SELECT mariadb_sync.start('sub')});
+wait_for_catchup($node, 'sub');
+same('shop.c');
+unlike(
+	PostgreSQL::Test::Utils::slurp_file($node->logfile),
+	qr/starts over at its last commit/,
+	'which undoes nothing here');
+
 # Without a SELECT the statement itself is in the binary log, with its error.
 like(
 	$maria->try_sql(
