@@ -573,7 +573,6 @@ move_identities(const MsSubscription *sub)
 		ListCell   *lc;
 
 		ms_role_become(sub->owner, &before);
-		ms_sql_set_path();
 		(void) set_config_option("lock_timeout", "1s", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 		foreach(lc, tables)

@@ -439,7 +439,6 @@ ms_promote(PG_FUNCTION_ARGS)
 	wait_for_constraints(sub);
 
 	ms_role_become(sub->owner, &before);
-	ms_sql_set_path();
 	prepare_tables(rsinfo, sub);
 	ms_role_return(&before);
 

@@ -20,7 +20,6 @@
 #include "commands.h"
 #include "relmap.h"
 #include "role.h"
-#include "sql.h"
 #include "subtransaction.h"
 #include "worker.h"
 
@@ -278,7 +277,6 @@ become_writer(const MsSubscription *sub, const MsSubscriptionOptions *options,
 	(void) set_config_option("session_replication_role", "replica",
 							 PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SAVE, true,
 							 0, false);
-	ms_sql_set_path();
 	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("DateStyle", "ISO, YMD", PGC_USERSET,

@@ -9,7 +9,7 @@
  *
  * Meanwhile nothing can be left behind for when we are somebody else again:
  * neither deferred triggers, temporary objects and cursors, nor settings such
- * as search_path.
+ * as search_path, which is ours at the start whoever has set it before.
  *
  * An error needs no ms_role_return(): the end of the transaction, or of the
  * subtransaction, brings back who we were and what was set.
@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 
 #include "role.h"
+#include "sql.h"
 
 /* Act as role until ms_role_return(before). */
 void
@@ -36,6 +37,7 @@ ms_role_become(Oid role, MsRole *before)
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
 	before->nestlevel = NewGUCNestLevel();
+	ms_sql_set_path();
 }
 
 void

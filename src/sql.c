@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "utils/guc.h"
 
@@ -19,8 +20,9 @@
 void
 ms_sql_set_path(void)
 {
-	(void) set_config_option("search_path", MS_SEARCH_PATH, PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (strcmp(namespace_search_path, MS_SEARCH_PATH) != 0)
+		(void) set_config_option("search_path", MS_SEARCH_PATH, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 static uint64

@@ -21,7 +21,6 @@
 #include "preflight.h"
 #include "remote_schema.h"
 #include "role.h"
-#include "sql.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_add_table);
@@ -95,7 +94,6 @@ map_as_owner(const MsSubscription *sub, MsSourceTable *table, Oid target,
 	MsMapping  *mapping;
 
 	ms_role_become(sub->owner, &before);
-	ms_sql_set_path();
 	mapping = ms_mapping_make_one(table, target, columns, options);
 	ms_role_return(&before);
 	return mapping;

@@ -269,8 +269,6 @@ ms_target_build(Oid relid, Oid owner, bool run_as_owner, Bitmapset *mapped,
 		ms_target_check_triggers(rel);
 
 	target->relid = relid;
-	if (run_as_owner && role != owner)
-		target->act_as = role;
 	target->cxt = CurrentMemoryContext;
 	target->gone.func = forget_slots;
 	target->gone.arg = target;
@@ -301,6 +299,9 @@ ms_target_build(Oid relid, Oid owner, bool run_as_owner, Bitmapset *mapped,
 		target->sql = ms_target_sql_build(rel, mapped,
 										  target->identity >= 0 ? target->nkeys : 0,
 										  target->key_atts);
+	/* names in SQL of ours mean what we think, whatever a function has set */
+	if (run_as_owner && (role != owner || target->sql))
+		target->act_as = role;
 	table_close(rel, AccessShareLock);
 	ms_role_return(&before);
 	return target;
