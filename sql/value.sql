@@ -529,6 +529,17 @@ FROM (SELECT regexp_replace(column_type, '(?<=^(enum|set)).*', '') AS column_typ
 	  WHERE coalesce(pg_temp.decode(other, 'image'), '') NOT LIKE '42804: %'
 	  GROUP BY 1) x
 GROUP BY types ORDER BY types;
+
+-- Which of the server's types take a column's values, without a typmod.
+SELECT targets, string_agg(column_type, ', ' ORDER BY column_type COLLATE "C") AS columns
+FROM (SELECT regexp_replace(column_type, '(?<=^(enum|set)).*', '') AS column_type,
+			 string_agg(DISTINCT name, ', ' ORDER BY name) AS targets
+	  FROM (SELECT DISTINCT ON (column_type) * FROM sample ORDER BY column_type, id) s,
+		   (SELECT oid::regtype AS type, oid::regtype::text COLLATE "C" AS name FROM pg_type
+			WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b') t
+	  WHERE coalesce(pg_temp.decode(s, 'image', '{}', type), '') NOT LIKE '42804: %'
+	  GROUP BY 1) x
+GROUP BY targets ORDER BY targets;
 \pset format aligned
 
 SELECT mariadb_sync._decode_value('int(11)', 8, 0, 'image', '\x0000000000000000');
