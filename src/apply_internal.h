@@ -42,6 +42,7 @@ struct MsApply
 	MsRole		role;			/* who we were before it */
 	int			group_transactions; /* complete ones in it */
 	int64		group_rows;
+	XLogRecPtr	wal_handed_over;	/* to the WAL writer, up to here */
 	TimestampTz group_started;
 	TimestampTz source_time;	/* of the last transaction, our clock */
 	bool		commit_now;		/* at the end of the source transaction */

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "datatype/timestamp.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -16,6 +17,9 @@
 #include "cascade.h"
 #include "sequence.h"
 #include "snapshot.h"
+
+/* so much that the WAL writer is to begin with it */
+#define WAL_TO_HAND_OVER	(1024 * 1024)
 
 /*
  * A table whose engine knows no read views is copied as it is from moment to
@@ -523,6 +527,20 @@ write_row(MsApply *apply, TablePlan *plan, const MapEntry *entry,
 }
 
 /*
+ * The WAL writer looks for work five times a second, or when something is
+ * committed.  Until a large transaction is, its WAL would fill the buffers
+ * meanwhile, and this process would write and flush it itself.
+ */
+static void
+hand_over_wal(MsApply *apply)
+{
+	if (XactLastRecEnd < apply->wal_handed_over + WAL_TO_HAND_OVER)
+		return;
+	XLogSetAsyncXactLSN(XactLastRecEnd);
+	apply->wal_handed_over = XactLastRecEnd;
+}
+
+/*
  * Apply the rows of one event.
  */
 void
@@ -665,4 +683,5 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	apply->counters[MS_CNT_VALUES_CHANGED] += ms_value_changes.count;
 	plan->dirty = true;
 	copy_again(apply, plan);
+	hand_over_wal(apply);
 }
