@@ -307,6 +307,9 @@ sub clean_up
 	eval { $slave->sql('RESET SLAVE ALL'); };
 	foreach my $server ($maria, $slave)
 	{
+		# its locks would be there for ever
+		$server->sql("XA ROLLBACK $_->[3]")
+		  foreach $server->query_rows(q{XA RECOVER FORMAT = 'SQL'});
 		my @dbs = map { $_->[0] } $server->query_rows(
 			q{SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'unrelated', 'mtr')}
 		);
