@@ -102,11 +102,13 @@ static List *
 still_missing(MsWire *wire, const MsSubTable *table, List *xids)
 {
 	List	   *prepared = prepared_now(wire);
+	MemoryContext cxt = CurrentMemoryContext;
 	List	   *result = NIL;
 	List	   *held;
 	ListCell   *lc;
 
 	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
 	held = ms_catalog_prepared_xids(table->subid, false,
 									table->since_version);
 	foreach(lc, xids)
@@ -115,6 +117,7 @@ still_missing(MsWire *wire, const MsSubTable *table, List *xids)
 			result = lappend(result, lfirst(lc));
 	}
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
 	return result;
 }
 
