@@ -163,8 +163,8 @@ bit_literal(const MsColumn *col, const char *digits)
 }
 
 /*
- * Bytes, as x'00', 0x00 or text.  information_schema shows what cannot be
- * printed in ways that cannot be told from other bytes.
+ * Bytes, as x'00', 0x00 or text.  Before 11 information_schema shows them as
+ * text, in which a question mark may be any byte beyond ASCII.
  */
 static char *
 bytes_default(const MsColumn *col, const char *text, const char *type)
@@ -180,8 +180,13 @@ bytes_default(const MsColumn *col, const char *text, const char *type)
 	if (literal)
 	{
 		for (const char *p = text; *p; p++)
-			if (*p < ' ' || *p > '~' || *p == '\\')
+		{
+			if (*p < ' ' || *p > '~' || *p == '?')
 				return NULL;
+			/* a NUL would end the literal for us; \\ is one character */
+			if (*p == '\\' && *++p == '0')
+				return NULL;
+		}
 		for (const char *p = literal; *p; p++)
 			appendStringInfo(&buf, "%02x", (unsigned char) *p);
 		len = strlen(literal);

@@ -460,7 +460,10 @@ sub _kind_of_default
 	return if $type eq 'timestamp' || $text =~ /^'\d{4}(-\d\d)*-00|^'0000/;
 	# numbers, texts
 	return if $text =~ /[a-z_]\w*\s*\((?<!concat\()/i;
-	return if $type =~ /binary|blob/ && $text !~ /^'[ -\[\]-~]*'$/;
+	# of bytes those without a question mark, which may stand for another
+	return
+	  if $type =~ /binary|blob/
+	  && $text !~ /^'(?:[ ->\@-\[\]-~]|\\\\)*'$|^x'(?:(?!3f)[0-9a-f]{2})*'$/i;
 	return 'value';
 }
 

@@ -155,7 +155,9 @@ ADD e4 date DEFAULT (current_date), ADD e5 uuid DEFAULT (UUID()), ADD e6 decimal
 	],
 	[ 'DROP FOREIGN KEY IF EXISTS f3, DROP FOREIGN KEY IF EXISTS f4', qr/^applied$/ ],
 	[ q{MODIFY o int COMMENT 'of the "other"'}, qr/^applied$/ ],
-	[ q{ADD COLUMN raw varbinary(10) DEFAULT 'a\\\\b'}, qr/^(applied|resync)/ ],
+	[ q{ADD COLUMN raw varbinary(10) DEFAULT 'a\\\\b'}, qr/^applied$/ ],
+	[ q{ADD COLUMN raw2 varbinary(10) DEFAULT 'a?b'}, qr/^resync.*default 'a\?b' of column "raw2" has no counterpart/ ],
+	[ 'DROP COLUMN raw2', qr/^applied$/ ],
 
 	# what may be there or not
 	[ 'ADD COLUMN IF NOT EXISTS (i1 int DEFAULT 1, n1 int)', qr/^applied$/ ],
