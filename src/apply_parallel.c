@@ -8,8 +8,6 @@
  *
  *   alone --backlog--> together --idle, or a transaction to do alone--> alone
  *
- * and only where that is faster, which is measured (apply_pace.c).
- *
  * Together, events are only looked at: a transaction's are gathered as they
  * came, with the keys that its rows touch (apply_keys.c), and sent to the
  * worker that has the group at hand.  A group is a PostgreSQL transaction with
@@ -45,11 +43,9 @@
 #include "utils/timestamp.h"
 
 #include "apply_keys.h"
-#include "apply_pace.h"
 #include "apply_parallel_internal.h"
 #include "cascade.h"
 #include "clock.h"
-#include "mariadb_sync.h"
 #include "snapshot.h"
 #include "worker.h"
 
@@ -109,7 +105,6 @@ struct MsParallel
 								 * all in flight */
 	int64		proved;			/* in this process' life */
 	int			interruptions;	/* too short a time one after the other */
-	MsPace		pace;
 	RepOriginId origin;
 
 	/* the group at hand */
@@ -515,21 +510,6 @@ group_is_full(const MsApply *apply)
 								   apply->options->commit_max_delay);
 }
 
-/*
- * A transaction is done with.  Are the next ones better done together?  That
- * is not told by what workers do before all of them are at it.
- */
-static bool
-together_is_faster(MsApply *apply)
-{
-	MsParallel *p = apply->parallel;
-
-	return ms_debug_parallel_apply ||
-		(p->on && last_committed(p) < p->first_group + p->nmembers) ||
-		ms_pace_together(&p->pace, p->on,
-						 apply->counters[MS_CNT_BYTES_RECEIVED]);
-}
-
 /* The transaction at hand is complete: its worker gets it. */
 static void
 send_transaction(MsApply *apply, const MsEvent *event)
@@ -564,8 +544,6 @@ send_transaction(MsApply *apply, const MsEvent *event)
 	p->backlog++;
 	if (group_is_full(apply))
 		close_group(apply);
-	if (!together_is_faster(apply))
-		ms_parallel_leave(apply);
 }
 
 /* ------------------------------------------------------------------------
@@ -590,8 +568,7 @@ ms_parallel_is_wanted(MsApply *apply)
 	}
 	return p->backlog >= BACKLOG_TRANSACTIONS && !apply->single &&
 		!apply->careful && apply->careful_gtid[0] == '\0' &&
-		ms_snapshot_settled() && workers_are_ready(apply) &&
-		together_is_faster(apply);
+		ms_snapshot_settled() && workers_are_ready(apply);
 }
 
 /* From here on together.  Nothing may be open. */
@@ -662,7 +639,6 @@ ms_parallel_leave(MsApply *apply)
 		close_group(apply);
 	await_commit(apply, p->group);
 	p->on = false;
-	ms_pace_pause(&p->pace);
 	row = p->shared->position_row;
 	ms_catalog_set_position_row(&row);
 	replorigin_session_setup_compat(p->origin);
@@ -688,7 +664,6 @@ ms_parallel_rest(MsApply *apply)
 	if (!p->on)
 	{
 		p->backlog = 0;
-		ms_pace_pause(&p->pace);
 		return true;
 	}
 	ms_parallel_check(apply);

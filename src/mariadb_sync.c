@@ -22,7 +22,6 @@ int			ms_max_subscriptions = 64;
 int			ms_retry_min_delay = 1000;
 int			ms_retry_max_delay = 60000;
 int			ms_crash_limit = 3;
-bool		ms_debug_parallel_apply = false;
 
 void		_PG_init(void);
 
@@ -48,11 +47,6 @@ define_settings(void)
 							"0 means that it always is.",
 							&ms_crash_limit, 3, 0, INT_MAX,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomBoolVariable("mariadb_sync.debug_parallel_apply",
-							 "Uses parallel apply workers also where they are not faster.",
-							 "This is for tests.",
-							 &ms_debug_parallel_apply, false,
-							 PGC_SIGHUP, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("mariadb_sync");
 }
 

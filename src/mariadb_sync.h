@@ -13,6 +13,5 @@ extern int	ms_max_subscriptions;
 extern int	ms_retry_min_delay;
 extern int	ms_retry_max_delay;
 extern int	ms_crash_limit;
-extern bool ms_debug_parallel_apply;
 
 #endif							/* MARIADB_SYNC_H */

@@ -43,7 +43,6 @@ fsync = on
 shared_buffers = ${memory}B
 max_wal_size = 8GB
 checkpoint_timeout = 30min
-mariadb_sync.debug_parallel_apply = off
 ";
 
 	$source  = MariaDBServer->new('source', options => \%options);

@@ -84,7 +84,6 @@ wal_level = replica
 max_worker_processes = 32
 log_statement = none
 timezone = 'UTC'
-mariadb_sync.debug_parallel_apply = on
 });
 	$node->append_conf('postgresql.conf', $params{conf})
 	  if defined $params{conf};

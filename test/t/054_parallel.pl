@@ -323,33 +323,6 @@ WHERE data LIKE 'table %' AND data !~ '^table mariadb_sync'}),
 $node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('local')});
 
 ###########################################################################
-# A backlog that is applied as is measured to be the faster way: both are tried
-###########################################################################
-
-my $before = in_parallel();
-$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
-wait_for_state($node, 'sub', 'stopped');
-$node->append_conf('postgresql.conf',
-	'mariadb_sync.debug_parallel_apply = off');
-$node->reload;
-@load = start_load(0, int($march_next));
-usleep(3_000_000);
-$_->stop foreach @load;
-$march_next = $maria->value('SELECT max(k) / 100 FROM ('
-	  . ($march =~ s/bank\.//gr) . ') m', 'bank');
-$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
-wait_until('the backlog',
-	sub { look(); return view_value($node, 'sub', 'state') eq 'streaming' });
-compare('the way that is faster');
-my $together = in_parallel() - $before;
-note("$together transactions in parallel");
-cmp_ok($together, '>', 0, 'the workers were tried');
-is(view_value($node, 'sub', 'apply_error_count'), '0', 'without an error');
-$node->append_conf('postgresql.conf',
-	'mariadb_sync.debug_parallel_apply = on');
-$node->reload;
-
-###########################################################################
 # All sorts of things at once
 ###########################################################################
 
