@@ -35,7 +35,7 @@ use Carp;
 use Exporter 'import';
 use IPC::Run ();
 use JSON::PP ();
-use PostgreSQL::Test::Cluster;
+use SyncCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -75,7 +75,7 @@ sub sync_node
 {
 	my ($name, %params) = @_;
 
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = SyncCluster->new($name);
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 	$node->append_conf(
 		'postgresql.conf', qq{

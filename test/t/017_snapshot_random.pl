@@ -115,6 +115,19 @@ sub try_sql
 	return $out;
 }
 
+# Runs statements on the source, each again when it lost against the writers.
+sub change_source
+{
+	foreach my $statement (@_)
+	{
+		my $error;
+		do { $error = $maria->try_sql($statement, 'random'); }
+		  while ($error =~ /ERROR 1213/);
+		die "$error\nwhile running: $statement" if $error ne '';
+	}
+	return;
+}
+
 sub kill_worker
 {
 	my ($kind) = @_;
@@ -192,9 +205,10 @@ my %actions = (
 		1,
 		sub {
 			my $table = any_table();
-			$maria->sql(
-				"TRUNCATE $table; INSERT INTO $table (k, id, v, pad) SELECT $keys{$table}[1], seq, 0, 'anew' FROM seq_1_to_$rows",
-				'random');
+			change_source(
+				"TRUNCATE $table",
+				"INSERT INTO $table (k, id, v, pad) SELECT $keys{$table}[1], seq, 0, 'anew' FROM seq_1_to_$rows"
+			);
 		}
 	],
 	alter => [
@@ -214,18 +228,13 @@ my %actions = (
 				@added ? "DROP COLUMN $added[0]" : 'FORCE');
 			my $clause = $clauses[ int(rand(@clauses)) ];
 			# and the new column has other values than its default
-			$maria->sql(
-				"ALTER TABLE $table $clause"
-				  . (
-					$clause =~ /^ADD COLUMN (\w+)/
-					? "; UPDATE $table SET $1 = v + 7 WHERE id MOD 3 = 0"
-					: ''),
-				'random');
+			change_source("ALTER TABLE $table $clause");
+			change_source("UPDATE $table SET $1 = v + 7 WHERE id MOD 3 = 0")
+			  if $clause =~ /^ADD COLUMN (\w+)/;
 		}
 	],
-	rebuild =>
-	  [ 3, sub { $maria->sql('OPTIMIZE TABLE ' . any_table(), 'random') } ],
-	flush => [ 2, sub { $maria->sql('FLUSH BINARY LOGS') } ]);
+	rebuild => [ 3, sub { change_source('OPTIMIZE TABLE ' . any_table()) } ],
+	flush   => [ 2, sub { $maria->sql('FLUSH BINARY LOGS') } ]);
 my @choice = map { ($_) x $actions{$_}[0] } sort keys %actions;
 
 my $deadline = time() + $seconds;

@@ -7,7 +7,7 @@ use warnings;
 
 use MariaDBServer;
 use MariadbSync;
-use PostgreSQL::Test::Cluster;
+use SyncCluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -39,7 +39,7 @@ DO SLEEP(0.001)"
 		'bank');
 }
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
+my $primary = SyncCluster->new('primary');
 $primary->init(
 	allows_streaming => 1,
 	has_archiving    => 1,
@@ -85,7 +85,7 @@ sub goes_on
 my $writer = writer();
 goes_on($primary, 50);
 $primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $standby = SyncCluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 goes_on($primary, 100);
@@ -140,7 +140,7 @@ compare_tables($maria, $standby, \@tables);
 $standby->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
 wait_for_state($standby, 'sub', 'stopped');
 
-my $restored = PostgreSQL::Test::Cluster->new('restored');
+my $restored = SyncCluster->new('restored');
 $restored->init_from_backup(
 	$primary, 'base',
 	has_restoring => 1,
@@ -210,7 +210,7 @@ compare_tables($maria, $copy, \@tables);
 $writer = writer();
 goes_on($copy, 20);
 $copy->stop;
-my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
+my $upgraded = SyncCluster->new('upgraded');
 $upgraded->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 $upgraded->append_conf('postgresql.conf', 'max_worker_processes = 32');
 my $dir = PostgreSQL::Test::Utils::tempdir_short();
