@@ -31,6 +31,7 @@
 
 #include "commands.h"
 #include "crash_guard.h"
+#include "half_made.h"
 #include "mapping.h"
 #include "mariadb_sync.h"
 #include "preflight.h"
@@ -680,6 +681,18 @@ is_running(int32 subid)
 		view.state != MS_SUB_STOPPED && view.state != MS_SUB_ERROR;
 }
 
+/* Nobody will go on with them. */
+static void
+drop_half_made_indexes(const MsSubscription *sub)
+{
+	MsSubscriptionOptions options;
+	ListCell   *lc;
+
+	ms_options_parse(sub->options, &options);
+	foreach(lc, ms_catalog_get_tables(sub->subid))
+		ms_half_made_drop(sub, lfirst(lc), options.run_as_owner);
+}
+
 Datum
 ms_drop_subscription(PG_FUNCTION_ARGS)
 {
@@ -702,6 +715,7 @@ ms_drop_subscription(PG_FUNCTION_ARGS)
 				is_running(sub->subid) ? PENDING_DROP_RUNNING : PENDING_DROP);
 	ms_shmem_request_stop(MyDatabaseId, sub->subid);
 	ms_shmem_wait_stopped(MyDatabaseId, sub->subid);
+	drop_half_made_indexes(sub);
 
 	replorigin_drop_by_name(psprintf(MS_ORIGIN_FORMAT, MyDatabaseId,
 									 sub->subid), true, false);

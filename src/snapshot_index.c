@@ -16,11 +16,11 @@
  * it, and when nobody has an old snapshot.  One that turns up later is waited
  * for a while, then the rest is built plainly.  What CREATE INDEX CONCURRENTLY
  * leaves of an index when it fails, or when the server crashes, is dropped
- * before anything is built.
+ * before anything is built; and when the worker is to end, before it does, as
+ * the table may have left the subscription.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
@@ -41,10 +41,12 @@
 #include "utils/snapmgr.h"
 
 #include "ddl_diff.h"
+#include "half_made.h"
 #include "remote_schema.h"
 #include "snapshot_internal.h"
 #include "sql.h"
 #include "typemap.h"
+#include "worker.h"
 
 /* smaller tables are indexed in an instant */
 #define CONCURRENT_MIN_BLOCKS	((16 * 1024 * 1024) / BLCKSZ)
@@ -57,6 +59,20 @@
 	" WHERE datname = pg_catalog.current_database()" \
 	" AND backend_type = 'client backend' AND backend_xmin IS NOT NULL" \
 	" AND xact_start < pg_catalog.clock_timestamp() - interval '1 s'"
+
+/* set by the signal handler */
+static volatile sig_atomic_t asked_to_end = false;
+
+/* and what it is to do */
+static volatile sig_atomic_t ending_cancels = false;
+
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	asked_to_end = true;
+	if (ending_cancels)
+		StatementCancelHandler(postgres_signal_arg);
+}
 
 /* ------------------------------------------------------------------------
  * What is to be built
@@ -113,58 +129,21 @@ missing_indexes(MsCopy *copy)
 	return statements;
 }
 
-/* Is it one of the indexes that we make, by its name? */
-static bool
-is_our_name(const MsSourceTable *table, const char *relname, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-		if (ms_typemap_is_index_name(relname,
-									 ((MsSourceIndex *) lfirst(lc))->name, name))
-		return true;
-	return false;
-}
-
-/* Statements that drop what was left half made. */
-static List *
-drop_invalid_statements(const MsCopy *copy)
-{
-	MsSourceTable *table = recorded_table(copy);
-	Relation	rel = table_open(copy->table->relid, AccessShareLock);
-	List	   *statements = NIL;
-	ListCell   *lc;
-
-	foreach(lc, RelationGetIndexList(rel))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		char	   *name = RelationGetRelationName(index);
-		char	   *schema = get_namespace_name(RelationGetNamespace(index));
-
-		if (!index->rd_index->indisvalid &&
-			is_our_name(table, RelationGetRelationName(rel), name))
-			statements = lappend(statements,
-								 psprintf("DROP INDEX IF EXISTS %s",
-										  quote_qualified_identifier(schema, name)));
-		index_close(index, NoLock);
-	}
-	table_close(rel, NoLock);
-	return statements;
-}
-
 /* Drop what was left half made, without making the stream wait for readers. */
 static void
 drop_invalid_indexes(MsCopy *copy)
 {
-	List	   *statements;
+	List	   *names;
 	ListCell   *lc;
 
 	ms_copy_begin(copy);
-	statements = drop_invalid_statements(copy);
+	names = ms_half_made_indexes(copy->table);
 	ms_copy_commit(copy);
-	foreach(lc, statements)
+	foreach(lc, names)
 	{
-		ErrorData  *error = ms_copy_run_statement(copy, lfirst(lc));
+		ErrorData  *error = ms_copy_run_statement(copy,
+												  psprintf("DROP INDEX IF EXISTS %s",
+														   (char *) lfirst(lc)));
 
 		if (error)
 			ReThrowError(error);
@@ -264,7 +243,14 @@ build_concurrently(MsCopy *copy, const char *sql)
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
 	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 	if (error == NULL)
+	{
+		ereport(DEBUG1,
+				(errmsg_internal("index \"%s\" was built concurrently",
+								 index->idxname)));
 		return true;
+	}
+	if (asked_to_end)
+		ReThrowError(error);
 
 	in_the_way = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
@@ -343,6 +329,54 @@ build_all_concurrently(MsCopy *copy)
 	}
 }
 
+/* The worker is to end: drop what it leaves half made, then end. */
+static void
+end_building(MsCopy *copy)
+{
+	/* we are told more than once */
+	pqsignal(SIGTERM, handle_sigterm);
+	AbortOutOfAnyTransaction();
+	QueryCancelPending = false;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ms_half_made_drop(copy->sub, copy->table, copy->options.run_as_owner);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	ms_worker_handle_sigterm(SIGTERM);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Build concurrently what can be.  Being asked to end is an error meanwhile,
+ * and not the end at once.
+ */
+static void
+build_ahead(MsCopy *copy)
+{
+	ending_cancels = true;
+	pqsignal(SIGTERM, handle_sigterm);
+	PG_TRY();
+	{
+		drop_invalid_indexes(copy);
+		if (may_build_concurrently(copy))
+			build_all_concurrently(copy);
+	}
+	PG_CATCH();
+	{
+		ending_cancels = false;
+		pqsignal(SIGTERM, ms_worker_handle_sigterm);
+		if (!asked_to_end)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	ending_cancels = false;
+	pqsignal(SIGTERM, ms_worker_handle_sigterm);
+	if (asked_to_end)
+		end_building(copy);
+}
+
 /*
  * Build what a table that holds what the source held is lacking, and open it
  * with the last: only then are its keys unique.
@@ -351,11 +385,7 @@ void
 ms_copy_build_indexes(MsCopy *copy)
 {
 	if (copy->table->created)
-	{
-		drop_invalid_indexes(copy);
-		if (may_build_concurrently(copy))
-			build_all_concurrently(copy);
-	}
+		build_ahead(copy);
 	while (build_next(copy, false))
 		;
 }

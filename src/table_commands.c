@@ -17,10 +17,12 @@
 #include "utils/lsyscache.h"
 
 #include "commands.h"
+#include "half_made.h"
 #include "mapping.h"
 #include "preflight.h"
 #include "remote_schema.h"
 #include "role.h"
+#include "shmem.h"
 #include "wire.h"
 
 PG_FUNCTION_INFO_V1(ms_add_table);
@@ -197,10 +199,30 @@ ms_add_table(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Does a snapshot worker build its indexes, who cleans up after itself? */
+static bool
+is_being_indexed(const MsSubTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_shmem_list_copies(MyDatabaseId))
+	{
+		const MsCopyView *view = lfirst(lc);
+
+		if (view->subid == table->subid &&
+			view->task.kind == MS_COPY_KIND_FINISH &&
+			strcmp(view->task.db, table->source_db) == 0 &&
+			strcmp(view->task.table, table->source_table) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* remove_table(name, source): the target and its rows stay. */
 Datum
 ms_remove_table(PG_FUNCTION_ARGS)
 {
+	MsSubscriptionOptions options;
 	MsSubscription *sub;
 	MsSubTable *table;
 	SourceName	name;
@@ -210,6 +232,9 @@ ms_remove_table(PG_FUNCTION_ARGS)
 	sub = ms_lock_own_subscription(NameStr(*PG_GETARG_NAME(0)),
 								   ShareUpdateExclusiveLock, false);
 	table = find_table(sub, &name);
+	ms_options_parse(sub->options, &options);
+	if (!is_being_indexed(table))
+		ms_half_made_drop(sub, table, options.run_as_owner);
 	ms_catalog_delete_chunks(table);
 	ms_catalog_delete_table(table);
 	/* or it would join again */

@@ -101,8 +101,8 @@ static bool server_changed = false;
  * ------------------------------------------------------------------------
  */
 
-static void
-handle_sigterm(SIGNAL_ARGS)
+void
+ms_worker_handle_sigterm(SIGNAL_ARGS)
 {
 	die(postgres_signal_arg);
 	ms_wire_interrupt_connect();
@@ -133,7 +133,7 @@ void
 ms_worker_init_process(void)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, handle_sigterm);
+	pqsignal(SIGTERM, ms_worker_handle_sigterm);
 	ms_worker_disable_timeouts();
 	BackgroundWorkerUnblockSignals();
 }

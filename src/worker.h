@@ -8,6 +8,7 @@
 
 extern void ms_worker_disable_timeouts(void);
 extern void ms_worker_init_process(void);
+extern void ms_worker_handle_sigterm(SIGNAL_ARGS);
 extern void ms_worker_init_session(bool synchronous_commit);
 extern void ms_worker_init_apply_session(bool synchronous_commit);
 typedef void (*MsWorkerStep) (void *arg);

@@ -5,7 +5,7 @@
 use strict;
 use warnings;
 
-use JSON::PP ();
+use JSON::PP   ();
 use List::Util qw(max);
 use MariaDBServer;
 use MariadbSync;
@@ -196,7 +196,7 @@ is( $node->safe_psql(
 	),
 	'0',
 	'a table that was rebuilt while it was copied is no error');
-is( $node->safe_psql('postgres', 'SELECT sum(added) FROM limits.by_rows'),
+is($node->safe_psql('postgres', 'SELECT sum(added) FROM limits.by_rows'),
 	28000, 'its copy has the other shape');
 
 # Secondary indexes.  Whoever writes to a table keeps one from being built: that
@@ -209,13 +209,12 @@ CREATE TABLE busy (id int PRIMARY KEY, a int, b varchar(40), pad varchar(400),
 	KEY (a), UNIQUE (b), KEY (b, a));
 CREATE TABLE calm (id int PRIMARY KEY, a int, b int, c int, KEY (a), UNIQUE (b), KEY (c));
 INSERT INTO calm SELECT seq, seq, seq, seq FROM seq_1_to_1000});
-$node->safe_psql('postgres',
-	q{SELECT mariadb_sync.drop_subscription('sub')});
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
 
 sub fill_busy
 {
 	$maria->sql(
-		q{TRUNCATE busy; INSERT INTO busy SELECT seq, seq MOD 1000, md5(seq), repeat('x', 400) FROM seq_1_to_60000},
+		q{TRUNCATE busy; INSERT INTO busy SELECT seq, seq MOD 1000, md5(seq), repeat('x', 400) FROM seq_1_to_45000},
 		'indexed');
 	return;
 }
@@ -247,7 +246,7 @@ sub copy_while_it_changes
 		['indexed.busy'],
 		{
 			snapshot_workers    => 2,
-			snapshot_chunk_rows => 3000,
+			snapshot_chunk_rows => 1500,
 			snapshot_max_rate   => 6000
 		});
 	wait_until(
@@ -290,8 +289,7 @@ $writer->query_safe('COMMIT');
 wait_for_catchup($node, 'sub');
 is(indexes('calm', 'indisvalid'),
 	'4', 'indexes of one table are built side by side');
-$node->safe_psql('postgres',
-	q{SELECT mariadb_sync.drop_subscription('sub')});
+$node->safe_psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
 
 # One that it changes is indexed without making it wait.
 copy_while_it_changes();
@@ -306,7 +304,8 @@ is(indexes('busy', 'NOT indisvalid'), '1', 'while an index is being built');
 $node->stop('immediate');
 eval { $writer->quit };
 $node->start;
-wait_until('all indexes', sub { return indexes('busy', 'indisvalid') eq '4' });
+wait_until('all indexes',
+	sub { return indexes('busy', 'indisvalid') eq '4' });
 pass('an index that was left half made is made');
 wait_for_catchup($node, 'sub');
 is(indexes('busy', 'NOT indisvalid'), '0', 'and does not stay');
@@ -316,7 +315,7 @@ compare_tables($maria, $node, [ 'indexed.calm', 'indexed.busy' ]);
 sub begin_an_index
 {
 	$node->safe_psql('postgres',
-		q{SELECT mariadb_sync.drop_subscription('sub'); DROP TABLE indexed.busy}
+		q{SELECT mariadb_sync.drop_subscription('sub', true); DROP TABLE indexed.busy}
 	);
 	copy_while_it_changes();
 	$writer = $node->background_psql('postgres');
@@ -337,11 +336,12 @@ like(
 	qr/could not create unique index/,
 	'a key that is not unique is found');
 is(indexes('busy', 'NOT indisvalid'), '0', 'and its index is dropped');
-is(indexes('busy', 'indisvalid'), '2', 'while the one before it stays');
+is(indexes('busy', 'indisvalid'),     '2', 'while the one before it stays');
 $node->safe_psql('postgres',
 	q{DELETE FROM indexed.busy WHERE id = 1000000; SELECT mariadb_sync.start('sub')}
 );
-wait_until('all indexes', sub { return indexes('busy', 'indisvalid') eq '4' });
+wait_until('all indexes',
+	sub { return indexes('busy', 'indisvalid') eq '4' });
 pass('then it can be made');
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, ['indexed.busy']);
@@ -353,11 +353,119 @@ $maria->sql(q{TRUNCATE busy; INSERT INTO busy VALUES (1, 2, 'after', '')},
 	'indexed');
 $writer->query_safe('COMMIT');
 $writer->quit;
-wait_until('all indexes', sub { return indexes('busy', 'indisvalid') eq '4' });
+wait_until('all indexes',
+	sub { return indexes('busy', 'indisvalid') eq '4' });
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, ['indexed.busy']);
 ok(!$node->log_contains('deadlock', $log), 'nobody waits for each other');
 fill_busy();
+
+# The same, held where nobody who uses the table is waited for any more, but
+# one who has an older snapshot: an index that can be dropped.
+my $holder;
+
+sub reach_the_last_wait
+{
+	begin_an_index();
+	$holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+	$writer->query_safe('COMMIT');
+	$writer->quit;
+	wait_until(
+		'the last wait',
+		sub {
+			return $node->safe_psql('postgres',
+				q{SELECT count(*) FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'}
+			) eq '1';
+		});
+	return;
+}
+
+sub let_go
+{
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	return;
+}
+
+sub wait_for_all_indexes
+{
+	my ($how) = @_;
+
+	wait_until('all indexes',
+		sub { return indexes('busy', 'indisvalid') eq '4' });
+	is(indexes('busy', 'NOT indisvalid'), '0', "all are made $how");
+	wait_for_catchup($node, 'sub');
+	compare_tables($maria, $node, ['indexed.busy']);
+	return;
+}
+
+# Whoever is ended in the midst of it leaves nothing, and it is made again.
+reach_the_last_wait();
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.pause_snapshot('sub'); SELECT mariadb_sync.stop('sub')}
+);
+wait_for_state($node, 'sub', 'stopped');
+wait_until('the end of the worker',
+	sub { return indexes('busy', 'NOT indisvalid') eq '0' });
+pass('stop() leaves no index half made');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+let_go();
+wait_until('all indexes',
+	sub { return indexes('busy', 'indisvalid') eq '4' });
+pass('pause_snapshot() does not keep indexes from being made');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.resume_snapshot('sub')});
+wait_for_all_indexes('after stop()');
+
+# A worker that is killed takes the server with it.
+reach_the_last_wait();
+kill(
+	'KILL',
+	$node->safe_psql(
+		'postgres', 'SELECT pid FROM pg_stat_progress_create_index'));
+wait_until('the end of the server',
+	sub { return $node->psql('postgres', 'SELECT 1') != 0; });
+eval { $holder->quit };
+$node->_update_pid(-1);
+wait_until('the server', sub { return $node->start(fail_ok => 1) });
+wait_for_all_indexes('after a crash of the worker');
+
+# Nor does one stay when nobody will go on with it.
+reach_the_last_wait();
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.remove_table('sub', 'indexed.busy')});
+wait_until('the end of the worker',
+	sub { return indexes('busy', 'NOT indisvalid') eq '0' });
+is(indexes('busy', 'true'), '1', 'remove_table() leaves no index half made');
+let_go();
+reach_the_last_wait();
+my ($ret, $stdout, $stderr) =
+  $node->psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
+is("$ret $stderr", '0 ', 'drop_subscription() at that moment');
+is(indexes('busy', 'NOT indisvalid'), '0', 'leaves no index half made');
+let_go();
+
+# What is in use cannot be dropped, and is told of.
+begin_an_index();
+$log = -s $node->logfile;
+$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+wait_for_state($node, 'sub', 'stopped');
+wait_until('the end of the worker',
+	sub { return $node->log_contains('is left half made', $log) });
+(undef, undef, $stderr) = $node->psql('postgres',
+	q{BEGIN; SELECT mariadb_sync.remove_table('sub', 'indexed.busy'); ROLLBACK}
+);
+like(
+	$stderr,
+	qr/WARNING:  an index of the target of "indexed\.busy" is left half made: canceling statement due to lock timeout\nHINT:  .*DROP INDEX/,
+	'an index that is left is told of');
+is(indexes('busy', 'NOT indisvalid'), '1', 'when the table is in use');
+$writer->query_safe('COMMIT');
+$writer->quit;
+(undef, undef, $stderr) =
+  $node->psql('postgres', q{SELECT mariadb_sync.drop_subscription('sub')});
+is($stderr,                           '',  'one of earlier');
+is(indexes('busy', 'NOT indisvalid'), '0', 'goes with the subscription');
 
 # A reader that comes while one is being built is not waited for in the end,
 # and it does not keep the stream waiting either.  Nor does promote() wait for
@@ -365,7 +473,8 @@ fill_busy();
 begin_an_index();
 my $reader = $node->background_psql('postgres');
 $reader->query_safe(
-	'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM indexed.busy');
+	'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM indexed.busy'
+);
 my $promoter = $node->background_psql('postgres');
 $log = -s $node->logfile;
 $writer->query_safe('COMMIT');
