@@ -139,6 +139,7 @@ extern void ms_catalog_add_table_counters(const MsSubTable *table,
 										  int64 deletes, int64 conflicts);
 extern void ms_catalog_save_error(int32 subid, const char *error,
 								  const char *gtid);
+extern bool ms_catalog_is_promoted(int32 subid, const char *gtid);
 extern void ms_catalog_add_history(int32 subid, const char *kind,
 								   const char *gtid, const char *source_table,
 								   const char *original,

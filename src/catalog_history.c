@@ -26,6 +26,25 @@ ms_catalog_add_history(int32 subid, const char *kind, const char *gtid,
 			" VALUES ($1, $2, $3, $4, $5, $6)", &args, NULL, NULL);
 }
 
+static void *
+any_row(HeapTuple tuple, TupleDesc desc)
+{
+	return palloc0(1);
+}
+
+/* Has promote() stopped the subscription at this position? */
+bool
+ms_catalog_is_promoted(int32 subid, const char *gtid)
+{
+	Args		args = {0};
+
+	add_int4(&args, subid);
+	add_text(&args, gtid);
+	return execute("SELECT 1 FROM mariadb_sync.history"
+				   " WHERE subid = $1 AND kind = 'promote' AND gtid = $2 LIMIT 1",
+				   &args, any_row, NULL) != NIL;
+}
+
 /* A structure change; translation may be NULL. */
 void
 ms_catalog_add_ddl(int32 subid, const char *gtid, const char *source_table,

@@ -354,8 +354,9 @@ try_reshape(MsDdlApply *ddl, Reshape *reshape, char **error)
 	return false;
 }
 
-static char *
-join_notes(const char *result, List *notes)
+/* A result, and what is to be said about it. */
+char *
+ms_ddl_join_notes(const char *result, const List *notes)
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -469,7 +470,7 @@ reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
 	statements = reshape.diff.statements;
 	ms_ddl_foreign_keys(ddl, plan, old, new, &statements);
 	ms_ddl_record(ddl, plan->name, statements,
-				  join_notes(result, reshape.diff.notes));
+				  ms_ddl_join_notes(result, reshape.diff.notes));
 }
 
 /* Columns of the same name are the same. */

@@ -34,6 +34,7 @@ extern void ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan,
 								const MsSourceTable *old,
 								const MsSourceTable *new,
 								List **statements);
+extern char *ms_ddl_join_notes(const char *result, const List *notes);
 extern MsSourceTable *ms_ddl_recorded(const TablePlan *plan);
 
 /* ddl_tables.c */

@@ -18,6 +18,7 @@
 #include "mapping.h"
 #include "snapshot.h"
 #include "sql.h"
+#include "typemap.h"
 
 /* ------------------------------------------------------------------------
  * Leaving
@@ -147,6 +148,19 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 	return table;
 }
 
+/* What the source's table has and the new target has not. */
+static List *
+creation_notes(const MsSourceTable *table, const MsSubscriptionOptions *options)
+{
+	List	   *notes = ms_typemap_losses(table, options);
+	ListCell   *lc;
+
+	foreach(lc, table->checks)
+		notes = lappend(notes, psprintf("check \"%s\" is left to the source",
+										((MsSourceCheck *) lfirst(lc))->name));
+	return notes;
+}
+
 static void
 join_table(MsDdlApply *ddl, MsSourceTable *table)
 {
@@ -178,9 +192,12 @@ join_table(MsDdlApply *ddl, MsSourceTable *table)
 	}
 	without_keys.foreign_keys = NIL;
 	ms_ddl_foreign_keys(ddl, plan, &without_keys, table, &statements);
-	ms_ddl_record(ddl, plan->name, statements,
-				  create.mapping->created ? "applied: joined, table created" :
-				  "applied: joined");
+	if (create.mapping->created)
+		ms_ddl_record(ddl, plan->name, statements,
+					  ms_ddl_join_notes("applied: joined, table created",
+										creation_notes(table, apply->options)));
+	else
+		ms_ddl_record(ddl, plan->name, statements, "applied: joined");
 }
 
 /* A new table, if it is one of ours, joins as it is by then, with a copy. */

@@ -6,6 +6,7 @@
 
 #include "grants.h"
 #include "preflight.h"
+#include "remote_schema.h"
 
 typedef struct Preflight
 {
@@ -30,5 +31,11 @@ extern void ms_preflight_load_account(Preflight *pf);
 extern char *ms_preflight_setting(const Preflight *pf, const char *name);
 extern bool ms_preflight_setting_is(const Preflight *pf, const char *name,
 									const char *value);
+
+/* preflight_tables.c */
+extern ErrorData *ms_preflight_column_problem(const MsSourceColumn *source);
+
+/* preflight_loss.c */
+extern void ms_preflight_losses(Preflight *pf);
 
 #endif							/* MS_PREFLIGHT_INTERNAL_H */

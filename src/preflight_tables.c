@@ -408,8 +408,8 @@ check_table_types(Preflight *pf)
 }
 
 /* What hinders the column, NULL if nothing does. */
-static ErrorData *
-column_problem(const MsSourceColumn *source)
+ErrorData *
+ms_preflight_column_problem(const MsSourceColumn *source)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	ErrorData  *volatile problem = NULL;
@@ -448,7 +448,7 @@ check_columns(Preflight *pf)
 		foreach(lc2, table->columns)
 		{
 			MsSourceColumn *col = lfirst(lc2);
-			ErrorData  *problem = column_problem(col);
+			ErrorData  *problem = ms_preflight_column_problem(col);
 
 			if (problem == NULL)
 				continue;
@@ -602,5 +602,6 @@ ms_preflight_tables(MsWire *wire, List *patterns, List *tables)
 	check_keys(&pf);
 	check_cascades(&pf);
 	check_engines(&pf);
+	ms_preflight_losses(&pf);
 	return pf.findings;
 }

@@ -232,6 +232,32 @@ translate_quotes(const char *clause)
 	return buf.data;
 }
 
+/* What the application will miss in the target that we have made. */
+static void
+report_losses(ReturnSetInfo *rsinfo, const MsSubTable *table,
+			  const MsSubscriptionOptions *options)
+{
+	MsSourceTable *source;
+	StringInfoData buf;
+	List	   *losses;
+	ListCell   *lc;
+
+	if (!table->created)
+		return;
+	source = ms_source_table_from_jsonb(table->source_schema);
+	ms_options_bind_columns(source->columns, table->columns, options);
+	losses = list_concat(ms_typemap_losses(source, options),
+						 ms_typemap_differences(source));
+	if (losses == NIL)
+		return;
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s.%s: ", table->source_db, table->source_table);
+	foreach(lc, losses)
+		appendStringInfo(&buf, "%s%s", foreach_current_index(lc) > 0 ? "; " : "",
+						 (char *) lfirst(lc));
+	report(rsinfo, "not made", buf.data);
+}
+
 /*
  * Constraints that could not be made before, and checks, which a replica does
  * not need.  What MariaDB's words do not mean here is reported.
@@ -379,9 +405,11 @@ prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
 	int			made = 0;
 	int			validated = 0;
 	int			sequences = 0;
+	MsSubscriptionOptions options;
 	MsRole		before;
 	ListCell   *lc;
 
+	ms_options_parse(sub->options, &options);
 	ms_load_server(sub->server, sub->owner, &server);
 	wire = ms_wire_connect(&server);
 	foreach(lc, tables)
@@ -390,6 +418,7 @@ prepare_tables(ReturnSetInfo *rsinfo, const MsSubscription *sub)
 
 		ms_role_enter_table(table->relid, &before);
 		made += make_constraints(rsinfo, sub, table);
+		report_losses(rsinfo, table, &options);
 		ms_role_return(&before);
 	}
 	foreach(lc, tables)

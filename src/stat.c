@@ -60,13 +60,18 @@ add_time(RowBuilder *row, TimestampTz time)
 	add_value(row, TimestampTzGetDatum(time), time == 0);
 }
 
-/* Transactions of the source that are still to be applied, -1 = unknown. */
+/*
+ * Transactions of the source that are still to be applied, -1 = unknown: only
+ * a worker that has read its position shows it.
+ */
 static int64
 gtid_diff(const MsSlotView *view)
 {
 	MsGtidList	applied;
 	MsGtidList	source;
 
+	if (view->pid == 0 || view->state == MS_SUB_STARTING)
+		return -1;
 	ms_gtid_init(&applied);
 	ms_gtid_init(&source);
 	if (view->source_gtid[0] == '\0' ||

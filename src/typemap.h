@@ -68,6 +68,16 @@ extern char *ms_typemap_create_index(const MsSourceTable *table,
 									 const char *schema, const char *relname,
 									 List **taken);
 
+/* typemap_loss.c */
+extern List *ms_typemap_lost_indexes(const MsSourceTable *table);
+extern List *ms_typemap_lost_defaults(const MsSourceTable *table,
+									  const MsSubscriptionOptions *options);
+extern List *ms_typemap_computed_columns(const MsSourceTable *table);
+extern List *ms_typemap_loose_keys(const MsSourceTable *table);
+extern List *ms_typemap_losses(const MsSourceTable *table,
+							   const MsSubscriptionOptions *options);
+extern List *ms_typemap_differences(const MsSourceTable *table);
+
 /* typemap_default.c */
 extern char *ms_typemap_expression(const MsColumn *col, const char *text,
 								   const char *type);

@@ -98,7 +98,8 @@ temporal_default(const MsColumn *col, const char *text)
 {
 	char	   *whole = without_fraction(text, col->fsp);
 
-	if (strstr(text, "-00") || strncmp(text, "0000", 4) == 0)
+	if (col->kind != MS_KIND_TIME &&
+		(strstr(text, "-00") || strncmp(text, "0000", 4) == 0))
 		return NULL;			/* a policy decides */
 	switch (col->kind)
 	{
@@ -113,8 +114,10 @@ temporal_default(const MsColumn *col, const char *text)
 				looks_like(text, "9999-99-99") ?
 				quote_literal_cstr(text) : NULL;
 		case MS_KIND_TIME:
-			return looks_like(whole, "99:99:99") || looks_like(text, "99:99") ?
-				quote_literal_cstr(text) : NULL;
+			if (*whole == '-')
+				whole++;
+			return looks_like(whole, "99:99:99") || looks_like(whole, "999:99:99") ||
+				looks_like(text, "99:99") ? quote_literal_cstr(text) : NULL;
 		default:
 			return NULL;
 	}

@@ -414,7 +414,10 @@ ms_health(PG_FUNCTION_ARGS)
 			position.gtid ? position.gtid : "";
 
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_text(&state, "status", ms_sub_state_name(view.state));
+	push_text(&state, "status",
+			  !sub->enabled && view.pid == 0 &&
+			  ms_catalog_is_promoted(sub->subid, applied) ?
+			  "promoted" : ms_sub_state_name(view.state));
 	push_text(&state, "stage",
 			  tables.ready == tables.tables ? "streaming" : "snapshot");
 	push_number(&state, "init_rows_total", tables.rows_total);

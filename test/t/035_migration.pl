@@ -44,6 +44,22 @@ CREATE TABLE order_lines (
 	FOREIGN KEY (product_id) REFERENCES products (id));
 CREATE SEQUENCE invoices START WITH 1000 INCREMENT BY 5 CACHE 20;
 CREATE TABLE audit (at datetime, what varchar(100));
+CREATE TABLE pages (
+	id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
+	slug varchar(200) NOT NULL DEFAULT '',
+	title text NOT NULL DEFAULT '',
+	opens time(1) NOT NULL DEFAULT '-00:30:00.5',
+	lasts time DEFAULT '838:59:59',
+	born date NOT NULL DEFAULT '0000-00-00',
+	code char(8) COLLATE utf8mb4_bin DEFAULT substr(md5('x'), 1, 8),
+	invoice bigint DEFAULT nextval(invoices),
+	title_length int AS (char_length(title)) STORED,
+	changed timestamp NOT NULL DEFAULT current_timestamp ON UPDATE current_timestamp,
+	KEY slug_begin (slug(10)),
+	FULLTEXT KEY words (title),
+	UNIQUE KEY slug (slug),
+	UNIQUE KEY code (code)) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'All pages';
+INSERT INTO pages (slug, title) SELECT concat('page-', seq), concat('Page ', seq) FROM seq_1_to_1;
 INSERT INTO customers (name, email, since)
 	SELECT concat('Customer ', seq), concat('customer', seq, '@example.com'),
 		'2020-01-01' + INTERVAL seq MOD 2000 DAY FROM seq_1_to_2000;
@@ -65,6 +81,16 @@ SELECT count(*) FROM mariadb_sync.check_source('source', '{shop.*}') WHERE sever
 	),
 	'0',
 	'nothing speaks against it');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT check_name, severity, substring(detail from ': (.*)\.') FROM mariadb_sync.check_source('source', '{shop.*}')
+WHERE check_name IN ('indexes', 'defaults', 'computed_columns', 'unique_texts') ORDER BY 1}
+	),
+	q{computed_columns|notice|shop.pages.title_length, shop.pages.changed
+defaults|notice|shop.pages.code
+indexes|notice|shop.pages.slug_begin, shop.pages.words
+unique_texts|notice|shop.customers.email, shop.pages.slug},
+	'what an application will miss here is told before');
 create_subscription($node, 'shop_sub', 'source', ['shop.*']);
 my $writer = $maria->start_writer(
 	sub {
@@ -87,7 +113,7 @@ is( $node->safe_psql(
 		'postgres', q{
 SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('shop_sub')}
 	),
-	'5|0',
+	'6|0',
 	'both sides are equal while the shop is open');
 
 # Too early
@@ -137,19 +163,34 @@ my $steps = $node->safe_psql('postgres',
 note $steps;
 like($steps, qr/^drained\|applied up to GTID position [0-9,-]+$/m, 'drained');
 like($steps, qr/^source\|the source is read-only$/m, 'the source is quiet');
-like($steps, qr/^verified\|\d+ rows of 5 tables are equal$/m, 'verified');
+like($steps, qr/^verified\|\d+ rows of 6 tables are equal$/m, 'verified');
 like($steps, qr/^constraints\|1 constraints made$/m, 'the check is made');
 like(
 	$steps,
 	qr/^not made\|.*strange.*regexp/m,
 	'one that PostgreSQL does not understand is named');
-like($steps, qr/^sequences\|3 sequences moved$/m, 'sequences are moved');
+like(
+	$steps,
+	qr{^not\ made\|shop.pages:\ index\ "slug_begin"\ has\ no\ counterpart;
+	\ index\ "words"\ has\ no\ counterpart;\ default\ .*?\ of\ column\ "code"\ has\ no\ counterpart;
+	\ column\ "title_length"\ is\ generated\ by\ the\ source\ alone;
+	\ column\ "changed"\ is\ set\ at\ updates\ by\ the\ source\ alone;
+	\ unique\ index\ "slug"\ takes\ texts\ that\ the\ source's\ collation\ holds\ for\ equal$}mx,
+	'what the application has to do without is named');
+like($steps, qr/^sequences\|4 sequences moved$/m, 'sequences are moved');
 like(
 	$steps,
 	qr/^sequences\|1 SEQUENCE objects are where the source's are$/m,
 	'SEQUENCE objects are, too');
 like($steps, qr/^promoted\|/m, 'promoted');
 wait_for_state($node, 'shop_sub', 'promoted');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT gtid_diff IS NULL, lag IS NULL, applied_gtid = source_gtid,
+	mariadb_sync.health('shop_sub') ->> 'status', mariadb_sync.health('shop_sub') ->> 'gtid_diff'
+FROM mariadb_sync.pg_stat_mariadb_sync}),
+	't|t|t|promoted|0',
+	'which does not look as if anything were behind');
 
 # 6: the application comes to PostgreSQL
 my $order = $node->safe_psql(
@@ -190,6 +231,15 @@ like($stderr, qr/violates foreign key constraint/, 'foreign keys hold');
 	q{INSERT INTO shop.customers (name, email, since) VALUES ('x', 'customer1@example.com', '2026-01-01')}
 );
 like($stderr, qr/duplicate key/, 'unique keys hold');
+
+is( $node->safe_psql(
+		'postgres', q{
+INSERT INTO shop.pages (slug) VALUES ('new')
+RETURNING title, opens, lasts, born, code, invoice > 1000, title_length,
+	obj_description('shop.pages'::regclass)}
+	),
+	"|-00:30:00.5|838:59:59|||t||All pages",
+	'defaults and comments are there');
 
 $node->stop;
 $maria->stop;

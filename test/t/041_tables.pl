@@ -93,6 +93,14 @@ same('shop.e');
 run(q{CREATE OR REPLACE TABLE e (id int PRIMARY KEY, t text); INSERT INTO e VALUES (1, 'new')}
 );
 same('shop.e');
+run(q{CREATE TABLE lacking (id int PRIMARY KEY, t text, code char(8) DEFAULT substr(md5('x'), 1, 8) CHECK (code <> ''),
+	opens time DEFAULT '-10:00:00', KEY t_begin (t(10)), FULLTEXT KEY words (t)); INSERT INTO lacking (id) VALUES (1)}
+);
+like(
+	last_results(),
+	qr/^shop.lacking: applied: joined, table created; index "t_begin" has no counterpart; index "words" has no counterpart; default .* of column "code" has no counterpart; check "code" is left to the source$/,
+	'what a table that joined does not have is in the history');
+same('shop.lacking');
 run(q{CREATE TABLE f LIKE other.outside; INSERT INTO f VALUES (1, 'f', 1)});
 same('shop.f');
 run(q{CREATE TABLE other.unseen (id int); CREATE TEMPORARY TABLE tmp (id int); DROP TEMPORARY TABLE tmp; CREATE TABLE skip_me (id int)}
