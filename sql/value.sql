@@ -550,6 +550,13 @@ SELECT mariadb_sync._decode_value('enum(''a'')', 254, 247 + 2 * 256, 'image', '\
 SELECT mariadb_sync._decode_value('varchar(10)', 252, 5, 'image', '\x00');
 SELECT mariadb_sync._decode_value('int(11)', 3, 0, 'image', '\x000000');
 SELECT mariadb_sync._decode_value('int(11)', 3, 0, 'protocol', '\x000000');
+-- 12.3, 123.45, 12.x5, -, 12,34 and nothing
+SELECT mariadb_sync._decode_value('decimal(4,2)', 246, 4 + 2 * 256, 'protocol', '\x0431322e33');
+SELECT mariadb_sync._decode_value('decimal(4,2)', 246, 4 + 2 * 256, 'protocol', '\x063132332e3435');
+SELECT mariadb_sync._decode_value('decimal(4,2)', 246, 4 + 2 * 256, 'protocol', '\x0531322e7835');
+SELECT mariadb_sync._decode_value('decimal(4,0)', 246, 4, 'protocol', '\x012d');
+SELECT mariadb_sync._decode_value('decimal(4,2)', 246, 4 + 2 * 256, 'protocol', '\x0531322c3334');
+SELECT mariadb_sync._decode_value('decimal(4,2)', 246, 4 + 2 * 256, 'protocol', '\x00');
 
 --
 -- Policies

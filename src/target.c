@@ -285,7 +285,9 @@ ms_target_build(Oid relid, Oid owner, bool run_as_owner, Bitmapset *mapped,
 
 		if (att->attnotnull)
 			target->notnull[target->nnotnull++] = i;
-		if (!att->attisdropped && !bms_is_member(i, mapped))
+		if (att->attisdropped)
+			target->has_dropped = true;
+		else if (!bms_is_member(i, mapped))
 			target->has_unmapped = true;
 	}
 	target->has_checks = desc->constr && desc->constr->num_check > 0;
@@ -609,7 +611,7 @@ ms_target_insert(MsTarget *target, Size bytes)
 		return;
 	}
 	slot = target->batch[target->nbatch];
-	for (int i = 0; i < target->desc->natts; i++)
+	for (int i = 0; i < target->desc->natts && target->has_dropped; i++)
 		if (TupleDescAttr(target->desc, i)->attisdropped)
 			slot->tts_isnull[i] = true;
 	ExecStoreVirtualTuple(slot);

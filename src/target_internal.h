@@ -46,6 +46,7 @@ struct MsTarget
 	TupleDesc	desc;			/* our own copy */
 	Bitmapset  *mapped;			/* attribute indexes that the source has */
 	bool		has_unmapped;
+	bool		has_dropped;
 	MsTargetSql *sql;			/* the other road, or NULL */
 
 	int			nindexes;

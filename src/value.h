@@ -26,7 +26,9 @@ typedef enum MsKind
 	MS_KIND_UINT,				/* the same, UNSIGNED; canonical u */
 	MS_KIND_FLOAT,				/* canonical d, exact widening of the float */
 	MS_KIND_DOUBLE,				/* canonical d */
-	MS_KIND_DECIMAL,			/* canonical s: decimal text, NUL-terminated */
+	MS_KIND_DECIMAL,			/* canonical s: as many digits as the column
+								 * has at most before the point and always
+								 * behind it, NUL-terminated */
 	MS_KIND_YEAR,				/* canonical i, four digits or 0 */
 	MS_KIND_DATE,				/* canonical t */
 	MS_KIND_DATETIME,			/* canonical t */

@@ -27,7 +27,6 @@
 #include "utils/datetime.h"
 #include "utils/inet.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 #include "utils/varbit.h"
@@ -132,44 +131,6 @@ build_int_bool(MsColumn *col, const MsValue *v, bool *isnull)
 	return BoolGetDatum(v->i != 0);
 }
 
-/*
- * A target with decimals shows them.
- */
-static Datum
-apply_numeric_typmod(const MsColumn *col, Numeric num)
-{
-	if (col->typmod < (int32) VARHDRSZ ||
-		((col->typmod - VARHDRSZ) & 0x7ff) == 0)
-		return NumericGetDatum(num);
-	return DirectFunctionCall2(numeric, NumericGetDatum(num),
-							   Int32GetDatum(col->typmod));
-}
-
-static Datum
-build_int_numeric(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	return apply_numeric_typmod(col, int64_to_numeric(v->i));
-}
-
-static Datum
-make_numeric(const MsColumn *col, const char *digits)
-{
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
-							   ObjectIdGetDatum(InvalidOid),
-							   Int32GetDatum(col->typmod));
-}
-
-static Datum
-build_uint_numeric(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	char		buf[MAXINT8LEN + 1];
-
-	if (v->u <= PG_INT64_MAX)
-		return apply_numeric_typmod(col, int64_to_numeric((int64) v->u));
-	buf[pg_ulltoa_n(v->u, buf)] = '\0';
-	return make_numeric(col, buf);
-}
-
 static Datum
 build_float_float4(MsColumn *col, const MsValue *v, bool *isnull)
 {
@@ -180,12 +141,6 @@ static Datum
 build_float_float8(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	return Float8GetDatum(v->d);
-}
-
-static Datum
-build_decimal_numeric(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	return make_numeric(col, v->s.data);
 }
 
 /* DECIMAL(p,0), p small enough for the target */
@@ -804,7 +759,7 @@ build_bit_numeric(MsColumn *col, const MsValue *v, bool *isnull)
 	MsValue		n;
 
 	n.u = bit_uint64(col, v);
-	return build_uint_numeric(col, &n, isnull);
+	return ms_value_build_uint_numeric(col, &n, isnull);
 }
 
 /*
@@ -821,23 +776,23 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_INT, INT2OID, build_int_int2},
 	{MS_KIND_INT, INT4OID, build_int_int4},
 	{MS_KIND_INT, INT8OID, build_int_int8},
-	{MS_KIND_INT, NUMERICOID, build_int_numeric},
+	{MS_KIND_INT, NUMERICOID, ms_value_build_int_numeric},
 	{MS_KIND_INT, FLOAT8OID, build_int_float8},
 	{MS_KIND_INT, BOOLOID, build_int_bool},
 	{MS_KIND_UINT, INT2OID, build_int_int2},
 	{MS_KIND_UINT, INT4OID, build_int_int4},
 	{MS_KIND_UINT, INT8OID, build_int_int8},
-	{MS_KIND_UINT, NUMERICOID, build_uint_numeric},
+	{MS_KIND_UINT, NUMERICOID, ms_value_build_uint_numeric},
 	{MS_KIND_UINT, FLOAT8OID, build_int_float8},
 	{MS_KIND_UINT, BOOLOID, build_int_bool},
 	{MS_KIND_YEAR, INT2OID, build_int_int2},
 	{MS_KIND_YEAR, INT4OID, build_int_int4},
 	{MS_KIND_YEAR, INT8OID, build_int_int8},
-	{MS_KIND_YEAR, NUMERICOID, build_int_numeric},
+	{MS_KIND_YEAR, NUMERICOID, ms_value_build_int_numeric},
 	{MS_KIND_FLOAT, FLOAT4OID, build_float_float4},
 	{MS_KIND_FLOAT, FLOAT8OID, build_float_float8},
 	{MS_KIND_DOUBLE, FLOAT8OID, build_float_float8},
-	{MS_KIND_DECIMAL, NUMERICOID, build_decimal_numeric},
+	{MS_KIND_DECIMAL, NUMERICOID, ms_value_build_decimal_numeric},
 	{MS_KIND_DECIMAL, INT2OID, build_decimal_int2},
 	{MS_KIND_DECIMAL, INT4OID, build_decimal_int4},
 	{MS_KIND_DECIMAL, INT8OID, build_decimal_int8},

@@ -10,6 +10,14 @@ extern void ms_value_check_size(const MsColumn *col, uint64 size);
 extern Datum ms_value_make_varlena(const MsColumn *col, const char *data,
 								   uint32 len);
 
+/* value_build_numeric.c */
+extern Datum ms_value_build_int_numeric(MsColumn *col, const MsValue *v,
+										bool *isnull);
+extern Datum ms_value_build_uint_numeric(MsColumn *col, const MsValue *v,
+										 bool *isnull);
+extern Datum ms_value_build_decimal_numeric(MsColumn *col, const MsValue *v,
+											bool *isnull);
+
 /* value_build_spatial.c */
 extern Datum ms_value_build_ewkb(MsColumn *col, const MsValue *v,
 								 bool *isnull);

@@ -87,33 +87,35 @@ read_fixed_protocol(const MsColumn *col, const uint8 *p, const uint8 *end,
 
 /*
  * A decimal in text, brought to the form that the row image gives: no leading
- * zeros, which ZEROFILL sends, but for the one before the point.
+ * zeros, which ZEROFILL sends, but for the one before the point.  There are as
+ * many digits behind it as the column has, and no more before it.
  */
 static const uint8 *
 read_decimal_protocol(const MsColumn *col, const uint8 *p, const uint8 *end,
 					  MsValue *v)
 {
+	uint32		fraction = col->scale > 0 ? col->scale + 1 : 0;
 	const char *in;
 	const char *in_end;
+	const char *point;
 	char	   *out = v->scratch;
-	bool		point = false;
 
 	p = read_lenenc(p, end, v);
-	if (p == NULL || v->s.len == 0 || v->s.len > sizeof(v->scratch) - 2)
+	if (p == NULL || v->s.len <= fraction)
 		return NULL;
 	in = v->s.data;
 	in_end = in + v->s.len;
+	point = in_end - fraction;
 	if (*in == '-')
 		*out++ = *in++;
-	while (in < in_end && *in == '0')
+	while (in < point - 1 && *in == '0')
 		in++;
-	if (in == in_end || *in == '.')
-		*out++ = '0';
+	if (in == point || point - in > Max(col->precision - col->scale, 1) ||
+		(fraction > 0 && *point != '.'))
+		return NULL;
 	for (; in < in_end; in++)
 	{
-		if (*in == '.' && !point)
-			point = true;
-		else if (*in < '0' || *in > '9')
+		if ((*in < '0' || *in > '9') && in != point)
 			return NULL;
 		*out++ = *in;
 	}

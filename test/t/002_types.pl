@@ -152,6 +152,15 @@ sub decimals
 			]
 		  ];
 	}
+	# every place that a digit can have in numeric's groups of four
+	foreach my $scale (12 .. 15)
+	{
+		push @columns,
+		  [
+			"groups_$scale", "decimal(30,$scale)", "numeric(30,$scale)",
+			[ map { ("'1e$_'", "'-90009e-$_'") } 0 .. 14 ]
+		  ];
+	}
 	return [
 		@columns,
 		[ 'u', 'decimal(12,4) unsigned', 'numeric(12,4)', [ 12.5, 0 ] ],
@@ -1385,6 +1394,34 @@ check_tables("by copy and by stream the same, and MariaDB's");
 compare_tables($maria, $node, \@special_tables);
 is(view_value($node, 'sub', 'reconnects, apply_error_count'),
 	'0|0', 'nothing had to be done twice');
+
+# Numbers are made without PostgreSQL's help
+my ($numbers, $other_numbers) = split(
+	/\|/,
+	$node->safe_psql(
+		'postgres', q{
+CREATE FUNCTION pg_temp.count_numbers(OUT numbers bigint, OUT others bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	query text;
+	n bigint;
+	m bigint;
+BEGIN
+	numbers := 0;
+	others := 0;
+	FOR query IN
+		SELECT format('SELECT count(%2$I), count(*) FILTER (WHERE ROW(%2$I)::record *<> ROW((%2$I::text)::numeric)::record) FROM %1$s',
+			attrelid::regclass, attname)
+		FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+		WHERE atttypid = 'numeric'::regtype AND relnamespace = 'types'::regnamespace AND relkind = 'r'
+	LOOP
+		EXECUTE query INTO n, m;
+		numbers := numbers + n;
+		others := others + m;
+	END LOOP;
+END $$;
+SELECT * FROM pg_temp.count_numbers()}));
+cmp_ok($numbers, '>', 10000, 'numbers were copied and streamed');
+is($other_numbers, '0', 'and have the very bytes that PostgreSQL gives them');
 
 # What the policies make of values that PostgreSQL does not have
 $maria->sql(
