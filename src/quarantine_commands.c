@@ -193,7 +193,8 @@ write_row(MsRelmap *relmap, const MsQuarantined *row)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("source table \"%s\" is no longer part of the subscription",
-						row->source_table)));
+						row->source_table),
+				 errhint("Delete its rows from mariadb_sync.quarantine; if the table comes back, its copy has them.")));
 	ms_relmap_open(relmap, plan, NULL);
 	if (row->before)
 		old_present = read_image(plan, row->before,
@@ -207,7 +208,8 @@ write_row(MsRelmap *relmap, const MsQuarantined *row)
 		if (row->after == NULL || read_image(plan, row->after, new) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the image does not have all columns of the table")));
+					 errmsg("the image does not have all columns of the table"),
+					 errhint("Complete after_image in mariadb_sync.quarantine, or delete the row there and let verify() repair the table.")));
 		MemoryContextSwitchTo(oldcxt);
 		ms_target_set_image(plan->target, NULL, NULL);
 		ms_target_insert(plan->target, 0);

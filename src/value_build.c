@@ -427,7 +427,8 @@ text_too_long(const MsColumn *col)
 			 errmsg("value of column \"%s\" is too long for the target type",
 					col->name),
 			 errdetail("The target column holds %d characters.",
-					   (int) (col->typmod - VARHDRSZ))));
+					   (int) (col->typmod - VARHDRSZ)),
+			 errhint("Make it as wide as the source's: ALTER TABLE ... ALTER COLUMN ... TYPE.")));
 }
 
 /*

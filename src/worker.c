@@ -868,6 +868,10 @@ end_with_error(ErrorData *edata)
 	const MsSubTable *table = NULL;
 	char	   *text;
 
+	if (edata->sqlerrcode == ERRCODE_PROTOCOL_VIOLATION && !transient &&
+		edata->hint == NULL)
+		edata->hint = pstrdup("The same came several times. Read the source's binary log at this place with mariadb-binlog: "
+							  "if that fails too, the log is damaged; if it does not, the network changes what it carries, or this is worth a report, with the event.");
 	if (worker.apply)
 	{
 		predecessors = ms_apply_group_has_predecessors(worker.apply);

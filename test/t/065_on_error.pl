@@ -274,6 +274,23 @@ is(query(q{SELECT * FROM mariadb_sync.retry_quarantine('isolated')}),
 	'19|0', 'retry_quarantine: all are applied, in their order');
 is(query('SELECT count(*) FROM mariadb_sync.quarantine'),
 	'0', 'retry_quarantine: and the quarantine is empty');
+
+# What was edited wrongly, and what has nowhere to go, says what to do
+query(
+	q{
+INSERT INTO mariadb_sync.quarantine (subid, gtid, source_table, kind, after_image, sqlstate, error)
+SELECT subid, '0-1-1', source_table, 'insert', '{"id": 900}', '', ''
+FROM mariadb_sync.subscription, unnest(ARRAY['isolated.gone', 'isolated.t']) source_table
+WHERE name = 'isolated'});
+is(query(q{SELECT * FROM mariadb_sync.retry_quarantine('isolated')}),
+	'0|2', 'retry_quarantine: what cannot be read stays');
+like(
+	query(
+		q{SELECT string_agg(error, ' ' ORDER BY source_table) FROM mariadb_sync.quarantine}
+	),
+	qr/no longer part of the subscription.*HINT: .*all columns.*HINT: Complete after_image/s,
+	'retry_quarantine: and says why');
+query('DELETE FROM mariadb_sync.quarantine');
 $maria->sql(q{UPDATE t SET s = 'a b' WHERE id = 103}, 'isolated');
 wait_for_catchup($node, 'isolated');
 compare_tables($maria, $node, [ map { "isolated.$_" } @tables ]);
