@@ -18,7 +18,11 @@ CREATE DATABASE bank;
 USE bank;
 CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL);
 CREATE TABLE journal (account int, amount int);
-INSERT INTO account SELECT seq, 1000 FROM seq_1_to_200});
+INSERT INTO account SELECT seq, 1000 FROM seq_1_to_200;
+CREATE DATABASE large;
+USE large;
+CREATE TABLE half (id int PRIMARY KEY, v int, pad varchar(100));
+INSERT INTO half SELECT seq, 0, repeat('x', 80) FROM seq_1_to_60000});
 my @tables = ('bank.account', 'bank.journal');
 
 sub writer
@@ -65,12 +69,26 @@ add_source($primary, $maria);
 create_subscription($primary, 'sub', 'source', ['bank.*']);
 wait_for_catchup($primary, 'sub');
 
+# A copy that is half done, by chunks and the keys that delimit them
+sub half_a_copy
+{
+	my ($node) = @_;
+
+	create_subscription($node, 'half', 'source', ['large.*'],
+		{ snapshot_chunk_rows => 2000, snapshot_max_rate => 30000 });
+	$node->poll_query_until('postgres',
+		q{SELECT count(*) > 3 FROM mariadb_sync.snapshot_chunk WHERE state = 'done'}
+	) or die 'no chunk is done';
+	$maria->sql('UPDATE half SET v = v + 1 WHERE id MOD 100 = 0', 'large');
+	return;
+}
+
 # Progress of a node by so many transactions
 sub goes_on
 {
 	my ($node, $by) = @_;
 	my $position =
-	  q{SELECT split_part(gtid, '-', 3)::bigint FROM mariadb_sync.gtid_position};
+	  q{SELECT split_part(applied_gtid, '-', 3)::bigint FROM mariadb_sync.pg_stat_mariadb_sync WHERE subscription = 'sub'};
 	my $now = $node->safe_psql('postgres', $position);
 
 	$node->poll_query_until('postgres', "SELECT ($position) >= $now + $by")
@@ -167,6 +185,7 @@ $restored->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
 wait_for_state($restored, 'sub', 'streaming');
 $writer = writer();
 goes_on($restored, 20);
+half_a_copy($restored);
 $restored->command_ok(
 	[
 		'pg_dump', '--no-sync', '-f', $dump, '-d',
@@ -192,64 +211,29 @@ is( $copy->safe_psql(
 	),
 	'0',
 	'and has no worker');
-my $before =
-  $copy->safe_psql('postgres', 'SELECT gtid FROM mariadb_sync.gtid_position');
-isnt($before, $maria->gtid, 'it is where the dump was made');
-$restored->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
-wait_for_state($restored, 'sub', 'stopped');
-$copy->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
-wait_for_catchup($copy, 'sub');
-compare_tables($maria, $copy, \@tables);
+isnt(view_value($copy, 'sub', 'applied_gtid'),
+	$maria->gtid, 'it is where the dump was made');
+foreach my $name ('sub', 'half')
+{
+	$restored->safe_psql('postgres', qq{SELECT mariadb_sync.stop('$name')});
+	wait_for_state($restored, $name, 'stopped');
+	$copy->safe_psql('postgres', qq{SELECT mariadb_sync.start('$name')});
+}
+wait_for_catchup($copy, $_) foreach ('sub', 'half');
+compare_tables($maria, $copy, [ @tables, 'large.half' ]);
+$_->stop foreach ($standby, $restored, $copy);
 
 ###########################################################################
 # pg_upgrade
 ###########################################################################
 
-# Upgrades a stopped server to one of the version under test; returns that.
-sub upgrade
-{
-	my ($old, $bindir, $name, @options) = @_;
+# To the version under test from an older one if there is one: see OLD_PG_CONFIG
+# in test/with-install.
+my $old_bindir = $ENV{OLD_PG_BINDIR} || $ENV{PG_BINDIR};
 
-	my $new = SyncCluster->new($name);
-	$new->init(extra => [ '--encoding=UTF8', '--no-locale', @options ]);
-	$new->append_conf('postgresql.conf', 'max_worker_processes = 32');
-	my $dir = PostgreSQL::Test::Utils::tempdir_short();
-	chdir($dir) or die "could not change directory: $!";
-	command_ok(
-		[
-			'pg_upgrade', '--no-sync',     '-b', $bindir,
-			'-B',         $ENV{PG_BINDIR}, '-d', $old->data_dir,
-			'-D',         $new->data_dir,  '-p', $old->port,
-			'-P',         $new->port,      '-s', $dir
-		],
-		"$name: pg_upgrade");
-	$new->start;
-	return $new;
-}
-
-# To the same version.  The source goes on meanwhile, and there is something to
-# apply from the first moment on.
-$writer = writer();
-goes_on($copy, 20);
-$copy->stop;
-my $upgraded = upgrade($copy, $ENV{PG_BINDIR}, 'upgraded');
-$writer->stop;
-is(view_value($upgraded, 'sub', 'state'),
-	'stopped', 'after pg_upgrade nothing starts by itself');
-$upgraded->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
-wait_for_catchup($upgraded, 'sub');
-compare_tables($maria, $upgraded, \@tables);
-
-$_->stop foreach ($standby, $restored, $upgraded);
-
-# From an older version, with all that a subscription can have: see
-# OLD_PG_CONFIG in test/with-install.
-SKIP:
-{
-	skip 'no older PostgreSQL to upgrade from', 1 unless $ENV{OLD_PG_BINDIR};
-
-	$maria->sql(
-		q{
+# What a subscription can have, with something in each of our tables
+$maria->sql(
+	q{
 CREATE DATABASE rich;
 USE rich;
 CREATE TABLE counted (id int AUTO_INCREMENT PRIMARY KEY, e enum('a', 'b'), j json, n decimal(20, 5) DEFAULT 1.5, g decimal(21, 5) AS (n * 2) STORED, UNIQUE (e, id));
@@ -259,119 +243,124 @@ DO NEXTVAL(numbers);
 CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);
 INSERT INTO parts SELECT seq, seq FROM seq_1_to_20;
 CREATE TABLE refused (id int PRIMARY KEY, v int);
-CREATE DATABASE large;
-USE large;
-CREATE TABLE half (id int PRIMARY KEY, v int, pad varchar(100));
-INSERT INTO half SELECT seq, 0, repeat('x', 80) FROM seq_1_to_60000});
+});
 
-	# with checksums, which later versions have by default
-	my $older = do
-	{
-		local $ENV{TEMP_CONFIG} = $ENV{OLD_TEMP_CONFIG};
-		my $node = SyncCluster->new('older',
-			install_path => $ENV{OLD_PG_BINDIR} =~ s|/bin/?$||r);
-		$node->init(extra => [ '--encoding=UTF8', '--no-locale', '-k' ]);
-		$node->append_conf('postgresql.conf', "max_worker_processes = 32\n");
-		$node->start;
-		$node;
-	};
-	note $older->safe_psql('postgres', 'SELECT version()');
-	$older->safe_psql('postgres', 'CREATE EXTENSION mariadb_sync');
-	add_source($older, $maria);
-	create_subscription($older, 'bank', 'source', ['bank.*']);
-	create_subscription($older, 'rich', 'source', ['rich.*'],
-		{ on_error => 'quarantine_row', enum_as => 'enum' });
-	create_subscription($older, 'idle', 'source', ['rich.parts'],
-		{ schema_map => { rich => 'elsewhere' } });
-	wait_for_catchup($older, $_) foreach ('bank', 'rich', 'idle');
+# with checksums, which later versions have by default
+my $older = do
+{
+	local $ENV{TEMP_CONFIG} = $ENV{OLD_TEMP_CONFIG} || $ENV{TEMP_CONFIG};
+	my $node = SyncCluster->new('older',
+		install_path => $old_bindir =~ s|/bin/?$||r);
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale', '-k' ]);
+	$node->append_conf('postgresql.conf', "max_worker_processes = 32\n");
+	$node->start;
+	$node;
+};
+note $older->safe_psql('postgres', 'SELECT version()');
+$older->safe_psql('postgres', 'CREATE EXTENSION mariadb_sync');
+add_source($older, $maria);
+create_subscription($older, 'bank', 'source', ['bank.*']);
+create_subscription($older, 'rich', 'source', ['rich.*'],
+	{ on_error => 'quarantine_row', enum_as => 'enum' });
+create_subscription($older, 'idle', 'source', ['rich.parts'],
+	{ schema_map => { rich => 'elsewhere' } });
+wait_for_catchup($older, $_) foreach ('bank', 'rich', 'idle');
 
-	$older->safe_psql(
-		'postgres', q{
+$older->safe_psql(
+	'postgres', q{
 SELECT mariadb_sync.stop('idle');
 ALTER TABLE rich.refused ADD CONSTRAINT small CHECK (v < 100)});
-	wait_for_state($older, 'idle', 'stopped');
-	$maria->sql(
-		q{
+wait_for_state($older, 'idle', 'stopped');
+$maria->sql(
+	q{
 INSERT INTO refused VALUES (1, 1), (2, 200);
 ALTER TABLE counted ADD COLUMN late varchar(10) DEFAULT 'late';
 INSERT INTO counted (e) VALUES ('b');
 XA START 'held'; INSERT INTO parts VALUES (30, 30), (31, 31); XA END 'held'; XA PREPARE 'held'},
-		'rich');
-	wait_for_catchup($older, 'rich');
+	'rich');
+wait_for_catchup($older, 'rich');
 
-	# A copy that is half done, by chunks and the keys that delimit them
-	create_subscription($older, 'half', 'source', ['large.*'],
-		{ snapshot_chunk_rows => 2000, snapshot_max_rate => 30000 });
-	$older->poll_query_until('postgres',
-		q{SELECT count(*) > 3 FROM mariadb_sync.snapshot_chunk WHERE state = 'done'}
-	) or die 'no chunk is done';
-	$maria->sql('UPDATE half SET v = v + 1 WHERE id MOD 100 = 0', 'large');
+half_a_copy($older);
+$writer = writer();
+$older->poll_query_until('postgres',
+	q{SELECT sum(transactions) > 50 FROM mariadb_sync.pg_stat_mariadb_sync}
+) or die 'nothing is applied';
+$older->stop;
 
-	$writer = writer();
-	$older->poll_query_until('postgres',
-		q{SELECT sum(transactions) > 50 FROM mariadb_sync.pg_stat_mariadb_sync}
-	) or die 'nothing is applied';
-	$older->stop;
-
-	# All that is in our tables; nothing of ours runs while it is looked at
-	$older->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
-	$older->start;
-	my $state = q{
+# All that is in our tables; nothing of ours runs while it is looked at
+$older->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$older->start;
+my $state = q{
 SELECT format('SELECT %L, %s::text FROM %s t ORDER BY 2;', c.oid::regclass,
 	CASE relkind WHEN 'S' THEN 'last_value' ELSE 't' END, c.oid::regclass)
 FROM pg_class c
 WHERE relnamespace IN ('mariadb_sync'::regnamespace, 'rich'::regnamespace)
 	AND relkind IN ('r', 'S') ORDER BY c.oid \gexec};
-	my $before = $older->safe_psql('postgres', $state);
-	my $chunks =
-	  q{SELECT chunk, copied_at FROM mariadb_sync.snapshot_chunk WHERE state = 'done' ORDER BY 1};
-	my $done = $older->safe_psql('postgres', $chunks);
-	$older->stop;
-	$older->append_conf('postgresql.conf',
-		"shared_preload_libraries = 'mariadb_sync'\n");
+my $before = $older->safe_psql('postgres', $state);
+my $chunks =
+  q{SELECT chunk, copied_at FROM mariadb_sync.snapshot_chunk WHERE state = 'done' ORDER BY 1};
+my $done = $older->safe_psql('postgres', $chunks);
+$older->stop;
+$older->append_conf('postgresql.conf',
+	"shared_preload_libraries = 'mariadb_sync'\n");
 
-	my $newer = upgrade($older, $ENV{OLD_PG_BINDIR}, 'newer', '-k');
-	note $newer->safe_psql('postgres', 'SELECT version()');
-	is($newer->safe_psql('postgres', $state),
-		$before, 'newer: our tables are as they were');
-	is( $newer->safe_psql(
-			'postgres',
-			q{SELECT string_agg(DISTINCT state, ',') FROM mariadb_sync.pg_stat_mariadb_sync}
-		),
-		'stopped',
-		'newer: nothing starts by itself');
+my $newer = SyncCluster->new('newer');
+$newer->init(extra => [ '--encoding=UTF8', '--no-locale', '-k' ]);
+$newer->append_conf('postgresql.conf', 'max_worker_processes = 32');
+my $dir = PostgreSQL::Test::Utils::tempdir_short();
+chdir($dir) or die "could not change directory: $!";
+command_ok(
+	[
+		'pg_upgrade', '--no-sync',
+		'-b',         $old_bindir,
+		'-B',         $ENV{PG_BINDIR},
+		'-d',         $older->data_dir,
+		'-D',         $newer->data_dir,
+		'-p',         $older->port,
+		'-P',         $newer->port,
+		'-s',         $dir
+	],
+	'pg_upgrade');
+$newer->start;
+note $newer->safe_psql('postgres', 'SELECT version()');
+is($newer->safe_psql('postgres', $state),
+	$before, 'pg_upgrade: our tables are as they were');
+is( $newer->safe_psql(
+		'postgres',
+		q{SELECT string_agg(DISTINCT state, ',') FROM mariadb_sync.pg_stat_mariadb_sync}
+	),
+	'stopped',
+	'pg_upgrade: nothing starts by itself');
 
-	$newer->safe_psql('postgres', qq{SELECT mariadb_sync.start('$_')})
-	  foreach ('bank', 'rich', 'half');
-	$maria->sql(
-		q{
+$newer->safe_psql('postgres', qq{SELECT mariadb_sync.start('$_')})
+  foreach ('bank', 'rich', 'half');
+$maria->sql(
+	q{
 XA COMMIT 'held';
 INSERT INTO counted (e) VALUES ('b');
 ALTER TABLE counted ADD COLUMN later int DEFAULT 3, MODIFY e enum('a', 'b', 'c');
 INSERT INTO counted (e) VALUES ('c');
 DO NEXTVAL(numbers)},
-		'rich');
-	$writer->stop;
-	wait_for_catchup($newer, $_) foreach ('bank', 'rich', 'half');
-	compare_tables($maria, $newer,
-		[ @tables, 'rich.counted', 'rich.parts', 'large.half' ]);
-	is( $newer->safe_psql(
-			'postgres', q{
+	'rich');
+$writer->stop;
+wait_for_catchup($newer, $_) foreach ('bank', 'rich', 'half');
+compare_tables($maria, $newer,
+	[ @tables, 'rich.counted', 'rich.parts', 'large.half' ]);
+is( $newer->safe_psql(
+		'postgres', q{
 ALTER TABLE rich.refused DROP CONSTRAINT small;
 SELECT * FROM mariadb_sync.retry_quarantine('rich')}),
-		'1|0',
-		'newer: what was in quarantine is applied');
-	compare_tables($maria, $newer, ['rich.refused']);
-	is(view_value($newer, 'idle', 'state'),
-		'stopped', 'newer: what was stopped stays so');
-	my %still = map { $_ => 1 }
-	  split(/\n/, $newer->safe_psql('postgres', $chunks));
-	is_deeply([ grep { !$still{$_} } split(/\n/, $done) ],
-		[], 'newer: chunks are not copied again');
-	$newer->safe_psql('postgres', q{SELECT mariadb_sync.start('idle')});
-	wait_for_catchup($newer, 'idle');
-	$newer->stop;
-}
-
+	'1|0',
+	'pg_upgrade: what was in quarantine is applied');
+compare_tables($maria, $newer, ['rich.refused']);
+is(view_value($newer, 'idle', 'state'),
+	'stopped', 'pg_upgrade: what was stopped stays so');
+my %still = map { $_ => 1 }
+  split(/\n/, $newer->safe_psql('postgres', $chunks));
+is_deeply([ grep { !$still{$_} } split(/\n/, $done) ],
+	[], 'pg_upgrade: chunks are not copied again');
+$newer->safe_psql('postgres', q{SELECT mariadb_sync.start('idle')});
+wait_for_catchup($newer, 'idle');
+$newer->stop;
 $maria->stop;
 done_testing();
