@@ -68,7 +68,7 @@ struct MsWire
 	dlist_node	node;			/* in open_wires */
 
 	bool		in_call;		/* the library is on the stack */
-	TimestampTz wait_started;	/* first wait of the call, 0 = none yet */
+	TimestampTz wait_started;	/* in the call, without a byte; 0 = not yet */
 	bool		timed_out;		/* the call was failed by read_timeout */
 	bool		woken;			/* the latch was set while a query waited */
 	ErrorData  *edata;			/* error to raise after the call, or NULL */
@@ -181,6 +181,9 @@ wait_once(MsWire *wire, my_socket fd, bool is_read)
 		ResetLatch(MyLatch);
 		wire->woken = !wire->streaming;
 	}
+	/* a large packet may take long, as long as some of it comes */
+	if (wire->connected && (ready & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)))
+		wire->wait_started = 0;
 	CHECK_FOR_INTERRUPTS();
 	return true;
 }

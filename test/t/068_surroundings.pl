@@ -71,6 +71,24 @@ foreach my $fault ([ 'delay', 40 ], [ 'loss', 5 ], [ 'trickle', 7 ])
 	$bank->compare($node, 'sub', "a network with $fault->[0]");
 }
 
+# A row that takes longer than read_timeout, and of which some comes all the
+# time
+$maria->sql('CREATE TABLE large (id int PRIMARY KEY, b longblob)', 'bank');
+wait_for_catchup($node, 'sub');
+my $reconnects = view_value($node, 'sub', 'reconnects');
+$proxy->fault('delay', 100);
+$maria->sql("INSERT INTO large VALUES (1, repeat('x', 4 * 1024 * 1024))",
+	'bank');
+wait_until(
+	'a large row',
+	sub {
+		return $node->safe_psql('postgres',
+			'SELECT max(length(b)) FROM bank.large') eq 4 * 1024 * 1024;
+	});
+$proxy->fault('pass');
+is(view_value($node, 'sub', 'reconnects'),
+	$reconnects, 'a large row over a slow line comes at the first attempt');
+
 ###########################################################################
 # Clocks
 ###########################################################################
