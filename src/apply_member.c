@@ -24,14 +24,13 @@
 #include "replication/origin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
-#include "utils/array.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "apply_parallel_internal.h"
 #include "crash_guard.h"
+#include "deadlock.h"
 #include "worker.h"
 
 struct MsMember
@@ -147,29 +146,6 @@ whose_turn(void)
 	return 0;
 }
 
-/* Does the process wait for a lock of ours, if by way of others? */
-static bool
-waits_for_me(int pid)
-{
-	List	   *seen = list_make1_int(pid);
-
-	for (int i = 0; i < list_length(seen); i++)
-	{
-		ArrayType  *array = DatumGetArrayTypeP(DirectFunctionCall1(pg_blocking_pids,
-																   Int32GetDatum(list_nth_int(seen, i))));
-		int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-		const int32 *pids = (const int32 *) ARR_DATA_PTR(array);
-
-		for (int j = 0; j < n; j++)
-		{
-			if (pids[j] == MyProcPid)
-				return true;
-			seen = list_append_unique_int(seen, pids[j]);
-		}
-	}
-	return false;
-}
-
 /* Wait until this group is committed; counts the times that we sleep. */
 static void
 await_commit(uint64 group, uint64 *sleeps)
@@ -194,7 +170,7 @@ await_commit(uint64 group, uint64 *sleeps)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if ((rc & WL_TIMEOUT) && (pid = whose_turn()) != 0 &&
-			pid != MyProcPid && waits_for_me(pid))
+			pid != MyProcPid && ms_waits_for_me(pid))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
 					 errmsg("deadlock between parallel apply workers"),

@@ -8,10 +8,61 @@
 
 #include "miscadmin.h"
 #include "storage/latch.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
+#include "deadlock.h"
 #include "snapshot_internal.h"
+
+/* Does it load this chunk, or any (-1) of the table? */
+static bool
+is_waited_for(int worker, const TablePlan *plan, int chunk)
+{
+	return ms_copy_leader.assigned[worker] == plan &&
+		(chunk < 0 || (ms_copy_leader.kinds[worker] == MS_COPY_KIND_CHUNK &&
+					   ms_copy_leader.chunks[worker] == chunk));
+}
+
+/*
+ * Wait for news of who loads the chunk, or any (-1) of the table.
+ *
+ * The source transaction at hand may have written to the table.  Who wants
+ * that for himself then waits for us, and whoever copies it behind him.
+ */
+static void
+wait_for_worker(const TablePlan *plan, int chunk)
+{
+	static TimestampTz last_look = 0;
+	TimestampTz now;
+
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(DeadlockTimeout, 1000), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+
+	now = ms_clock_now();
+	if (!TimestampDifferenceExceeds(last_look, now, DeadlockTimeout))
+		return;
+	last_look = now;
+	for (int i = 0; i < ms_copy_leader.options->snapshot_workers; i++)
+	{
+		MsCopyTask	task;
+
+		if (!is_waited_for(i, plan, chunk))
+			continue;
+		ms_shmem_copy_get(i, &task);
+		if (task.pid != 0 && ms_waits_for_me(task.pid))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+					 errmsg("deadlock between the stream and the copy of source table \"%s\"",
+							plan->name),
+					 errdetail("Process %d copies the table and waits for a lock behind a session that waits for process %d, which applies the stream and waits for the copy.",
+							   (int) task.pid, MyProcPid)));
+	}
+}
 
 /* Wait until the chunk is not being loaded, and lead meanwhile. */
 static void
@@ -22,10 +73,7 @@ wait_for_chunk(TablePlan *plan, int chunk, const char *file, uint64 start_pos)
 		ms_snapshot_assist(file, start_pos);
 		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
 			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		wait_for_worker(plan, chunk);
 	}
 }
 
@@ -134,10 +182,7 @@ ms_snapshot_wait_for_table(TablePlan *plan)
 		ms_copy_collect();
 		if (!ms_copy_is_under_way(plan))
 			break;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		wait_for_worker(plan, -1);
 	}
 	MemoryContextSwitchTo(oldcxt);
 }
@@ -222,10 +267,7 @@ ms_snapshot_restart_table(TablePlan *plan)
 		ms_copy_collect();
 		if (plan->chunks[chunk]->state != MS_CHUNK_ACTIVE)
 			continue;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		wait_for_worker(plan, chunk);
 	}
 	ms_copy_set_state(plan, MS_TABLE_PENDING);
 	ms_copy_forget_progress(plan);

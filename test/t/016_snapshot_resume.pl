@@ -152,6 +152,65 @@ is( view_value(
 	'0|0|0',
 	'there were no conflicts');
 
+# Somebody wants a table for himself while it is copied and the stream writes to
+# it: he waits for the stream, the copy waits behind him, and the stream for the
+# copy.
+sub poll
+{
+	my ($query, $what) = @_;
+
+	$node->poll_query_until('postgres', $query) or die $what;
+	return;
+}
+
+$maria->sql('CREATE TABLE small (id int PRIMARY KEY, v int); INSERT INTO small VALUES (1, 0)', 'big');
+wait_for_catchup($node, 'sub');
+$node->safe_psql(
+	'postgres', q{
+SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 4000}');
+SELECT mariadb_sync.resync_table('sub', 'big.one')});
+poll(
+	q{
+SELECT count(*) > 0 FROM mariadb_sync.snapshot_chunk
+WHERE source_table = 'one' AND chunk = 0 AND state = 'done'
+	AND copied_at > (SELECT copy_started_at FROM mariadb_sync.subscription_table
+		WHERE source_table = 'one' AND state = 'copying')},
+	'the copy does not begin');
+my $row_locker = $node->background_psql('postgres', on_error_stop => 0);
+$row_locker->query_safe('BEGIN; SELECT FROM big.small FOR UPDATE');
+$maria->sql(
+	q{
+START TRANSACTION;
+UPDATE one SET v = v + 1 WHERE id < 1000;
+UPDATE small SET v = 1;
+UPDATE one SET v = v + 1 WHERE id > 2000;
+COMMIT}, 'big');
+poll(
+	q{
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE backend_type LIKE 'mariadb_sync apply worker%' AND wait_event_type = 'Lock'},
+	'the stream does not come to the row');
+my $table_locker = $node->background_psql('postgres', on_error_stop => 0);
+$table_locker->query_until(qr/begun/,
+	"\\echo begun\nBEGIN; LOCK TABLE big.one; COMMIT;\n");
+poll(
+	q{SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted},
+	'nobody waits for the table');
+$row_locker->query_safe('COMMIT');
+poll(
+	q{
+SELECT count(*) > 0 FROM mariadb_sync.history
+WHERE kind = 'error' AND result ~ 'deadlock between the stream and the copy of source table "big.one"'},
+	'the deadlock is not seen');
+$table_locker->query_safe('SELECT 1');
+pass('who wants a table that is copied and written to gets it');
+$_->quit foreach $row_locker, $table_locker;
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.alter_subscription('sub', '{"snapshot_max_rate": 0}')}
+);
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, [ @tables, 'big.small' ]);
+
 $node->stop;
 $maria->stop;
 done_testing();
