@@ -410,7 +410,8 @@ ms_apply_flush_stats(MsApply *apply)
 		return STATS_INTERVAL - elapsed + 1;
 
 	ms_apply_save_stats(apply);
-	return -1;
+	/* waiting in there may have swallowed a wake-up: look again at once */
+	return 0;
 }
 
 /* Save counters now.  Needs no open group. */
@@ -499,7 +500,8 @@ end_transaction(MsApply *apply, const MsEvent *event)
 	apply->plan = NULL;
 	if (unlikely(apply->skipping))
 		finish_skipping(apply);
-	ms_gtid_update(&apply->position.gtid, &apply->gtid.gtid);
+	apply->done = apply->gtid.gtid;
+	ms_gtid_update(&apply->position.gtid, &apply->done);
 	strlcpy(apply->position.file, apply->current_file, MS_FILE_NAME_MAX);
 	apply->position.pos = event->next_pos;
 	apply->group_transactions++;
@@ -522,8 +524,9 @@ end_transaction(MsApply *apply, const MsEvent *event)
 void
 ms_apply_let_go(MsApply *apply)
 {
-	char		gtid_text[MS_GTID_TEXT_LEN];
+	const MsEvent *event = apply->event;
 	const TablePlan *plan = apply->plan;
+	bool		careful = apply->careful;
 
 	if (!apply->group_open || apply->wrote)
 		return;
@@ -532,14 +535,17 @@ ms_apply_let_go(MsApply *apply)
 		abort_group(apply);
 		return;
 	}
-	strlcpy(gtid_text, apply->gtid_text, sizeof(gtid_text));
-	apply->in_transaction = false;
-	/* what fails now is not about the table at hand */
+	/* what fails now is about the transactions before the one at hand */
+	ms_gtid_format(&apply->done, apply->gtid_text);
+	apply->in_transaction = apply->careful = false;
+	apply->event = NULL;
 	apply->plan = NULL;
-	ms_apply_commit(apply);
+	commit_group(apply);
+	apply->event = event;
 	apply->plan = plan;
 	apply->in_transaction = true;
-	strlcpy(apply->gtid_text, gtid_text, sizeof(gtid_text));
+	apply->careful = careful;
+	ms_gtid_format(&apply->gtid.gtid, apply->gtid_text);
 }
 
 /*

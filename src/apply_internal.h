@@ -34,6 +34,7 @@ struct MsApply
 	bool		defined;		/* it has changed the structure of tables */
 	bool		careful;		/* it has failed: row by row */
 	bool		skipping;		/* skip_transaction() was asked for it */
+	MsGtid		done;			/* the last one that is complete */
 	char		careful_gtid[MS_GTID_TEXT_MAX];
 	struct MsSavepoints *savepoints;
 

@@ -221,16 +221,71 @@ $node->poll_query_until('postgres',
   or die 'nobody waits for the table';
 $locker->query_safe('COMMIT');
 wait_for_catchup($node, 'sub');
-$locker->quit;
 $table_locker->quit;
 compare_tables($maria, $node, \@tables);
 
-# Counters are right in the end, and survive
-$node->poll_query_until(
-	'postgres', q{
+# A worker that saves its counters waits for a lock, and is handed work
+# meanwhile: it must not sleep over that.  Every transaction is there before the
+# first is applied, so that the later ones are applied in parallel.
+sub gather
+{
+	my ($nfirst, $nt) = @_;
+
+	$locker->query_safe('BEGIN; LOCK TABLE shop.cascading');
+	$maria->sql(
+		"DELIMITER //
+FOR i IN 1..$nfirst DO
+	INSERT INTO cascading SELECT max(id) + 1 FROM cascading;
+END FOR//
+FOR i IN 1..$nt DO
+	UPDATE t SET v = v + 1 WHERE id = i;
+END FOR//", 'shop');
+	$locker->query_safe('COMMIT');
+	return;
+}
+
+# The apply worker's own counters are saved, and so are those of its tables.
+sub wait_for_counters
+{
+	$node->poll_query_until(
+		'postgres', q{
 SELECT l.updates = s.updates
 FROM mariadb_sync.pg_stat_mariadb_sync l, mariadb_sync.subscription_stat s})
-  or die 'counters of the view and the catalog do not agree';
+	  or die 'counters of the view and the catalog do not agree';
+	return;
+}
+
+my $saving = 0;
+my $saver  = $node->background_psql('postgres', on_error_stop => 0);
+for (my $try = 0; !$saving && $try < 5; $try++)
+{
+	$saver->query_safe('COMMIT') if $try > 0;
+	wait_for_counters();
+	gather(200, 400);
+	wait_for_catchup($node, 'sub');
+	$saver->query_safe(
+		q{
+BEGIN;
+SELECT FROM mariadb_sync.subscription_table WHERE source_table = 't' FOR UPDATE});
+	my $end = time() + 3;
+	$saving = $node->safe_psql(
+		'postgres', q{
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE backend_type ~ '^mariadb_sync parallel' AND wait_event_type = 'Lock'}
+	) eq 't' until $saving || time() > $end;
+}
+ok($saving, 'a parallel worker waits to save its counters');
+gather(200, 0);
+my $last = (split(/-/, $maria->gtid))[2];
+wait_for_view($node, 'sub',
+	"split_part(received_gtid, '-', 3)::bigint > $last - 20", 't');
+$saver->query_safe('COMMIT');
+wait_for_catchup($node, 'sub', 30);
+$_->quit foreach $locker, $saver;
+compare_tables($maria, $node, \@tables);
+
+# Counters are right in the end, and survive
+wait_for_counters();
 is(view_value($node, 'sub', 'gtid_diff'), '0',           'gtid_diff');
 is(view_value($node, 'sub', 'lag'),       '00:00:00',    'lag');
 is(view_value($node, 'sub', 'applied_gtid'), $maria->gtid, 'applied_gtid');

@@ -134,6 +134,42 @@ is(query('SELECT v FROM stopping.t WHERE id = 11'),
 end_case('stopping');
 
 ###########################################################################
+# Rows that are still to be written when the next transaction wants what is
+# before it to be committed: the error is not that one's
+###########################################################################
+
+begin_case('late');
+query(q{SELECT mariadb_sync.stop('late')});
+wait_for_state($node, 'late', 'stopped');
+query(q{INSERT INTO late.t VALUES (50, 0)});
+$maria->sql('INSERT INTO t (id, v) VALUES (50, 50), (51, 51)', 'late');
+$bad = $maria->gtid;
+$maria->sql('ALTER TABLE other ADD COLUMN w int', 'late');
+query(q{SELECT mariadb_sync.start('late')});
+wait_for_state($node, 'late', 'error');
+is(view_value($node, 'late', 'last_error_gtid'),
+	$bad, 'a structure change is not blamed for the transaction before it');
+like(
+	view_value($node, 'late', 'last_error'),
+	qr/duplicate key.*skip_transaction\('late', '$bad'\)/s,
+	'nor is it said to be passed over');
+query(
+	q{
+SELECT mariadb_sync.alter_subscription('late', '{"on_error": "quarantine_row"}');
+SELECT mariadb_sync.start('late')});
+wait_for_catchup($node, 'late');
+is( query(
+		q{SELECT gtid, kind, after_image ->> 'id' FROM mariadb_sync.quarantine}),
+	"$bad|insert|50",
+	'the row that is at fault goes into quarantine');
+query(
+	q{
+DELETE FROM late.t WHERE id = 50;
+SELECT mariadb_sync.retry_quarantine('late')});
+compare_tables($maria, $node, [ map { "late.$_" } @tables ]);
+end_case('late');
+
+###########################################################################
 # retry, with growing pauses
 ###########################################################################
 
