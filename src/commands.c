@@ -476,6 +476,32 @@ options_to_keep(Jsonb *options)
 											  CStringGetTextDatum("enabled")));
 }
 
+/*
+ * The replication origin of a new subscription.  When the extension was dropped
+ * together with its subscriptions their numbers come again, and the origins may
+ * still be there.
+ */
+static void
+make_origin(int32 subid)
+{
+	char	   *name = psprintf(MS_ORIGIN_FORMAT, MyDatabaseId, subid);
+	MsSlotView	view;
+
+	if (replorigin_by_name(name, true) == InvalidRepOriginId)
+	{
+		(void) replorigin_create(name);
+		return;
+	}
+	if (ms_shmem_find(MyDatabaseId, subid, &view) && view.pid != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("replication origin \"%s\" is in use by process %d", name,
+						(int) view.pid),
+				 errdetail("It is the worker of a subscription that was dropped with the extension."),
+				 errhint("Use pg_terminate_backend(%d) and try again.",
+						 (int) view.pid)));
+}
+
 Datum
 ms_create_subscription(PG_FUNCTION_ARGS)
 {
@@ -511,7 +537,7 @@ ms_create_subscription(PG_FUNCTION_ARGS)
 	map_tables(sub.subid, tables, &options, wire);
 	ms_wire_close(wire);
 	ms_catalog_insert_position(sub.subid, position);
-	replorigin_create(psprintf(MS_ORIGIN_FORMAT, MyDatabaseId, sub.subid));
+	make_origin(sub.subid);
 
 	add_pending(sub.subid, PENDING_CREATE);
 	ms_shmem_reserve(MyDatabaseId, sub.subid);

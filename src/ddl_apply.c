@@ -287,6 +287,40 @@ follow_options(Jsonb *columns, const MsSourceTable *old,
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/*
+ * Run the statements of a diff.  An index that cannot be made of the rows is
+ * done without, and noted.
+ */
+static void
+run_diff(const char *source_table, MsModelDiff *diff)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, diff->statements)
+	{
+		char	   *sql = lfirst(lc);
+		char	   *error = NULL;
+
+		if (strncmp(sql, "CREATE INDEX ", 13) == 0 ||
+			strncmp(sql, "CREATE UNIQUE INDEX ", 20) == 0)
+			error = ms_sql_make_index(sql);
+		else
+			(void) ms_sql_run(sql);
+		if (error == NULL)
+		{
+			done = lappend(done, sql);
+			continue;
+		}
+		diff->notes = lappend(diff->notes, error);
+		ereport(WARNING,
+				(errmsg("an index on the target of \"%s\" could not be made",
+						source_table),
+				 errdetail_internal("%s", error)));
+	}
+	diff->statements = done;
+}
+
 /* Inside the subtransaction, as the owner. */
 static void
 reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
@@ -294,7 +328,6 @@ reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
 	TablePlan  *plan = reshape->plan;
 	MsRelmap   *relmap = ddl->apply->relmap;
 	Oid			relid = plan->sub->relid;
-	ListCell   *lc;
 
 	LockRelationOid(relid, AccessExclusiveLock);
 	if (get_rel_name(relid) == NULL)
@@ -314,8 +347,7 @@ reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
 				  ddl->apply->options, &reshape->diff);
 	if (reshape->diff.copy_reason && !reshape->empty)
 		return;
-	foreach(lc, reshape->diff.statements)
-		(void) ms_sql_run(lfirst(lc));
+	run_diff(plan->name, &reshape->diff);
 
 	/* does it take the rows that will come? */
 	ms_relmap_set_schema(relmap, plan, ms_source_table_to_jsonb(reshape->new));

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "constraint_check.h"
+#include "ddl_diff.h"
 #include "mariadb_sync.h"
 #include "remote_schema.h"
 #include "role.h"
@@ -246,6 +247,8 @@ report_losses(ReturnSetInfo *rsinfo, const MsSubTable *table,
 		return;
 	source = ms_source_table_from_jsonb(table->source_schema);
 	ms_options_bind_columns(source->columns, table->columns, options);
+	foreach(lc, ms_model_missing_indexes(source, table->relid))
+		report(rsinfo, "not made", lfirst(lc));
 	losses = list_concat(ms_typemap_losses(source, options),
 						 ms_typemap_differences(source));
 	if (losses == NIL)

@@ -105,6 +105,18 @@ is_there(const MsCopy *copy, const char *sql)
 										get_rel_namespace(copy->table->relid)));
 }
 
+static bool
+is_unfit(const MsCopy *copy, const char *sql)
+{
+	const char *name = parse(sql)->idxname;
+	ListCell   *lc;
+
+	foreach(lc, copy->unfit)
+		if (strcmp(lfirst(lc), name) == 0)
+		return true;
+	return false;
+}
+
 /*
  * Statements that make the indexes that are not needed to find rows.  Those of
  * a table that is copied again are there.
@@ -114,17 +126,19 @@ missing_indexes(MsCopy *copy)
 {
 	Oid			relid = copy->table->relid;
 	MsSourceTable *table;
-	List	   *statements;
+	List	   *statements = NIL;
 	ListCell   *lc;
 
 	if (!copy->table->created)
 		return NIL;
 	table = recorded_table(copy);
-	statements = ms_model_missing_indexes(table, relid);
+	foreach(lc, ms_model_missing_indexes(table, relid))
+		if (!is_unfit(copy, lfirst(lc)))
+		statements = lappend(statements, lfirst(lc));
 	foreach(lc, ms_typemap_create_matching_indexes(table,
 												   get_namespace_name(get_rel_namespace(relid)),
 												   get_rel_name(relid)))
-		if (!is_there(copy, lfirst(lc)))
+		if (!is_there(copy, lfirst(lc)) && !is_unfit(copy, lfirst(lc)))
 		statements = lappend(statements, lfirst(lc));
 	return statements;
 }
@@ -260,9 +274,40 @@ build_concurrently(MsCopy *copy, const char *sql)
 						index->idxname),
 				 errdetail_internal("%s", error->message)));
 	drop_invalid_indexes(copy);
+	/* will be found out once more, and recorded */
+	if (error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		return true;
 	if (!in_the_way)
 		ReThrowError(error);
 	return false;
+}
+
+/*
+ * Build an index, in the open transaction.  One that cannot be made of the
+ * rows is done without: the source has them, and nothing here depends on it.
+ * Only who is responsible for the table records it.
+ */
+static void
+build_plainly(MsCopy *copy, const char *sql, bool helps)
+{
+	char	   *error;
+	char	   *name;
+
+	ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
+	error = ms_sql_make_index(sql);
+	if (error == NULL)
+		return;
+	copy->unfit = lappend(copy->unfit, pstrdup(parse(sql)->idxname));
+	if (helps)
+		return;
+	name = psprintf("%s.%s", copy->table->source_db, copy->table->source_table);
+	ereport(WARNING,
+			(errmsg("an index on the target of \"%s\" could not be made", name),
+			 errdetail_internal("%s", error),
+			 errhint("Statement: %s", sql)));
+	ms_copy_set_superuser(copy);
+	ms_catalog_add_history(copy->sub->subid, "index", NULL, name, sql, error);
+	ms_copy_set_owner(copy);
 }
 
 /*
@@ -289,10 +334,7 @@ build_next(MsCopy *copy, bool helps)
 	}
 	more = claimed || (missing != NIL && !helps);
 	if (claimed && !is_there(copy, lfirst(lc)))
-	{
-		ms_shmem_copy_progress(MS_COPY_PHASE_INDEXING, 0, 0);
-		ms_sql_run(lfirst(lc));
-	}
+		build_plainly(copy, lfirst(lc), helps);
 	else if (!claimed && more)
 		(void) claim(copy, linitial(missing), true);
 	if (!more && !helps)
@@ -384,6 +426,7 @@ build_ahead(MsCopy *copy)
 void
 ms_copy_build_indexes(MsCopy *copy)
 {
+	copy->unfit = NIL;
 	if (copy->table->created)
 		build_ahead(copy);
 	while (build_next(copy, false))
@@ -394,6 +437,7 @@ ms_copy_build_indexes(MsCopy *copy)
 void
 ms_copy_help_with_indexes(MsCopy *copy)
 {
+	copy->unfit = NIL;
 	while (build_next(copy, true))
 		;
 }

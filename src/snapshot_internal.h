@@ -47,6 +47,7 @@ typedef struct MsCopy
 	MsCopyTask	task;
 	MsSubTable *table;
 	MsRole		role;			/* who we were before we became the owner */
+	List	   *unfit;			/* of char *: indexes that do not take the rows */
 	MsChunk    *chunk;			/* the one being loaded */
 	MsWire	   *wire;			/* kept between tasks */
 	TimestampTz started;		/* loading */

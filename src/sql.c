@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 
 #include "sql.h"
+#include "subtransaction.h"
 
 /*
  * Names that are not qualified mean PostgreSQL's own, until the GUC nest level
@@ -46,6 +47,34 @@ uint64
 ms_sql_run(const char *sql)
 {
 	return run(sql, false, 0);
+}
+
+/*
+ * Run a CREATE INDEX.  NULL, or why there is none: MariaDB's keys may be longer
+ * than those of PostgreSQL.  Any other error is raised.
+ */
+char *
+ms_sql_make_index(const char *sql)
+{
+	MsSubtransaction sub;
+	ErrorData  *volatile error = NULL;
+
+	ms_subtransaction_begin(&sub);
+	PG_TRY();
+	{
+		(void) ms_sql_run(sql);
+		ms_subtransaction_commit(&sub);
+	}
+	PG_CATCH();
+	{
+		error = ms_subtransaction_abort(&sub);
+	}
+	PG_END_TRY();
+	if (error == NULL)
+		return NULL;
+	if (error->sqlerrcode != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+		ReThrowError(error);
+	return error->message;
 }
 
 /* Does the query return a row? */

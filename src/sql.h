@@ -9,6 +9,7 @@
 
 extern void ms_sql_set_path(void);
 extern uint64 ms_sql_run(const char *sql);
+extern char *ms_sql_make_index(const char *sql);
 extern int	ms_sql_run_generated(const char *sql);
 extern bool ms_sql_has_rows(const char *sql);
 

@@ -842,14 +842,16 @@ describe_error(const ErrorData *edata, bool retries, const char *gtid)
 	char	   *text = ms_worker_error_text(edata);
 	const char *name = worker.sub ?
 	quote_literal_cstr(worker.sub->name) : "...";
+	const char *cause = edata->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ?
+	"the cause (an index that does not take the row: DROP INDEX)" : "the cause";
 
 	if (retries)
 		return psprintf("%s\nNEXT: It is tried again by itself.", text);
 	if (gtid[0] == '\0')
-		return psprintf("%s\nNEXT: Remove the cause, then run mariadb_sync.start(%s).",
-						text, name);
-	return psprintf("%s\nNEXT: Remove the cause, then run mariadb_sync.start(%s); or pass over the transaction with mariadb_sync.skip_transaction(%s, '%s').",
-					text, name, name, gtid);
+		return psprintf("%s\nNEXT: Remove %s, then run mariadb_sync.start(%s).",
+						text, cause, name);
+	return psprintf("%s\nNEXT: Remove %s, then run mariadb_sync.start(%s); or pass over the transaction with mariadb_sync.skip_transaction(%s, '%s').",
+					text, cause, name, name, gtid);
 }
 
 /*

@@ -239,6 +239,39 @@ $node->safe_psql('postgres', 'DROP EXTENSION mariadb_sync CASCADE');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.customers'),
 	'1002', 'the tables stay when the extension goes');
 
+# The extension goes with its subscriptions and comes again, and so do numbers
+sub begin_again
+{
+	my ($enabled) = @_;
+	$node->safe_psql('postgres', 'DROP EXTENSION IF EXISTS mariadb_sync CASCADE; CREATE EXTENSION mariadb_sync');
+	add_source($node, $maria);
+	return $node->psql('postgres',
+		qq{SELECT mariadb_sync.create_subscription('sub', 'source', '{shop.*}', '{"copy_data": false, "enabled": $enabled}')}
+	);
+}
+begin_again('false');
+begin_again('true');
+wait_for_catchup($node, 'sub');
+pass('the replication origin of a subscription that went with the extension serves again');
+my $worker = view_value($node, 'sub', 'pid');
+kill('STOP', $worker);
+($status, $stdout, $stderr) = begin_again('true');
+like(
+	$stderr,
+	qr/replication origin "\w+" is in use by process $worker.*HINT:  Use pg_terminate_backend\($worker\)/s,
+	'but not while its worker runs');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
+kill('CONT', $worker);
+wait_until(
+	'the worker to end',
+	sub {
+		$node->safe_psql('postgres',
+			"SELECT count(*) FROM pg_stat_activity WHERE pid = $worker") eq '0';
+	});
+is($node->psql('postgres', q{SELECT mariadb_sync.create_subscription('sub', 'source', '{shop.*}', '{"copy_data": false}')}),
+	0, 'which the hint ends');
+wait_for_catchup($node, 'sub');
+
 $node->stop;
 $maria->stop;
 done_testing();

@@ -114,6 +114,78 @@ is($node->safe_psql('postgres', 'SELECT id, u FROM short ORDER BY 1'),
 is($node->safe_psql('postgres', 'SELECT * FROM big.wide ORDER BY id'),
 	"1|5|127\n2||-1", 'and of a wide one some columns');
 
+# MariaDB's keys may have 3,072 bytes, PostgreSQL's 2,704.  An index that cannot
+# be made of such rows is done without.
+my $random =
+  q{(SELECT left(group_concat(to_base64(unhex(sha2(s * 1000 + seq, 512))) SEPARATOR ''), 3000) FROM seq_1_to_40)};
+$maria->sql(
+	qq{
+CREATE DATABASE keys_;
+USE keys_;
+CREATE TABLE copied (id int PRIMARY KEY, v varchar(3000), n int, KEY v_key (v), KEY n_key (n)) CHARACTER SET latin1;
+CREATE TABLE altered (id int PRIMARY KEY, v varchar(3000), n int) CHARACTER SET latin1;
+CREATE TABLE later (id int PRIMARY KEY, v varchar(3000), KEY v_key (v)) CHARACTER SET latin1;
+CREATE TABLE random_text AS SELECT s, $random AS v FROM (SELECT 1 AS s UNION SELECT 2) AS x;
+INSERT INTO copied SELECT s, v, s FROM random_text;
+INSERT INTO altered SELECT * FROM copied;
+});
+
+sub index_of
+{
+	my ($table) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'keys_' AND tablename = '$table'"
+	);
+}
+
+create_subscription($node, 'keys', 'source',
+	[ 'keys_.*', '!keys_.random_text' ]);
+wait_for_catchup($node, 'keys');
+is(index_of('copied'), 'copied_n_key_idx copied_pkey',
+	'a copied table has the indexes that its rows fit into');
+like(
+	$node->safe_psql(
+		'postgres', q{
+SELECT kind, source_table, original, result FROM mariadb_sync.history WHERE kind = 'index'}),
+	qr/^index\|keys_.copied\|CREATE INDEX copied_v_key_idx ON .*\|index row size \d+ exceeds .*$/s,
+	'and the history the other');
+$maria->sql(
+	q{CREATE INDEX v_key ON altered (v); ALTER TABLE altered ADD COLUMN m int DEFAULT 5, ADD INDEX v2_key (v, n), ADD INDEX n_key (n)},
+	'keys_');
+wait_for_catchup($node, 'keys');
+is(index_of('altered'), 'altered_n_key_idx altered_pkey',
+	'so it is with a table that is altered');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT regexp_replace(result, 'size \d+', 'size n', 'g'), translation FROM mariadb_sync.history WHERE source_table = 'keys_.altered' ORDER BY id}
+	),
+	q{applied; index row size n exceeds btree version 4 maximum 2704 for index "altered_v_key_idx"|
+applied; index row size n exceeds btree version 4 maximum 2704 for index "altered_v2_key_idx"|ALTER TABLE keys_.altered ADD COLUMN m integer DEFAULT 5;
+CREATE INDEX altered_n_key_idx ON keys_.altered (n);},
+	'which is not copied for it');
+$maria->sql('DROP INDEX v_key ON altered; INSERT INTO later SELECT * FROM random_text',
+	'keys_');
+wait_for_state($node, 'keys', 'error');
+like(
+	view_value($node, 'keys', 'last_error'),
+	qr/index row size .* for index "later_v_key_idx".*NEXT: .*DROP INDEX/s,
+	'an index that is there keeps such rows out, and the hint says what to do');
+$node->safe_psql('postgres',
+	q{DROP INDEX keys_.later_v_key_idx; SELECT mariadb_sync.start('keys')});
+wait_for_catchup($node, 'keys');
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.resync_table('keys', 'keys_.later')});
+wait_for_catchup($node, 'keys');
+compare_tables($maria, $node,
+	[ 'keys_.copied', 'keys_.altered', 'keys_.later' ]);
+$maria->sql(q{SET GLOBAL read_only = 1});
+like(
+	$node->safe_psql('postgres',
+		q{SELECT step, detail FROM mariadb_sync.promote('keys', '1 min')}),
+	qr/^not made\|CREATE INDEX later_v_key_idx ON keys_.later \(v\)$/m,
+	'promote() tells of what is missing');
+$maria->sql(q{SET GLOBAL read_only = 0});
+
 # 40 MB, by the stream and by the copy
 $maria->sql(
 	q{
