@@ -68,7 +68,7 @@ struct MsWire
 	dlist_node	node;			/* in open_wires */
 
 	bool		in_call;		/* the library is on the stack */
-	TimestampTz wait_started;	/* in the call, without a byte; 0 = not yet */
+	TimestampTz wait_started;	/* since when nothing comes, 0 = it does */
 	bool		timed_out;		/* the call was failed by read_timeout */
 	bool		woken;			/* the latch was set while a query waited */
 	ErrorData  *edata;			/* error to raise after the call, or NULL */
@@ -133,19 +133,8 @@ find_wire(my_socket fd)
 static bool
 wait_once(MsWire *wire, my_socket fd, bool is_read)
 {
-	long		timeout = WIRE_MAX_WAIT_MS;
+	long		timeout = Min(WIRE_MAX_WAIT_MS, wire->read_timeout_ms);
 	uint32		ready;
-	TimestampTz now = ms_clock_now();
-
-	if (wire->wait_started == 0)
-		wire->wait_started = now;
-	else if (TimestampDifferenceExceeds(wire->wait_started, now,
-										(int) wire->read_timeout_ms))
-	{
-		wire->timed_out = true;
-		return false;
-	}
-	timeout = Min(timeout, wire->read_timeout_ms);
 
 	if (wire->streaming && is_read)
 	{
@@ -157,6 +146,10 @@ wait_once(MsWire *wire, my_socket fd, bool is_read)
 				timeout = Min(timeout, idle_timeout);
 		}
 	}
+
+	/* not before idle(), which may have waited for a lock meanwhile */
+	if (wire->wait_started == 0)
+		wire->wait_started = ms_clock_now();
 
 	if (wire->wait_set && is_read)
 	{
@@ -181,10 +174,20 @@ wait_once(MsWire *wire, my_socket fd, bool is_read)
 		ResetLatch(MyLatch);
 		wire->woken = !wire->streaming;
 	}
-	/* a large packet may take long, as long as some of it comes */
+	CHECK_FOR_INTERRUPTS();
+
+	/*
+	 * A packet may take longer than read_timeout as long as some of it comes;
+	 * a connection has to be there within connect_timeout.
+	 */
 	if (wire->connected && (ready & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)))
 		wire->wait_started = 0;
-	CHECK_FOR_INTERRUPTS();
+	else if (TimestampDifferenceExceeds(wire->wait_started, ms_clock_now(),
+										(int) wire->read_timeout_ms))
+	{
+		wire->timed_out = true;
+		return false;
+	}
 	return true;
 }
 

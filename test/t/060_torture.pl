@@ -481,6 +481,14 @@ try_psql(q{SELECT mariadb_sync.resume_snapshot('sub')});
 kill 'KILL', @writers;
 waitpid $_, 0 foreach @writers;
 @writers = ();
+# their clients still run what they have read
+wait_until(
+	'the last client of a writer',
+	sub {
+		$maria->value(
+			q{SELECT count(*) FROM information_schema.processlist WHERE db = 'bank'}
+		) == 0;
+	});
 
 diag(sprintf('%4d %s', $seen{$_}, $_)) foreach sort keys %seen;
 diag("$count faults of " . scalar(keys %seen) . " kinds in $seconds seconds");

@@ -98,8 +98,16 @@ query('CREATE EXTENSION mariadb_sync');
 # let go.
 $maria->sql(
 	'SET GLOBAL net_write_timeout = 1; SET GLOBAL net_read_timeout = 1');
-add_source($node, $maria, 'source',
-	{ connect_timeout => 2, read_timeout => 3, heartbeat_period => 1 });
+# On the loopback device segments are as large as windows, and a sender whose
+# receiver has rested may wait for as long again before it looks whether it may
+# go on: that is not what these tests are about.
+add_source(
+	$node, $maria, 'source',
+	{
+		connect_timeout  => 2,
+		read_timeout     => 3 + 2 * $long,
+		heartbeat_period => 1
+	});
 
 create_subscription($node, 'sub', 'source', ['bank.*']);
 $bank->start;
