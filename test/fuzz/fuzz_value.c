@@ -258,6 +258,33 @@ bind_column(Input * in, MsColumn *col, int attidx,
 }
 
 /*
+ * A numeric that value_build_numeric.c has made, not our stubs, is one that
+ * PostgreSQL could have made.
+ */
+static void
+check_numeric(Datum value)
+{
+	const char *data = VARDATA_ANY(DatumGetPointer(value));
+	int			ngroups = VARSIZE_ANY_EXHDR(DatumGetPointer(value)) / 2 - 1;
+	uint16		header;
+	int16		group = 0;
+
+	memcpy(&header, data, sizeof(header));
+	if ((header & 0xC000) != 0x8000)
+		return;
+	for (int i = 0; i < ngroups; i++)
+	{
+		memcpy(&group, data + 2 + 2 * i, sizeof(group));
+		if (group < 0 || group > 9999 || (i == 0 && group == 0))
+			stub_finding("group %d of a numeric is %d", i, group);
+	}
+	if (ngroups > 0 && group == 0)
+		stub_finding("a numeric ends with zeros");
+	if (ngroups == 0 && (header & 0x207F) != 0)
+		stub_finding("a zero has a sign or a weight");
+}
+
+/*
  * Look at all of a datum.
  */
 static void
@@ -283,6 +310,9 @@ touch_datum(Oid typid, Datum value)
 		case INTERVALOID:
 			stub_touch(DatumGetPointer(value), sizeof(Interval));
 			break;
+		case NUMERICOID:
+			check_numeric(value);
+			/* fall through */
 		default:
 			stub_touch(DatumGetPointer(value),
 					   VARSIZE_ANY(DatumGetPointer(value)));
