@@ -601,7 +601,7 @@ SELECT s.name,
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA mariadb_sync FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mariadb_sync._live(), mariadb_sync._live_copies(),
-	mariadb_sync._live_verifies() TO pg_monitor;
+	mariadb_sync._live_verifies(), mariadb_sync.health(name) TO pg_monitor;
 GRANT USAGE ON SCHEMA mariadb_sync TO pg_monitor;
 GRANT SELECT ON mariadb_sync.pg_stat_mariadb_sync,
 	mariadb_sync.pg_stat_mariadb_sync_tables,
