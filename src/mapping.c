@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
+#include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
@@ -44,17 +45,49 @@ has_rows(Oid relid, const char *qualified_name)
 	return found;
 }
 
+static int
+column_name_hint(void)
+{
+	return errhint("Leave the table out with a pattern with a leading \"!\", and add it with mariadb_sync.add_table(..., columns => '{\"column\": \"other name\"}').");
+}
+
 /* PostgreSQL would cut off a longer name, and it would not be found again. */
 static void
 check_name_length(const char *kind, const char *name)
 {
+	bool		is_column = strcmp(kind, "column") == 0;
+
 	if (strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("name of %s \"%s\" is too long for PostgreSQL", kind,
 						name),
 				 errdetail("Names have at most %d bytes.", NAMEDATALEN - 1),
+				 is_column ? column_name_hint() :
 				 errhint("Leave the table out with a pattern with a leading \"!\".")));
+}
+
+/* PostgreSQL has names that a table or schema may not have. */
+static void
+check_reserved_column(const char *name)
+{
+	if (SystemAttributeByName(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("column name \"%s\" conflicts with a system column name",
+						name),
+				 column_name_hint()));
+}
+
+static void
+check_reserved_schema(const char *db, const char *schema)
+{
+	if (IsReservedName(schema) && !OidIsValid(get_namespace_oid(schema, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("database \"%s\" cannot become a schema of its name", db),
+				 errdetail("The prefix \"pg_\" is reserved for system schemas."),
+				 errhint("Give it another one with the subscription option \"schema_map\".")));
 }
 
 /* The source would be asked for another name than the one it has. */
@@ -319,6 +352,7 @@ check_names(const MsMapping *mapping)
 	check_name_encoding("database", mapping->source->db);
 	check_name_encoding("table", mapping->source->name);
 	check_name_length("database", mapping->schema);
+	check_reserved_schema(mapping->source->db, mapping->schema);
 	check_name_length("table", mapping->relname);
 	foreach(lc, mapping->source->columns)
 	{
@@ -329,6 +363,7 @@ check_names(const MsMapping *mapping)
 			continue;
 		check_name_encoding("column", col->name);
 		check_name_length("column", name);
+		check_reserved_column(name);
 	}
 }
 

@@ -424,8 +424,10 @@ ms_preflight_raise(List *findings)
 				 errmsg("%s", first->message),
 				 first->detail ? errdetail("%s", first->detail) : 0,
 				 errors > 1 ?
-				 errhint("%s mariadb_sync.check_source() shows %d more problems.",
-						 first->hint ? first->hint : "", errors - 1) :
+				 errhint_plural("%s mariadb_sync.check_source() shows %d more problem.",
+								"%s mariadb_sync.check_source() shows %d more problems.",
+								errors - 1, first->hint ? first->hint : "",
+								errors - 1) :
 				 first->hint ? errhint("%s", first->hint) : 0));
 
 	foreach(lc, findings)

@@ -99,8 +99,9 @@ check_prepared(const MsSubscription *sub)
 	if (xids != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("subscription \"%s\" holds back %d XA transactions that are prepared on the source",
-						sub->name, list_length(xids)),
+				 errmsg_plural("subscription \"%s\" holds back %d XA transaction that is prepared on the source",
+							   "subscription \"%s\" holds back %d XA transactions that are prepared on the source",
+							   list_length(xids), sub->name, list_length(xids)),
 				 errdetail("The first is %s.", (char *) linitial(xids)),
 				 errhint("Run XA COMMIT or XA ROLLBACK for each of them on the source; mariadb_sync.prepared_transaction lists them.")));
 }
@@ -163,8 +164,9 @@ verify(const MsSubscription *sub)
 	if (different > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("subscription \"%s\" has " INT64_FORMAT " rows that differ from the source's",
-						sub->name, different),
+				 errmsg_plural("subscription \"%s\" has %lld row that differs from the source's",
+							   "subscription \"%s\" has %lld rows that differ from the source's",
+							   different, sub->name, (long long) different),
 				 errhint("SELECT * FROM mariadb_sync.verify('%s') finds them, and repair => true mends them.",
 						 sub->name)));
 	rows = MemoryContextStrdup(caller, rows ? rows : "0");

@@ -146,8 +146,9 @@ tables_ready(const Waiter *waiter)
 	if (summary.disabled > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%d tables of subscription \"%s\" are disabled",
-						summary.disabled, waiter->name),
+				 errmsg_plural("%d table of subscription \"%s\" is disabled",
+							   "%d tables of subscription \"%s\" are disabled",
+							   summary.disabled, summary.disabled, waiter->name),
 				 errhint("The view mariadb_sync.pg_stat_mariadb_sync_tables tells which and why.")));
 	return summary.ready == summary.tables;
 }

@@ -186,6 +186,37 @@ like(
 	'promote() tells of what is missing');
 $maria->sql(q{SET GLOBAL read_only = 0});
 
+# Names that PostgreSQL has for itself
+$maria->sql(
+	q{
+CREATE DATABASE pg_own;
+CREATE TABLE pg_own.t (id int PRIMARY KEY);
+CREATE DATABASE own;
+CREATE TABLE own.t (id int PRIMARY KEY, xmin int);
+INSERT INTO own.t VALUES (1, 2);
+});
+foreach (
+	[
+		'pg_own', '{}', qr/database "pg_own" cannot become a schema of its name.*HINT: .*"schema_map"/s
+	],
+	[
+		'own', '{}', qr/column name "xmin" conflicts with a system column name.*HINT: .*add_table/s
+	],
+	[ 'pg_own', '{"schema_map": {"pg_own": "mine"}}', qr/^(?!.*ERROR)/s ])
+{
+	my ($db, $options, $message) = @$_;
+	my ($status, $stdout, $stderr) = $node->psql('postgres',
+		"SELECT mariadb_sync.create_subscription('$db', 'source', '{$db.*}', '$options')"
+	);
+	like($stderr, $message, "a name that PostgreSQL has for itself: $db $options");
+}
+$node->safe_psql('postgres',
+	q{SELECT mariadb_sync.add_table('pg_own', 'own.t', columns => '{"xmin": "x_min"}')}
+);
+wait_for_catchup($node, 'pg_own');
+is($node->safe_psql('postgres', 'SELECT id, x_min FROM own.t'),
+	'1|2', 'and the way around');
+
 # 40 MB, by the stream and by the copy
 $maria->sql(
 	q{

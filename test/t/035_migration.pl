@@ -147,7 +147,7 @@ $node->safe_psql('postgres',
 );
 like(
 	$stderr,
-	qr/has 1 rows that differ from the source's/,
+	qr/has 1 row that differs from the source's/,
 	'promote with verify refuses what differs');
 is( $node->safe_psql(
 		'postgres', q{

@@ -435,7 +435,7 @@ isnt(
 		stderr => \$stderr),
 	0,
 	'disable_table: wait_for_catchup does not call it caught up');
-like($stderr, qr/1 tables of subscription "without" are disabled/,
+like($stderr, qr/1 table of subscription "without" is disabled/,
 	'and says why');
 
 # It can be changed and truncated, it is not ours any more
