@@ -40,7 +40,10 @@ is_our_name(const MsSourceTable *table, const char *relname, const char *name)
 	return false;
 }
 
-/* Their names, qualified and quoted.  There are none if the target is gone. */
+/*
+ * Their names, qualified and quoted.  There are none if the target is gone.
+ * No lock is kept: there may be many tables to look at in one transaction.
+ */
 List *
 ms_half_made_indexes(const MsSubTable *table)
 {
@@ -61,9 +64,9 @@ ms_half_made_indexes(const MsSubTable *table)
 			names = lappend(names,
 							quote_qualified_identifier(get_namespace_name(RelationGetNamespace(index)),
 													   name));
-		index_close(index, NoLock);
+		index_close(index, AccessShareLock);
 	}
-	table_close(rel, NoLock);
+	table_close(rel, AccessShareLock);
 	return names;
 }
 
@@ -92,7 +95,7 @@ ms_half_made_drop(const MsSubscription *sub, const MsSubTable *table,
 		(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 		foreach(lc, ms_half_made_indexes(table))
-			(void) ms_sql_run(psprintf("DROP INDEX %s", (char *) lfirst(lc)));
+			(void) ms_sql_run(psprintf("DROP INDEX IF EXISTS %s", (char *) lfirst(lc)));
 		ms_role_return(&before);
 		ms_subtransaction_commit(&subtransaction);
 	}
