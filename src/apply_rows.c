@@ -23,12 +23,23 @@
 
 /*
  * A table whose engine knows no read views is copied as it is from moment to
- * moment: what the stream brings until the copy is passed may be in it.
+ * moment: what the stream brings until the copy is passed may be in it.  With
+ * a key that can be told by its rows.
  */
 static bool
 may_be_copied(const TablePlan *plan)
 {
-	return plan->no_read_views && plan->sub->state != MS_TABLE_READY;
+	return plan->no_read_views && plan->sub->state != MS_TABLE_READY &&
+		ms_target_has_key(plan->target);
+}
+
+/* Without one it cannot, and the copy is of no use. */
+static bool
+is_uncertain(const MsApply *apply, const TablePlan *plan)
+{
+	return plan->no_read_views && plan->sub->state != MS_TABLE_READY &&
+		!ms_target_has_key(plan->target) &&
+		ms_snapshot_ends_after(plan, apply->current_file, apply->start_pos);
 }
 
 /* What becomes of a row that is, or is not, there already. */
@@ -272,8 +283,10 @@ copy_again(MsApply *apply, TablePlan *plan)
 	if (!plan->copy_void)
 		return;
 	ereport(LOG,
-			(errmsg("source table \"%s\" is copied again: XA COMMIT at GTID %s came while it was copied",
-					plan->name, apply->gtid_text)));
+			(errmsg("source table \"%s\" is copied again: %s at GTID %s came while it was copied",
+					plan->name,
+					plan->no_read_views ? "a change" : "XA COMMIT",
+					apply->gtid_text)));
 	ms_relmap_close_all(apply->relmap);
 	apply->wrote = true;
 	ms_snapshot_restart_table(plan);
@@ -628,6 +641,12 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 	}
 
 	open_target(apply, plan, entry, rows);
+	if (unlikely(is_uncertain(apply, plan)))
+	{
+		plan->copy_void = true;
+		copy_again(apply, plan);
+		return;
+	}
 	by_chunk = plan->sub->state != MS_TABLE_READY &&
 		plan->verdict == MS_COPY_ASK_CHUNK;
 	if (by_chunk)

@@ -34,8 +34,8 @@ typedef struct MsChunk
 	char	   *before_file;	/* noted before it, see snapshot_xa.c: the */
 	uint64		before_pos;		/* binlog's end */
 	List	   *prepared;		/* of char *: XA transactions */
-	char	   *end_file;		/* without a read view: where the copy */
-	uint64		end_pos;		/* ended */
+	char	   *end_file;		/* without a read view: nothing that is */
+	uint64		end_pos;		/* behind this has been copied */
 	int64		rows;
 	int64		bytes;
 } MsChunk;

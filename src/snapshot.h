@@ -29,6 +29,8 @@ extern void ms_snapshot_xa_begin(const char *xid);
 extern void ms_snapshot_xa_end(void);
 extern bool ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
 									 uint64 start_pos, bool wholly);
+extern bool ms_snapshot_ends_after(const TablePlan *plan, const char *file,
+								   uint64 start_pos);
 extern void ms_snapshot_restart_table(TablePlan *plan);
 extern void ms_snapshot_wait_for_table(TablePlan *plan);
 extern void ms_snapshot_forget_table(TablePlan *plan);
@@ -40,6 +42,7 @@ extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,
 
 extern char *ms_snapshot_source_position(MsWire *wire, uint64 *pos);
 extern char *ms_snapshot_view_position(MsWire *wire, uint64 *pos);
+extern char *ms_snapshot_last_position(MsWire *wire, uint64 *pos);
 extern char *ms_snapshot_gtid_at(MsWire *wire, const char *file, uint64 pos);
 extern bool ms_snapshot_is_file_head(MsWire *wire, const char *file,
 									 uint64 pos);

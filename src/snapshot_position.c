@@ -97,6 +97,29 @@ ms_snapshot_view_position(MsWire *wire, uint64 *pos)
 }
 
 /*
+ * The end of the log, at the latest.  Other sessions' answers are of earlier,
+ * as told above.
+ */
+char *
+ms_snapshot_last_position(MsWire *wire, uint64 *pos)
+{
+	char	   *file = ms_snapshot_source_position(wire, pos);
+
+	for (int i = 1; file && i < VIEW_POSITION_LEAD; i++)
+	{
+		uint64		other_pos = 0;
+		char	   *other = ms_snapshot_source_position(wire, &other_pos);
+
+		if (other && ms_snapshot_compare_positions(other, other_pos, file, *pos) > 0)
+		{
+			file = other;
+			*pos = other_pos;
+		}
+	}
+	return file;
+}
+
+/*
  * The GTIDs at a position; NULL when the source cannot tell.  Before 11.4 it
  * reads the file from the beginning.
  */

@@ -244,6 +244,22 @@ ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
 }
 
 /*
+ * Of a table that is copied without a read view: may the copy have what the
+ * source transaction that begins at start_pos of file did, and what was
+ * wanted as it was not before the view?
+ */
+bool
+ms_snapshot_ends_after(const TablePlan *plan, const char *file,
+					   uint64 start_pos)
+{
+	return plan->nchunks > 0 && plan->chunks[0]->state == MS_CHUNK_DONE &&
+		plan->chunks[0]->end_file != NULL &&
+		ms_snapshot_compare_positions(file, start_pos,
+									  plan->chunks[0]->end_file,
+									  plan->chunks[0]->end_pos) < 0;
+}
+
+/*
  * Inside a source transaction: what was copied of the table is void, begin
  * anew, in one chunk if that is what plan->one_chunk says by now.  Chunks that
  * are being loaded are waited for.

@@ -258,6 +258,60 @@ chunk_rows(const MsCopy *copy)
 	return (int) Max(rows, 1);
 }
 
+/* Which server is this?  The leader's, or nothing it knows is true here. */
+static uint32
+check_server(const MsCopy *copy, MsWire *wire)
+{
+	uint32		server_id = strtoul(ms_wire_query_value(wire, "SELECT @@global.server_id"), NULL, 10);
+
+	if (server_id != copy->task.source_server_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the copy reached another MariaDB server than the stream"),
+				 errhint("The address of the server must lead to one MariaDB server at a time.")));
+	return server_id;
+}
+
+/*
+ * Begin to read the chunk's rows.
+ *
+ * A table without read views is read as it is when the query locks it.  Rows
+ * that have a key can be written once more without harm, but without one it
+ * matters what of the stream was in the table by then.  So another connection
+ * looks where the binlog ends just before and just after: all before the one
+ * has been copied, and nothing behind the other.
+ */
+static void
+begin_rows(MsCopy *copy, const TablePlan *plan)
+{
+	MsChunk    *chunk = copy->chunk;
+	char	   *sql = build_select(copy);
+	MsWire	   *other = NULL;
+
+	if (plan->no_read_views && !ms_target_has_key(plan->target))
+	{
+		uint64		pos = 0;
+		char	   *file;
+
+		other = ms_wire_connect(&copy->server);
+		(void) check_server(copy, other);
+		file = ms_snapshot_source_position(other, &pos);
+		if (file &&
+			ms_snapshot_compare_positions(file, pos, chunk->snapshot_file,
+										  chunk->snapshot_pos) > 0)
+		{
+			chunk->snapshot_file = file;
+			chunk->snapshot_pos = pos;
+		}
+	}
+	if (ms_wire_rows_begin(copy->wire, sql) != plan->format.ncolumns)
+		elog(ERROR, "unexpected number of columns");
+	if (other == NULL)
+		return;
+	chunk->end_file = ms_snapshot_last_position(other, &chunk->end_pos);
+	ms_wire_close(other);
+}
+
 static void
 load_rows(MsCopy *copy, TablePlan *plan)
 {
@@ -284,8 +338,7 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	error_context_stack = &callback;
 
 	ms_value_changes.count = 0;
-	if (ms_wire_rows_begin(copy->wire, build_select(copy)) != plan->format.ncolumns)
-		elog(ERROR, "unexpected number of columns");
+	begin_rows(copy, plan);
 	while (ms_wire_rows_next(copy->wire, &data, &len))
 	{
 		MsRow		row = ms_target_insert_row(plan->target);
@@ -328,20 +381,6 @@ empty_target(const MsSubTable *table)
 		ms_target_truncate(table->relid);
 }
 
-/* Which server is this?  The leader's, or nothing it knows is true here. */
-static uint32
-check_server(const MsCopy *copy)
-{
-	uint32		server_id = strtoul(ms_wire_query_value(copy->wire, "SELECT @@global.server_id"), NULL, 10);
-
-	if (server_id != copy->task.source_server_id)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("the copy reached another MariaDB server than the stream"),
-				 errhint("The address of the server must lead to one MariaDB server at a time.")));
-	return server_id;
-}
-
 /* Load one chunk and mark it done, inside the open transaction. */
 static void
 copy_chunk(MsCopy *copy)
@@ -359,7 +398,7 @@ copy_chunk(MsCopy *copy)
 				 errmsg("table \"%s\" is no longer being copied", plan->name)));
 	copy->rows = copy->bytes = 0;
 
-	copy->chunk->snapshot_server_id = check_server(copy);
+	copy->chunk->snapshot_server_id = check_server(copy, copy->wire);
 	ms_copy_open_view(copy);
 	check_structure(copy);
 	/* values come in their column's charset, as they do in the binlog */
@@ -373,7 +412,7 @@ copy_chunk(MsCopy *copy)
 	load_rows(copy, plan);
 	ms_relmap_close_all(relmap);
 	ms_wire_exec(copy->wire, "COMMIT");
-	if (plan->no_read_views)
+	if (plan->no_read_views && copy->chunk->end_file == NULL)
 		copy->chunk->end_file = ms_snapshot_source_position(copy->wire,
 															&copy->chunk->end_pos);
 	ms_wire_exec(copy->wire, "SET NAMES utf8mb4");
@@ -437,7 +476,6 @@ static void
 run_task(MsCopy *copy, int32 subid)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	MsServerOptions server;
 
 	copy->values_changed = 0;
 
@@ -445,7 +483,7 @@ run_task(MsCopy *copy, int32 subid)
 	MemoryContextSwitchTo(cxt);
 	load_subscription(copy, subid);
 	ms_server_options_load(get_foreign_server_oid(copy->sub->server, false),
-						   copy->sub->owner, &server);
+						   copy->sub->owner, &copy->server);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	ms_worker_init_session(copy->options.synchronous_commit);
@@ -459,7 +497,7 @@ run_task(MsCopy *copy, int32 subid)
 	if (copy->wire == NULL)
 	{
 		MemoryContextSwitchTo(TopMemoryContext);
-		copy->wire = ms_wire_connect(&server);
+		copy->wire = ms_wire_connect(&copy->server);
 		MemoryContextSwitchTo(cxt);
 	}
 	if (copy->task.kind == MS_COPY_KIND_FINISH)
@@ -474,7 +512,7 @@ run_task(MsCopy *copy, int32 subid)
 	}
 	if (copy->task.kind == MS_COPY_KIND_PLAN)
 	{
-		check_server(copy);
+		check_server(copy, copy->wire);
 		ms_copy_wait_prepared(copy->wire, copy->table);
 	}
 	StartTransactionCommand();

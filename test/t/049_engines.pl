@@ -7,6 +7,7 @@ use warnings;
 
 use MariaDBServer;
 use MariadbSync;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $maria = MariaDBServer->new('source');
@@ -183,6 +184,27 @@ compare_tables($maria, $node, ['e.memory']);
 is(pg('SELECT count(*) FROM e.memory'), '1',
 	'it has lost its rows here, too');
 
+# Without a key and without read views: what is written between the read view
+# and the moment at which the copy locks the table is in it, and in the stream.
+my $session = $maria->session('e');
+$session->query('LOCK TABLES no_key WRITE');
+pg(q{SELECT mariadb_sync.resync_table('sub', 'e.no_key')});
+wait_until(
+	'the copy to come to the table',
+	sub {
+		return $maria->value(
+			q{
+SELECT count(*) FROM information_schema.processlist
+WHERE state LIKE 'Waiting for table%'});
+	});
+$session->query('INSERT INTO no_key VALUES (7, 7), (7, 7), (8, 8)');
+$session->query('UPDATE no_key SET b = b + 1 WHERE a = 3 LIMIT 1');
+$session->query('DELETE FROM no_key WHERE a = 4 LIMIT 1');
+$session->query('UNLOCK TABLES');
+$session->quit;
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['e.no_key']);
+
 # The copy while everything is written.
 my $writer = $maria->start_writer(
 	sub {
@@ -194,13 +216,15 @@ my $writer = $maria->start_writer(
 				"INSERT INTO $_ VALUES ($new, $any); UPDATE $_ SET v = v + 1 WHERE id = $any;
 DELETE FROM $_ WHERE id = $new - 5;"
 			} qw(inno myisam aria aria_crash_safe memory by_hash))
-		  . "INSERT INTO generated (id, a, b) VALUES ($new, $any, 1);
+		  . "INSERT INTO no_key VALUES ($any, $new), ($any, $new);
+UPDATE no_key SET b = b + 1 WHERE a = $any LIMIT 1;
+DELETE FROM no_key WHERE b = $new - 5 LIMIT 1;
+INSERT INTO generated (id, a, b) VALUES ($new, $any, 1);
 UPDATE invisible SET hidden = $any WHERE id = $any;
 UPDATE hashed SET v = v + 1 WHERE id = $any";
 	},
 	'e');
-pg("SELECT mariadb_sync.resync_table('sub', '$_')")
-  foreach grep { !/no_key/ } @tables;
+pg("SELECT mariadb_sync.resync_table('sub', '$_')") foreach @tables;
 $node->poll_query_until(
 	'postgres', q{
 SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
@@ -208,6 +232,8 @@ SELECT bool_and(state = 'ready') FROM mariadb_sync.pg_stat_mariadb_sync_tables}
 $writer->stop;
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, \@tables);
+note 'copied again: '
+  . scalar(() = slurp_file($node->logfile) =~ /is copied again: a change/g);
 is(view_value($node, 'sub', 'apply_error_count'),
 	'0', 'no error in all of this');
 
