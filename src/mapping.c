@@ -137,6 +137,7 @@ check_kind(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot replicate into temporary table \"%s\"", name)));
+	ms_target_check_logged(rel);
 }
 
 static void

@@ -263,6 +263,7 @@ ms_target_build(Oid relid, Oid owner, bool run_as_owner, Bitmapset *mapped,
 	ms_role_become(role, &before);
 	rel = table_open(relid, AccessShareLock);
 	ms_target_check_rights(rel, owner, source_name);
+	ms_target_check_logged(rel);
 	if (run_as_owner)
 		ms_role_check_partitions(relid, role);
 	else

@@ -36,6 +36,7 @@ typedef struct MsUniqueKey
 extern MsTarget *ms_target_build(Oid relid, Oid owner, bool run_as_owner,
 								 Bitmapset *mapped, const char *source_name);
 extern void ms_target_check_triggers(Relation rel);
+extern void ms_target_check_logged(Relation rel);
 extern void ms_target_enter(const MsTarget *target, MsRole *before);
 extern void ms_target_leave(const MsTarget *target, const MsRole *before);
 extern bool ms_target_has_key(const MsTarget *target);

@@ -8,6 +8,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 
@@ -36,6 +37,28 @@ ms_target_check_rights(Relation rel, Oid owner, const char *source_name)
 						RelationGetRelationName(rel),
 						GetUserNameFromId(owner, false)),
 				 errhint("Give the role BYPASSRLS, or disable row-level security on the table.")));
+}
+
+/*
+ * A table that is not in the WAL is empty after a crash, and on a standby,
+ * while the position, which is in the WAL, says that all rows are there.
+ */
+void
+ms_target_check_logged(Relation rel)
+{
+	const char *name;
+
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_UNLOGGED ||
+		rel->rd_rel->relkind != RELKIND_RELATION)
+		return;
+	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot replicate into unlogged table %s", name),
+			 errdetail("A crash of the server empties it, and its changes would go on from behind the rows that are lost."),
+			 errhint("Use ALTER TABLE %s SET LOGGED. If the server has crashed since the table was unlogged, copy it again with mariadb_sync.resync_table().",
+					 name)));
 }
 
 /* Does a trigger fire when session_replication_role is replica? */

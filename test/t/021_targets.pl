@@ -303,6 +303,25 @@ is( $node->safe_psql(
 	'1',
 	'a second copy makes no index twice');
 
+# A crash would empty an unlogged table, and not take the position back
+$node->safe_psql('postgres', 'CREATE UNLOGGED TABLE lost (id int PRIMARY KEY, v text)');
+($status, $stdout, $stderr) = $node->psql('postgres',
+	q{SELECT mariadb_sync.add_table('sub', 's.c', 'lost')});
+like(
+	$stderr,
+	qr/cannot replicate into unlogged table public\.lost.*ALTER TABLE public\.lost SET LOGGED/s,
+	'an unlogged target is refused');
+$node->safe_psql('postgres', 'ALTER TABLE s.a SET UNLOGGED');
+$maria->sql(q{INSERT INTO a VALUES (-700, 'later')}, 's');
+wait_for_state($node, 'sub', 'error');
+like(view_value($node, 'sub', 'last_error'),
+	qr/cannot replicate into unlogged table s\.a/,
+	'and so is one that becomes so');
+$node->safe_psql('postgres', 'ALTER TABLE s.a SET LOGGED');
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['s.a']);
+
 # In the shape that the source has by now
 $node->safe_psql(
 	'postgres', q{
