@@ -31,6 +31,10 @@ typedef struct PassedTable
 	MsGtidList	asked;			/* where the source was when it was asked */
 } PassedTable;
 
+/* doubts that a privilege may end */
+static const char not_shown[] = "the source does not show it as a table of its own";
+static const char no_triggers_shown[] = "the source does not show whether it has triggers";
+
 static PassedTable *
 find_passed(const MsApply *apply, const MsTableName *name)
 {
@@ -48,6 +52,14 @@ find_passed(const MsApply *apply, const MsTableName *name)
 }
 
 /*
+ * We, as information_schema writes it.  It shows the privileges of others, too,
+ * to who may read the database mysql.
+ */
+#define OUR_ACCOUNT \
+	"CONCAT('''', LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - LOCATE('@', REVERSE(CURRENT_USER())))," \
+	" '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')"
+
+/*
  * Ask the source whether statements on the table can have other effects.
  * Returns why, or NULL when they cannot.
  */
@@ -62,18 +74,21 @@ ask_source(MsApply *apply, const MsTableName *name)
 						psprintf("SELECT EXISTS (SELECT 1 FROM information_schema.TABLES"
 								 " WHERE TABLE_SCHEMA = %1$s AND TABLE_NAME = %2$s AND TABLE_TYPE = 'BASE TABLE'"
 								 " AND ENGINE IN ('InnoDB', 'MyISAM', 'Aria', 'MEMORY', 'ARCHIVE', 'CSV', 'BLACKHOLE', 'ROCKSDB')),"
-								 " EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER')"
+								 " EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES"
+								 " WHERE PRIVILEGE_TYPE = 'TRIGGER' AND GRANTEE = " OUR_ACCOUNT ")"
 								 " OR EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES"
-								 " WHERE PRIVILEGE_TYPE = 'TRIGGER' AND TABLE_SCHEMA = %1$s)"
+								 " WHERE PRIVILEGE_TYPE = 'TRIGGER' AND GRANTEE = " OUR_ACCOUNT
+								 " AND TABLE_SCHEMA = %1$s)"
 								 " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES"
-								 " WHERE PRIVILEGE_TYPE = 'TRIGGER' AND TABLE_SCHEMA = %1$s AND TABLE_NAME = %2$s),"
+								 " WHERE PRIVILEGE_TYPE = 'TRIGGER' AND GRANTEE = " OUR_ACCOUNT
+								 " AND TABLE_SCHEMA = %1$s AND TABLE_NAME = %2$s),"
 								 " EXISTS (SELECT 1 FROM information_schema.TRIGGERS"
 								 " WHERE EVENT_OBJECT_SCHEMA = %1$s AND EVENT_OBJECT_TABLE = %2$s)",
 								 db, table));
 	if (strcmp(ms_result_cell(res, 0, 0), "1") != 0)
-		return "the source does not show it as a table of its own";
+		return not_shown;
 	if (strcmp(ms_result_cell(res, 0, 1), "1") != 0)
-		return "the source does not show whether it has triggers";
+		return no_triggers_shown;
 	if (strcmp(ms_result_cell(res, 0, 2), "0") != 0)
 		return "it has triggers";
 	return NULL;
@@ -147,7 +162,11 @@ ms_apply_statement(MsApply *apply, const char *verb, const char *sql,
 					apply->gtid_text),
 			 errdetail("It is not certain that it leaves the replicated tables alone: %s.",
 					   doubt),
-			 errhint("Set binlog_format = ROW on the source, for all sessions.")));
+			 doubt == not_shown || doubt == no_triggers_shown ?
+			 errhint("Set binlog_format = ROW on the source, for all sessions. If nothing replicated depends on the table, run on the source: GRANT TRIGGER ON %s.%s TO the account of the user mapping; and then mariadb_sync.start().",
+					 ms_wire_quote_identifier(name.db),
+					 ms_wire_quote_identifier(name.table)) :
+			 errhint("Set binlog_format = ROW on the source, for all sessions. Pass over this transaction with mariadb_sync.skip_transaction() and repair the tables that it may have changed with mariadb_sync.verify(), or copy them again with mariadb_sync.resync_table().")));
 }
 
 /*

@@ -665,7 +665,8 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 			break;
 		case MS_TABLE_READY:
 			/* resync_table() may have made it pending, remove_table() gone */
-			execute("UPDATE mariadb_sync.subscription_table SET state = $4"
+			execute("UPDATE mariadb_sync.subscription_table"
+					" SET state = $4, last_error = NULL"
 					" WHERE " TABLE_KEY " AND state = 'copied'",
 					&args, NULL, NULL);
 			break;

@@ -510,9 +510,19 @@ foreach my $sql (sort keys %statements)
 		sqlstate => '0A000',
 		message  =>
 		  "statement-format $verb of source table \"$db.t\" at GTID @{[$maria->gtid]}",
-		hint => 'binlog_format = ROW on the source, for all sessions',
+		hint =>
+		  'binlog_format = ROW on the source, for all sessions.*skip_transaction\(\).*verify\(\)',
 		gtid => $maria->gtid);
 	begins_anew($db) if $case == 1;
+	if ($case == 2)
+	{
+		$node->safe_psql('postgres',
+			"SELECT mariadb_sync.skip_transaction('$db', '@{[$maria->gtid]}')");
+		wait_for_catchup($node, $db);
+		$node->safe_psql('postgres',
+			"SELECT * FROM mariadb_sync.verify('$db', repair => true)");
+		compare_tables($maria, $node, ["$db.t"]);
+	}
 	end_case($db);
 }
 
@@ -966,6 +976,12 @@ has_failed(
 	hint     => 'Set the option nul_byte to strip or replace');
 $maria->sql(q{UPDATE t SET s = 'x' WHERE id = 6}, 'nul');
 goes_on('nul');
+is( $node->safe_psql(
+		'postgres', q{
+SELECT state, last_error IS NULL FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE subscription = 'nul'}
+	),
+	'ready|t',
+	'nul: a table that is ready has no error');
 end_case('nul');
 
 begin_case('zero', { zero_date => 'error' });

@@ -178,6 +178,44 @@ like(
 	view_value($node, 'sub', 'last_error'),
 	qr/triggers or the definition of source table "side\.plain" were changed/,
 	'a trigger that was dropped since is noticed');
+$node->safe_psql('postgres',
+	"SELECT mariadb_sync.skip_transaction('sub', '"
+	  . view_value($node, 'sub', 'last_error_gtid')
+	  . "')");
+wait_for_catchup($node, 'sub');
+
+# A table of which our account may know nothing: the hint says how it may.
+# That others have it does not count.
+$maria->sql(
+	q{CREATE DATABASE aside;
+CREATE TABLE aside.t (id int PRIMARY KEY);
+CREATE TRIGGER aside.spread AFTER INSERT ON aside.t FOR EACH ROW INSERT INTO app.t VALUES (777, 7);
+CREATE USER other; GRANT TRIGGER ON aside.* TO other; GRANT TRIGGER ON aside.t TO other;
+SET SESSION binlog_format = STATEMENT;
+INSERT INTO aside.t VALUES (1)});
+wait_for_state($node, 'sub', 'error');
+like(
+	view_value($node, 'sub', 'last_error'),
+	qr/the source does not show whether it has triggers/,
+	'a trigger that we may not see');
+my ($grant) = view_value($node, 'sub', 'last_error') =~
+  /HINT: .*run on the source: (GRANT TRIGGER ON `aside`\.`t` TO) the account/;
+ok($grant, 'the privilege that is missing is in the hint');
+$maria->sql("$grant repl");
+$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+wait_for_view($node, 'sub', q{last_error ~ 'it has triggers'}, 't');
+pass('and shows the trigger');
+$node->safe_psql('postgres',
+	"SELECT mariadb_sync.skip_transaction('sub', '"
+	  . view_value($node, 'sub', 'last_error_gtid')
+	  . "')");
+$maria->sql(
+	q{CREATE TABLE aside.u (id int PRIMARY KEY);
+GRANT TRIGGER ON aside.* TO repl;
+SET SESSION binlog_format = STATEMENT;
+INSERT INTO aside.u VALUES (1)});
+wait_for_catchup($node, 'sub');
+pass('a table without one passes by');
 
 $node->stop;
 $maria->stop;

@@ -186,7 +186,7 @@ my ($status, $stdout, $stderr) =
 	q{SELECT * FROM mariadb_sync.promote('sub', '30 s')});
 like(
 	$stderr,
-	qr/holds back 1 XA transactions.*The first is X'756e64656369646564',X'',1/s,
+	qr/holds back 1 XA transaction .*The first is X'756e64656369646564',X'',1/s,
 	'promote() refuses while a transaction is prepared');
 finish('ROLLBACK', q{'undecided'});
 
