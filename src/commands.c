@@ -289,6 +289,7 @@ ms_load_server(const char *name, Oid userid, MsServerOptions *options)
 	ForeignServer *server = GetForeignServerByName(name, false);
 	Datum		allowed;
 
+	(void) ms_role_name(userid);
 	allowed = DirectFunctionCall3(has_server_privilege_id_id,
 								  ObjectIdGetDatum(userid),
 								  ObjectIdGetDatum(server->serverid),

@@ -769,7 +769,7 @@ build_plan(MsRelmap *map, TablePlan *plan)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("target table of \"%s\" does not exist", plan->name),
-				 errhint("Drop the subscription and create it again.")));
+				 errhint("Run mariadb_sync.remove_table() and mariadb_sync.add_table() for the source table, to copy it anew; then mariadb_sync.start().")));
 	/* an invalidation while we build must not be overlooked */
 	plan->valid = true;
 	oldcxt = MemoryContextSwitchTo(plan->cxt);

@@ -28,6 +28,20 @@
 #include "role.h"
 #include "sql.h"
 
+/* The name of a subscription's owner, whom nothing keeps from being dropped. */
+char *
+ms_role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that owns the subscription was dropped"),
+				 errhint("As a superuser give it to another role that has a user mapping, with UPDATE mariadb_sync.subscription SET owner = '...' WHERE name = '...', and start() it; or drop the subscription.")));
+	return name;
+}
+
 /* Act as role until ms_role_return(before). */
 void
 ms_role_become(Oid role, MsRole *before)

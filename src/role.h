@@ -12,6 +12,7 @@ typedef struct MsRole
 	int			nestlevel;
 } MsRole;
 
+extern char *ms_role_name(Oid role);
 extern void ms_role_become(Oid role, MsRole *before);
 extern void ms_role_return(const MsRole *before);
 extern Oid	ms_role_for_table(Oid role, Oid relid);

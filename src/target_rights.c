@@ -25,7 +25,7 @@ ms_target_check_rights(Relation rel, Oid owner, const char *source_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" may not write to table \"%s\"",
-						GetUserNameFromId(owner, false),
+						ms_role_name(owner),
 						RelationGetRelationName(rel)),
 				 errdetail("It is the target of source table \"%s\".",
 						   source_name),
@@ -35,7 +35,7 @@ ms_target_check_rights(Relation rel, Oid owner, const char *source_name)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" has row-level security enabled for role \"%s\"",
 						RelationGetRelationName(rel),
-						GetUserNameFromId(owner, false)),
+						ms_role_name(owner)),
 				 errhint("Give the role BYPASSRLS, or disable row-level security on the table.")));
 }
 

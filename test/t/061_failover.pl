@@ -311,6 +311,33 @@ write_in_domains($good, 'with a mapping again');
 wait_for_catchup($node, 'sub');
 compare_tables($good, $node, \@tables);
 
+# The owner is dropped under the worker, who had got the subscription
+my $owner = query('SELECT current_user');
+query(
+	q{
+CREATE ROLE brief SUPERUSER;
+CREATE USER MAPPING FOR brief SERVER source OPTIONS (username 'repl', password 'another one');
+UPDATE mariadb_sync.subscription SET owner = 'brief'});
+write_in_domains($good, 'for another owner');
+wait_for_catchup($node, 'sub');
+query('DROP OWNED BY brief; DROP ROLE brief');
+write_in_domains($good, 'for nobody');
+foreach my $attempt ('running', 'started')
+{
+	wait_for_state($node, 'sub', 'error');
+	like(
+		view_value($node, 'sub', 'last_error'),
+		qr/the role that owns the subscription was dropped.*HINT: .*SET owner = /s,
+		"an owner who is dropped is missed: $attempt");
+	query(q{SELECT mariadb_sync.start('sub')}) if $attempt eq 'running';
+}
+query(
+	qq{
+UPDATE mariadb_sync.subscription SET owner = '$owner';
+SELECT mariadb_sync.start('sub')});
+wait_for_catchup($node, 'sub');
+compare_tables($good, $node, \@tables);
+
 # The server is dropped under the worker
 query('DROP SERVER source CASCADE');
 $node->poll_query_until('postgres',
