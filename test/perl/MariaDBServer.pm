@@ -571,7 +571,7 @@ sub dump_sorted
 		  $self->query_rows("SHOW COLUMNS FROM $table") ];
 	my $row = join(', ', map { _text_expression($_) } @$columns);
 	my $sql =
-	  "SET time_zone = '+00:00';\nSELECT CONCAT_WS('\\t', $row) FROM $table";
+	  "SET time_zone = '+00:00', net_write_timeout = 600;\nSELECT CONCAT_WS('\\t', $row) FROM $table";
 	my @sort = ('sort', '-S', '64M', '-o', $file);
 	my ($err);
 

@@ -259,6 +259,53 @@ foreach my $case (
 	$bank->compare($node, 'sub', $what);
 }
 
+# What leaves the columns as they are is followed without an error.
+my $errors_before =
+  view_value($node, 'sub', 'apply_error_count, last_error_time');
+query(
+	q{
+CREATE SCHEMA elsewhere;
+CREATE TABLE elsewhere.whole (id int NOT NULL, v int, w int) PARTITION BY RANGE (id);
+CREATE FUNCTION elsewhere.never() RETURNS trigger LANGUAGE plpgsql
+	AS 'BEGIN RAISE ''a user''''s trigger''; END'});
+$bank->start;
+foreach my $statement (
+	'ALTER TABLE bank.gone DROP CONSTRAINT gone_pkey',
+	'ALTER TABLE bank.gone ADD PRIMARY KEY (id)',
+	'ALTER TABLE bank.gone SET SCHEMA elsewhere',
+	'ALTER TABLE elsewhere.gone RENAME TO "g o n e"',
+	'CLUSTER elsewhere."g o n e" USING gone_pkey',
+	'ALTER TABLE elsewhere."g o n e" SET SCHEMA bank',
+	'ALTER TABLE bank."g o n e" RENAME TO gone',
+	'VACUUM FULL bank.gone',
+	'ALTER TABLE bank.gone ALTER v TYPE bigint',
+	'ALTER TABLE bank.gone ALTER v TYPE int',
+	'ALTER TABLE bank.gone ADD COLUMN made int GENERATED ALWAYS AS (id + v) STORED',
+	'ALTER TABLE bank.gone ADD COLUMN number float DEFAULT random()',
+	'ALTER TABLE bank.gone DROP COLUMN made, DROP COLUMN number',
+	'CREATE INDEX CONCURRENTLY by_v ON bank.gone (v)',
+	'REINDEX TABLE CONCURRENTLY bank.gone',
+	'DROP INDEX CONCURRENTLY bank.by_v',
+	'ALTER TABLE bank.gone REPLICA IDENTITY FULL, SET (fillfactor = 20)',
+	'ALTER TABLE bank.gone ENABLE ROW LEVEL SECURITY',
+	'CREATE TRIGGER never BEFORE UPDATE ON bank.gone EXECUTE FUNCTION elsewhere.never()',
+	'ALTER TABLE elsewhere.whole ATTACH PARTITION bank.gone FOR VALUES FROM (MINVALUE) TO (MAXVALUE)',
+	'ALTER TABLE elsewhere.whole DETACH PARTITION bank.gone',
+	'CREATE PUBLICATION onward FOR TABLE bank.gone',
+	'ALTER DATABASE postgres SET default_table_access_method = heap')
+{
+	query($statement);
+	$bank->goes_on($node, 'sub', 3);
+}
+query(
+	q{
+DROP TRIGGER never ON bank.gone;
+DROP PUBLICATION onward;
+ALTER TABLE bank.gone DISABLE ROW LEVEL SECURITY});
+$bank->compare($node, 'sub', 'a target that is rearranged');
+is(view_value($node, 'sub', 'apply_error_count, last_error_time'),
+	$errors_before, 'a target that is rearranged: without an error');
+
 ###########################################################################
 # Memory
 ###########################################################################
