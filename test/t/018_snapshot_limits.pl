@@ -424,9 +424,9 @@ kill(
 	$node->safe_psql(
 		'postgres', 'SELECT pid FROM pg_stat_progress_create_index'));
 wait_until('the end of the server',
-	sub { return $node->psql('postgres', 'SELECT 1') != 0; });
+	sub { return !-e $node->data_dir . '/postmaster.pid'; });
 eval { $holder->quit };
-$node->_update_pid(-1);
+$node->_update_pid(0);
 wait_until('the server', sub { return $node->start(fail_ok => 1) });
 wait_for_all_indexes('after a crash of the worker');
 
