@@ -119,6 +119,11 @@ check_structure(MsCopy *copy)
 			structure_differs(copy, psprintf("Column \"%s\" is of type %s, recorded is %s.",
 											 col->name, found->column_type,
 											 col->column_type));
+		/* the stream will tell; till then our column takes no NULL */
+		else if (found->nullable && !col->nullable && copy->table->created &&
+				 copy->options.ddl == MS_DDL_APPLY)
+			structure_differs(copy, psprintf("Column \"%s\" may be NULL by now.",
+											 col->name));
 	}
 }
 

@@ -92,6 +92,25 @@ INSERT INTO u VALUES (1, 'one');
 		),
 		'u2,w2',
 		"$metadata: dropped tables are gone");
+
+	# A copy that is ahead of the stream finds what its target will take later
+	$maria->sql(
+		q{CREATE TABLE n (id int PRIMARY KEY, v int NOT NULL);
+INSERT INTO n VALUES (1, 1);
+CREATE TABLE many (id int PRIMARY KEY)}, 'shop');
+	wait_for_catchup($node, 'sub');
+	$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+	wait_for_state($node, 'sub', 'stopped');
+	$node->safe_psql('postgres',
+		q{SELECT mariadb_sync.resync_table('sub', 'shop.n')});
+	$maria->sql(
+		q{INSERT INTO many SELECT seq FROM seq_1_to_200000;
+ALTER TABLE n MODIFY v int;
+INSERT INTO n VALUES (2, NULL)}, 'shop');
+	$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+	wait_for_catchup($node, 'sub');
+	compare_tables($maria, $node, [ 'shop.n', 'shop.many' ]);
+	compare_structure($maria, $node, ['shop.n']);
 	$node->stop;
 	$maria->stop;
 }
