@@ -21,24 +21,28 @@
 /* so much that the WAL writer is to begin with it */
 #define WAL_TO_HAND_OVER	(1024 * 1024)
 
+/* Is it copied as it is from moment to moment, as its engine knows no read views? */
+static inline bool
+is_copied_as_it_is(const TablePlan *plan)
+{
+	return plan->no_read_views && plan->sub->state != MS_TABLE_READY;
+}
+
 /*
- * A table whose engine knows no read views is copied as it is from moment to
- * moment: what the stream brings until the copy is passed may be in it.  With
- * a key that can be told by its rows.
+ * What the stream brings until such a copy is passed may be in it.  With a key
+ * that can be told by its rows.
  */
 static bool
 may_be_copied(const TablePlan *plan)
 {
-	return plan->no_read_views && plan->sub->state != MS_TABLE_READY &&
-		ms_target_has_key(plan->target);
+	return is_copied_as_it_is(plan) && ms_target_has_key(plan->target);
 }
 
 /* Without one it cannot, and the copy is of no use. */
 static bool
 is_uncertain(const MsApply *apply, const TablePlan *plan)
 {
-	return plan->no_read_views && plan->sub->state != MS_TABLE_READY &&
-		!ms_target_has_key(plan->target) &&
+	return is_copied_as_it_is(plan) && !ms_target_has_key(plan->target) &&
 		ms_snapshot_ends_after(plan, apply->current_file, apply->start_pos);
 }
 

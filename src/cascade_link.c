@@ -399,17 +399,14 @@ referring_column(const MsCascade *cascade, int ref)
 
 		for (int i = 0; i < dep->ncolumns; i++)
 		{
-			ListCell   *lc2;
+			MsSourceColumn *col;
 
 			if (dep->refs[i] != ref)
 				continue;
-			foreach(lc2, ms_source_columns_from_jsonb(dep->child->sub->source_schema))
-			{
-				MsSourceColumn *col = lfirst(lc2);
-
-				if (pg_strcasecmp(col->name, dep->columns[i]) == 0)
-					return col;
-			}
+			col = ms_source_find_column(ms_source_columns_from_jsonb(dep->child->sub->source_schema),
+										dep->columns[i]);
+			if (col)
+				return col;
 		}
 	}
 	return NULL;

@@ -615,11 +615,8 @@ move_identities(const MsSubscription *sub)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error = ms_subtransaction_abort(&subtransaction);
+		ErrorData  *error = ms_subtransaction_do_without(&subtransaction);
 
-		CHECK_FOR_INTERRUPTS();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
 		ereport(WARNING,
 				(errmsg("identity columns of subscription \"%s\" were not moved on: %s",
 						sub->name, error->message),

@@ -268,8 +268,8 @@ follow_options(Jsonb *columns, const MsSourceTable *old,
 		{
 			const MsSourceColumn *was;
 
-			was = ms_model_find_column(old, pnstrdup(item.val.string.val,
-													 item.val.string.len));
+			was = ms_source_find_column(old->columns, pnstrdup(item.val.string.val,
+															   item.val.string.len));
 			col = NULL;
 			foreach(lc, new->columns)
 				if (was && ((MsSourceColumn *) lfirst(lc))->was == was)
@@ -515,7 +515,7 @@ follow_by_name(MsSourceTable *new, const MsSourceTable *old)
 	{
 		MsSourceColumn *col = lfirst(lc);
 
-		col->was = ms_model_find_column(old, col->name);
+		col->was = ms_source_find_column(old->columns, col->name);
 	}
 }
 

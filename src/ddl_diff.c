@@ -151,8 +151,8 @@ list_keys(const Diff *diff, const MsSourceTable *table)
 		target->is_key = index == key;
 		foreach(lc2, index->columns)
 		{
-			const MsSourceColumn *col = ms_model_find_column(table,
-															 lfirst(lc2));
+			const MsSourceColumn *col = ms_source_find_column(table->columns,
+															  lfirst(lc2));
 
 			if (col && table == diff->old)
 				col = follow_column(diff->new, col);
@@ -229,8 +229,8 @@ find_target_index(Oid relid, const MsSourceTable *table,
 
 		for (int i = 0; same && i < form->indnkeyatts; i++)
 		{
-			const MsSourceColumn *col = ms_model_find_column(table,
-															 list_nth(source->columns, i));
+			const MsSourceColumn *col = ms_source_find_column(table->columns,
+															  list_nth(source->columns, i));
 			char	   *name = form->indkey.values[i] > 0 ?
 			get_attname(relid, form->indkey.values[i], true) : NULL;
 

@@ -20,22 +20,6 @@
  * ------------------------------------------------------------------------
  */
 
-/* Names of columns are compared without case. */
-MsSourceColumn *
-ms_model_find_column(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->columns)
-	{
-		MsSourceColumn *col = lfirst(lc);
-
-		if (pg_strcasecmp(col->name, name) == 0)
-			return col;
-	}
-	return NULL;
-}
-
 /*
  * The column that had the name when the statement began: all its clauses
  * speak of that table.
@@ -344,7 +328,7 @@ place_column(MsSourceTable *table, MsSourceColumn *col, const MsClause *clause,
 		at = 0;
 	else if (clause->after)
 	{
-		MsSourceColumn *before = ms_model_find_column(table, clause->after);
+		MsSourceColumn *before = ms_source_find_column(table->columns, clause->after);
 
 		/* or by the name that it had */
 		if (before == NULL)
@@ -364,7 +348,7 @@ static void
 add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 {
 	MsSourceColumn *col = clause->column;
-	MsSourceColumn *old = ms_model_find_column(table, col->name);
+	MsSourceColumn *old = ms_source_find_column(table->columns, col->name);
 
 	if (old)
 	{
@@ -529,7 +513,7 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 	}
 	forboth(lc, index->columns, lc2, clause->prefixes)
 	{
-		MsSourceColumn *col = ms_model_find_column(table, lfirst(lc));
+		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
 
 		if (col == NULL)
 		{
@@ -572,7 +556,7 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 	/* the name may be written in another way than the column has it */
 	foreach(lc, fk->columns)
 	{
-		MsSourceColumn *col = ms_model_find_column(table, lfirst(lc));
+		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
 
 		if (col)
 			lfirst(lc) = col->name;
@@ -798,7 +782,7 @@ recompute_nullable(MsSourceTable *table)
 		index->nullable = false;
 		foreach(lc2, index->columns)
 		{
-			MsSourceColumn *col = ms_model_find_column(table, lfirst(lc2));
+			MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc2));
 
 			index->nullable |= col && col->nullable;
 		}

@@ -20,7 +20,5 @@ extern void ms_model_apply(MsSourceTable *table, const MsDdl *ddl,
 extern bool ms_model_has_default_collations(void);
 extern void ms_model_set_default_collation(const char *charset,
 										   const char *collation);
-extern MsSourceColumn *ms_model_find_column(const MsSourceTable *table,
-											const char *name);
 
 #endif							/* MS_DDL_MODEL_H */

@@ -101,11 +101,8 @@ ms_half_made_drop(const MsSubscription *sub, const MsSubTable *table,
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error = ms_subtransaction_abort(&subtransaction);
+		ErrorData  *error = ms_subtransaction_do_without(&subtransaction);
 
-		CHECK_FOR_INTERRUPTS();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
 		ereport(WARNING,
 				(errmsg("an index of the target of \"%s.%s\" is left half made: %s",
 						table->source_db, table->source_table, error->message),

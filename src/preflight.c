@@ -42,8 +42,8 @@ ms_preflight_add_ok(Preflight *pf, const char *check_name, char *message)
 }
 
 /* "a, b, c and 7 more" */
-char *
-ms_preflight_enumerate(List *names)
+static char *
+enumerate(List *names)
 {
 	StringInfoData buf;
 	int			n = 0;
@@ -61,6 +61,18 @@ ms_preflight_enumerate(List *names)
 		n++;
 	}
 	return buf.data;
+}
+
+/* A finding about names: how many of what there are, and which, with the reason. */
+void
+ms_preflight_add_names(Preflight *pf, const char *check_name,
+					   MsSeverity severity, int sqlerrcode, List *names,
+					   const char *what, const char *reason, char *hint)
+{
+	ms_preflight_add(pf, check_name, severity, sqlerrcode,
+					 psprintf("%s: %d", what, list_length(names)),
+					 psprintf("%s: %s.", reason, enumerate(names)),
+					 hint);
 }
 
 /* ------------------------------------------------------------------------
@@ -348,7 +360,7 @@ check_surplus_privileges(Preflight *pf)
 
 		if (surplus == NIL)
 			continue;
-		names = lappend(names, psprintf("%s on %s", ms_preflight_enumerate(surplus),
+		names = lappend(names, psprintf("%s on %s", enumerate(surplus),
 										grant->scope));
 		all_powerful |= ms_grant_is_all_powerful(grant);
 		if (revoke == NULL)
@@ -362,13 +374,13 @@ check_surplus_privileges(Preflight *pf)
 		ms_preflight_add(pf, "privilege_surplus", MS_SEVERITY_WARNING, 0,
 						 psprintf("%s can do more than replication needs",
 								  pf->account),
-						 psprintf("It has %s.", ms_preflight_enumerate(names)),
+						 psprintf("It has %s.", enumerate(names)),
 						 pstrdup("Use an account of its own. Run on the source: CREATE USER 'mariadb_sync'@'%' IDENTIFIED BY '...'; GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO 'mariadb_sync'@'%'; and GRANT SELECT, REFERENCES on the tables to it."));
 	else
 		ms_preflight_add(pf, "privilege_surplus", MS_SEVERITY_NOTICE, 0,
 						 psprintf("%s has privileges that replication does not need",
 								  pf->account),
-						 psprintf("It has %s.", ms_preflight_enumerate(names)),
+						 psprintf("It has %s.", enumerate(names)),
 						 psprintf("Run on the source: %s", revoke));
 }
 

@@ -25,7 +25,10 @@ extern void ms_preflight_add(Preflight *pf, const char *check_name,
 							 char *message, char *detail, char *hint);
 extern void ms_preflight_add_ok(Preflight *pf, const char *check_name,
 								char *message);
-extern char *ms_preflight_enumerate(List *names);
+extern void ms_preflight_add_names(Preflight *pf, const char *check_name,
+								   MsSeverity severity, int sqlerrcode,
+								   List *names, const char *what,
+								   const char *reason, char *hint);
 extern void ms_preflight_load_settings(Preflight *pf);
 extern void ms_preflight_load_account(Preflight *pf);
 extern char *ms_preflight_setting(const Preflight *pf, const char *name);

@@ -94,33 +94,28 @@ ms_preflight_losses(Preflight *pf)
 		loose = add_names(loose, table, ms_typemap_loose_keys(table));
 	}
 	if (indexes)
-		ms_preflight_add(pf, "indexes", MS_SEVERITY_NOTICE, 0,
-						 psprintf("indexes that are not made here: %d",
-								  list_length(indexes)),
-						 psprintf("PostgreSQL has no counterpart of FULLTEXT, SPATIAL and long HASH indexes, and of those over leading characters: %s.",
-								  ms_preflight_enumerate(indexes)),
-						 pstrdup("Create indexes for the queries that need them when the tables are copied."));
+		ms_preflight_add_names(pf, "indexes", MS_SEVERITY_NOTICE, 0, indexes,
+							   "indexes that are not made here",
+							   "PostgreSQL has no counterpart of FULLTEXT, SPATIAL and long HASH indexes, and of those over leading characters",
+							   pstrdup("Create indexes for the queries that need them when the tables are copied."));
 	else
 		ms_preflight_add_ok(pf, "indexes", pstrdup("every index has a counterpart"));
 	if (defaults)
-		ms_preflight_add(pf, "defaults", MS_SEVERITY_NOTICE, 0,
-						 psprintf("columns whose default is not made here: %d",
-								  list_length(defaults)),
-						 psprintf("Their defaults are expressions or values that PostgreSQL does not have: %s.",
-								  ms_preflight_enumerate(defaults)),
-						 pstrdup("Set defaults before applications write here."));
+		ms_preflight_add_names(pf, "defaults", MS_SEVERITY_NOTICE,
+							   0, defaults,
+							   "columns whose default is not made here",
+							   "Their defaults are expressions or values that PostgreSQL does not have",
+							   pstrdup("Set defaults before applications write here."));
 	if (computed)
-		ms_preflight_add(pf, "computed_columns", MS_SEVERITY_NOTICE, 0,
-						 psprintf("columns that the source fills by itself: %d",
-								  list_length(computed)),
-						 psprintf("Generated columns and those with ON UPDATE CURRENT_TIMESTAMP are plain columns here, with the source's values: %s.",
-								  ms_preflight_enumerate(computed)),
-						 pstrdup("Create triggers for them before applications write here."));
+		ms_preflight_add_names(pf, "computed_columns", MS_SEVERITY_NOTICE,
+							   0, computed,
+							   "columns that the source fills by itself",
+							   "Generated columns and those with ON UPDATE CURRENT_TIMESTAMP are plain columns here, with the source's values",
+							   pstrdup("Create triggers for them before applications write here."));
 	if (loose)
-		ms_preflight_add(pf, "unique_texts", MS_SEVERITY_NOTICE, 0,
-						 psprintf("unique keys over texts that are compared by a collation: %d",
-								  list_length(loose)),
-						 psprintf("Texts that differ in case, accents or trailing blanks can be equal on the source and are different here: %s.",
-								  ms_preflight_enumerate(loose)),
-						 pstrdup("Before applications write here, create unique indexes over lower() of such columns if they rely on it."));
+		ms_preflight_add_names(pf, "unique_texts", MS_SEVERITY_NOTICE,
+							   0, loose,
+							   "unique keys over texts that are compared by a collation",
+							   "Texts that differ in case, accents or trailing blanks can be equal on the source and are different here",
+							   pstrdup("Before applications write here, create unique indexes over lower() of such columns if they rely on it."));
 }

@@ -56,13 +56,11 @@ check_select_privilege(Preflight *pf)
 		ms_preflight_add_ok(pf, "privilege_select",
 							psprintf("%s may read every table", pf->account));
 	else
-		ms_preflight_add(pf, "privilege_select", MS_SEVERITY_ERROR,
-						 ERRCODE_INSUFFICIENT_PRIVILEGE,
-						 psprintf("tables that %s may not read: %d", pf->account,
-								  list_length(names)),
-						 psprintf("The privilege SELECT is missing, or given on some columns only: %s.",
-								  ms_preflight_enumerate(names)),
-						 psprintf("Run on the source: %s", grant));
+		ms_preflight_add_names(pf, "privilege_select", MS_SEVERITY_ERROR,
+							   ERRCODE_INSUFFICIENT_PRIVILEGE, names,
+							   psprintf("tables that %s may not read", pf->account),
+							   "The privilege SELECT is missing, or given on some columns only",
+							   psprintf("Run on the source: %s", grant));
 }
 
 static void
@@ -83,13 +81,12 @@ check_foreign_key_visibility(Preflight *pf)
 			db = ms_wire_quote_identifier(table->db);
 	}
 	if (names)
-		ms_preflight_add(pf, "privilege_references", MS_SEVERITY_WARNING, 0,
-						 psprintf("tables whose foreign keys are not seen: %d",
-								  list_length(names)),
-						 psprintf("They are not created here, and rows that they change by CASCADE or SET NULL are not changed here. MariaDB shows the rules of foreign keys only to accounts with a privilege besides SELECT: %s.",
-								  ms_preflight_enumerate(names)),
-						 psprintf("Run on the source: GRANT REFERENCES ON %s.* TO %s;",
-								  db, pf->account));
+		ms_preflight_add_names(pf, "privilege_references", MS_SEVERITY_WARNING,
+							   0, names,
+							   "tables whose foreign keys are not seen",
+							   "They are not created here, and rows that they change by CASCADE or SET NULL are not changed here. MariaDB shows the rules of foreign keys only to accounts with a privilege besides SELECT",
+							   psprintf("Run on the source: GRANT REFERENCES ON %s.* TO %s;",
+										db, pf->account));
 }
 
 /* The databases of a pattern as GRANT writes them: "`sh%`.*". */
@@ -152,19 +149,10 @@ static char *
 free_column_name(const MsSourceTable *table)
 {
 	char	   *name = "id";
-	ListCell   *lc;
 
-	for (int n = 2;; n++)
-	{
-		bool		taken = false;
-
-		foreach(lc, table->columns)
-			taken |= pg_strcasecmp(((MsSourceColumn *) lfirst(lc))->name,
-								   name) == 0;
-		if (!taken)
-			return name;
+	for (int n = 2; ms_source_find_column(table->columns, name); n++)
 		name = psprintf("id%d", n);
-	}
+	return name;
 }
 
 static void
@@ -188,12 +176,11 @@ check_keys(Preflight *pf)
 	if (names == NIL)
 		ms_preflight_add_ok(pf, "keys", pstrdup("every table has a key"));
 	else
-		ms_preflight_add(pf, "keys", MS_SEVERITY_WARNING, 0,
-						 psprintf("tables without a key: %d", list_length(names)),
-						 psprintf("An update or delete has to look at the whole table to find its row: %s.",
-								  ms_preflight_enumerate(names)),
-						 psprintf("Give them a key, for example: ALTER TABLE %s ADD COLUMN %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;",
-								  quoted_name(first), free_column_name(first)));
+		ms_preflight_add_names(pf, "keys", MS_SEVERITY_WARNING, 0, names,
+							   "tables without a key",
+							   "An update or delete has to look at the whole table to find its row",
+							   psprintf("Give them a key, for example: ALTER TABLE %s ADD COLUMN %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;",
+										quoted_name(first), free_column_name(first)));
 }
 
 /*
@@ -298,26 +285,22 @@ check_cascades(Preflight *pf)
 		ms_preflight_add_ok(pf, "cascades",
 							pstrdup("no foreign key changes rows by a cascade"));
 	else
-		ms_preflight_add(pf, "cascades", MS_SEVERITY_OK, 0,
-						 psprintf("foreign keys that change rows by CASCADE or SET NULL: %d",
-								  list_length(names)),
-						 psprintf("MariaDB does not write such changes to its binary log; they are made here as well, by the same foreign keys: %s.",
-								  ms_preflight_enumerate(names)),
-						 NULL);
+		ms_preflight_add_names(pf, "cascades", MS_SEVERITY_OK, 0, names,
+							   "foreign keys that change rows by CASCADE or SET NULL",
+							   "MariaDB does not write such changes to its binary log; they are made here as well, by the same foreign keys",
+							   NULL);
 	if (problems)
-		ms_preflight_add(pf, "cascades_unseen", MS_SEVERITY_WARNING, 0,
-						 psprintf("foreign keys whose changes of rows are not all known here: %d",
-								  list_length(problems)),
-						 psprintf("MariaDB does not write them to its binary log: %s.",
-								  ms_preflight_enumerate(problems)),
-						 pstrdup("Choose the tables that they refer to as well."));
+		ms_preflight_add_names(pf, "cascades_unseen", MS_SEVERITY_WARNING,
+							   0, problems,
+							   "foreign keys whose changes of rows are not all known here",
+							   "MariaDB does not write them to its binary log",
+							   pstrdup("Choose the tables that they refer to as well."));
 	if (texts)
-		ms_preflight_add(pf, "cascades_text", MS_SEVERITY_NOTICE, 0,
-						 psprintf("foreign keys over text that change rows: %d",
-								  list_length(texts)),
-						 psprintf("Which texts beyond ASCII are equal by their collations the source is asked, for each row of the parent that is deleted or whose key changes: %s.",
-								  ms_preflight_enumerate(texts)),
-						 NULL);
+		ms_preflight_add_names(pf, "cascades_text", MS_SEVERITY_NOTICE,
+							   0, texts,
+							   "foreign keys over text that change rows",
+							   "Which texts beyond ASCII are equal by their collations the source is asked, for each row of the parent that is deleted or whose key changes",
+							   NULL);
 }
 
 static void
@@ -342,13 +325,11 @@ check_engines(Preflight *pf)
 	if (names == NIL)
 		ms_preflight_add_ok(pf, "engines", pstrdup("every table is transactional"));
 	else
-		ms_preflight_add(pf, "engines", MS_SEVERITY_WARNING, 0,
-						 psprintf("tables that are not transactional: %d",
-								  list_length(names)),
-						 psprintf("Their changes are replicated one by one, also those of transactions that were rolled back: %s.",
-								  ms_preflight_enumerate(names)),
-						 psprintf("Run on the source: ALTER TABLE %s ENGINE = InnoDB;",
-								  first));
+		ms_preflight_add_names(pf, "engines", MS_SEVERITY_WARNING, 0, names,
+							   "tables that are not transactional",
+							   "Their changes are replicated one by one, also those of transactions that were rolled back",
+							   psprintf("Run on the source: ALTER TABLE %s ENGINE = InnoDB;",
+										first));
 }
 
 /* Is its history told by transaction ids, and not by time? */
@@ -391,20 +372,17 @@ check_table_types(Preflight *pf)
 		ms_preflight_add_ok(pf, "sequences", psprintf("sequences: %d",
 													  list_length(sequences)));
 	if (by_transaction)
-		ms_preflight_add(pf, "system_versioned_by_transaction",
-						 MS_SEVERITY_ERROR, ERRCODE_FEATURE_NOT_SUPPORTED,
-						 psprintf("tables whose history is told by transaction ids: %d",
-								  list_length(by_transaction)),
-						 psprintf("MariaDB logs changes of such tables as statements, whatever binlog_format is: %s.",
-								  ms_preflight_enumerate(by_transaction)),
-						 exclude_hint(by_transaction));
+		ms_preflight_add_names(pf, "system_versioned_by_transaction", MS_SEVERITY_ERROR,
+							   ERRCODE_FEATURE_NOT_SUPPORTED, by_transaction,
+							   "tables whose history is told by transaction ids",
+							   "MariaDB logs changes of such tables as statements, whatever binlog_format is",
+							   exclude_hint(by_transaction));
 	if (versioned)
-		ms_preflight_add(pf, "system_versioned", MS_SEVERITY_NOTICE, 0,
-						 psprintf("tables that are system-versioned: %d",
-								  list_length(versioned)),
-						 psprintf("Their current rows are replicated, their history only with the option \"versioned_history\": %s.",
-								  ms_preflight_enumerate(versioned)),
-						 NULL);
+		ms_preflight_add_names(pf, "system_versioned", MS_SEVERITY_NOTICE,
+							   0, versioned,
+							   "tables that are system-versioned",
+							   "Their current rows are replicated, their history only with the option \"versioned_history\"",
+							   NULL);
 }
 
 /* What hinders the column, NULL if nothing does. */
@@ -498,19 +476,17 @@ check_policies(Preflight *pf)
 		}
 	}
 	if (dates)
-		ms_preflight_add(pf, "policy_zero_date", MS_SEVERITY_NOTICE, 0,
-						 psprintf("columns that may hold dates such as 0000-00-00: %d",
-								  list_length(dates)),
-						 psprintf("PostgreSQL has no such dates: they become null unless option \"zero_date\" says otherwise: %s.",
-								  ms_preflight_enumerate(dates)),
-						 pstrdup("Set option \"zero_date\" of the subscription, or of a column with add_table(), if null is not what you want."));
+		ms_preflight_add_names(pf, "policy_zero_date", MS_SEVERITY_NOTICE,
+							   0, dates,
+							   "columns that may hold dates such as 0000-00-00",
+							   "PostgreSQL has no such dates: they become null unless option \"zero_date\" says otherwise",
+							   pstrdup("Set option \"zero_date\" of the subscription, or of a column with add_table(), if null is not what you want."));
 	if (texts)
-		ms_preflight_add(pf, "policy_text", MS_SEVERITY_NOTICE, 0,
-						 psprintf("columns of text that may hold NUL characters, or others that this database lacks: %d",
-								  list_length(texts)),
-						 psprintf("PostgreSQL has none in text: they are an error unless options \"nul_byte\" and \"untranslatable\" say otherwise: %s.",
-								  ms_preflight_enumerate(texts)),
-						 pstrdup("Set options \"nul_byte\" and \"untranslatable\" of the subscription, or of a column with add_table(), if they are to be replaced."));
+		ms_preflight_add_names(pf, "policy_text", MS_SEVERITY_NOTICE,
+							   0, texts,
+							   "columns of text that may hold NUL characters, or others that this database lacks",
+							   "PostgreSQL has none in text: they are an error unless options \"nul_byte\" and \"untranslatable\" say otherwise",
+							   pstrdup("Set options \"nul_byte\" and \"untranslatable\" of the subscription, or of a column with add_table(), if they are to be replaced."));
 }
 
 static bool
@@ -573,13 +549,11 @@ check_filters(Preflight *pf)
 			names = lappend(names, table_name(table));
 	}
 	if (names)
-		ms_preflight_add(pf, "binlog_filter", MS_SEVERITY_ERROR,
-						 ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-						 psprintf("tables that the source does not write to its binary log: %d",
-								  list_length(names)),
-						 psprintf("binlog_do_db or binlog_ignore_db keep their databases from being logged: %s.",
-								  ms_preflight_enumerate(names)),
-						 pstrdup("Remove binlog_do_db and binlog_ignore_db from the source's configuration file and restart it."));
+		ms_preflight_add_names(pf, "binlog_filter", MS_SEVERITY_ERROR,
+							   ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, names,
+							   "tables that the source does not write to its binary log",
+							   "binlog_do_db or binlog_ignore_db keep their databases from being logged",
+							   pstrdup("Remove binlog_do_db and binlog_ignore_db from the source's configuration file and restart it."));
 }
 
 /* The tables that the patterns choose.  Returns a list of MsFinding. */

@@ -392,6 +392,18 @@ find_row_end(const MsSourceTable *table)
 	return NULL;
 }
 
+/* NULL if there is none.  Names of columns are compared without case. */
+MsSourceColumn *
+ms_source_find_column(const List *columns, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+		if (pg_strcasecmp(((MsSourceColumn *) lfirst(lc))->name, name) == 0)
+		return lfirst(lc);
+	return NULL;
+}
+
 /* A period column that information_schema does not show. */
 static MsSourceColumn *
 implicit_period_column(const char *name, const char *generation)

@@ -97,6 +97,8 @@ ms_source_column_is_row_end(const MsSourceColumn *col)
 	return col->generation && pg_strcasecmp(col->generation, "ROW END") == 0;
 }
 
+extern MsSourceColumn *ms_source_find_column(const List *columns,
+											 const char *name);
 extern bool ms_source_is_versioned(const MsSourceTable *table);
 extern void ms_source_place_period(MsSourceTable *table);
 extern void ms_source_keep_history(List *tables);

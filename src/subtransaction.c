@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 
 #include "subtransaction.h"
 
@@ -57,5 +58,20 @@ ms_subtransaction_abort(const MsSubtransaction *sub)
 	FlushErrorState();
 	RollbackAndReleaseCurrentSubTransaction();
 	return_to_caller(sub);
+	return error;
+}
+
+/*
+ * The same of what the caller can do without: only that it is itself to stop
+ * is raised again.
+ */
+ErrorData *
+ms_subtransaction_do_without(const MsSubtransaction *sub)
+{
+	ErrorData  *error = ms_subtransaction_abort(sub);
+
+	CHECK_FOR_INTERRUPTS();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
 	return error;
 }

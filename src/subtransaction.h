@@ -18,5 +18,6 @@ typedef struct MsSubtransaction
 extern void ms_subtransaction_begin(MsSubtransaction *sub);
 extern void ms_subtransaction_commit(const MsSubtransaction *sub);
 extern ErrorData *ms_subtransaction_abort(const MsSubtransaction *sub);
+extern ErrorData *ms_subtransaction_do_without(const MsSubtransaction *sub);
 
 #endif							/* MS_SUBTRANSACTION_H */

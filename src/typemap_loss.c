@@ -85,21 +85,6 @@ ms_typemap_computed_columns(const MsSourceTable *table)
 	return columns;
 }
 
-static bool
-compares_characters(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->columns)
-	{
-		const MsSourceColumn *col = lfirst(lc);
-
-		if (pg_strcasecmp(col->name, name) == 0)
-			return ms_typemap_compares_characters(col);
-	}
-	return false;
-}
-
 /*
  * Names of unique indexes over texts that the source holds for equal and
  * PostgreSQL does not: what they do not let in there they let in here.
@@ -119,7 +104,12 @@ ms_typemap_loose_keys(const MsSourceTable *table)
 		if (!index->unique || !ms_typemap_is_portable_index(table, index))
 			continue;
 		foreach(lc2, index->columns)
-			loose |= compares_characters(table, lfirst(lc2));
+		{
+			const MsSourceColumn *col = ms_source_find_column(table->columns,
+															  lfirst(lc2));
+
+			loose |= col && ms_typemap_compares_characters(col);
+		}
 		if (loose)
 			names = lappend(names, index->name);
 	}

@@ -502,17 +502,6 @@ ms_typemap_beyond_ascii(const char *expression)
 	return psprintf("(%s)::text COLLATE \"C\" ~ '[^ -~]'", expression);
 }
 
-static const MsSourceColumn *
-find_column(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->columns)
-		if (pg_strcasecmp(((MsSourceColumn *) lfirst(lc))->name, name) == 0)
-		return lfirst(lc);
-	return NULL;
-}
-
 static bool
 is_short_text(const MsSourceColumn *col)
 {
@@ -538,7 +527,7 @@ comparing_index(const MsSourceTable *table, const MsSourceForeignKey *key,
 					 quote_identifier(name), qualified_name);
 	foreach(lc, key->columns)
 	{
-		const MsSourceColumn *col = find_column(table, lfirst(lc));
+		const MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
 		const char *quoted = quote_identifier(ms_typemap_target_name(col));
 
 		if (foreach_current_index(lc) > 0)
@@ -586,7 +575,7 @@ ms_typemap_create_matching_indexes(const MsSourceTable *table,
 		/* texts that the index above does not find, see cascade_text.c */
 		foreach(lc2, key->columns)
 		{
-			const MsSourceColumn *col = find_column(table, lfirst(lc2));
+			const MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc2));
 			const char *quoted = quote_identifier(ms_typemap_target_name(col));
 
 			if (!is_short_text(col) || !ms_typemap_compares_characters(col))

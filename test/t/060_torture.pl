@@ -136,7 +136,7 @@ sub try_psql
 	my ($sql, %params) = @_;
 	my ($out, $err);
 
-	# psql may end before it has read the statement: then there is no server
+	# one that takes too long has failed, too
 	my $status = eval {
 		$node->psql(
 			'postgres', $sql,
