@@ -377,11 +377,18 @@ note_lost_keys(Diff *diff)
 	foreach(lc, diff->new->indexes)
 	{
 		MsSourceIndex *index = lfirst(lc);
-		bool		is_old = false;
+		bool		was_lost = false;
 
+		if (ms_typemap_is_portable_index(diff->new, index))
+			continue;
 		foreach(lc2, diff->old->indexes)
-			is_old |= strcmp(((MsSourceIndex *) lfirst(lc2))->name, index->name) == 0;
-		if (!is_old && !ms_typemap_is_portable_index(diff->new, index))
+		{
+			MsSourceIndex *old = lfirst(lc2);
+
+			was_lost |= strcmp(old->name, index->name) == 0 &&
+				!ms_typemap_is_portable_index(diff->old, old);
+		}
+		if (!was_lost)
 			add_note(diff, psprintf("index \"%s\" has no counterpart", index->name));
 	}
 	foreach(lc, diff->new->checks)

@@ -530,6 +530,83 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 	table->indexes = lappend(table->indexes, index);
 }
 
+/* In bytes, what max_key_length() of the engine's handler is. */
+static int64
+max_key_length(const MsSourceTable *table)
+{
+	const char *engine = table->engine ? table->engine : "InnoDB";
+
+	if (pg_strcasecmp(engine, "MyISAM") == 0)
+		return 1000;
+	if (pg_strcasecmp(engine, "Aria") == 0)
+		return 2300;
+	return 3072;
+}
+
+/*
+ * Does MariaDB not index whole values with a BTREE?  Parts that are no text
+ * count for 8 bytes.
+ */
+static bool
+is_too_long(const MsSourceTable *table, const MsSourceIndex *index)
+{
+	int64		length = 0;
+	ListCell   *lc;
+
+	foreach(lc, index->columns)
+	{
+		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
+
+		if (col == NULL)
+			continue;
+		if (strstr(col->data_type, "text") || strstr(col->data_type, "blob"))
+			return true;
+		length += col->char_length == 0 ? 8 :
+			col->char_length * (col->charset ? charset_width(col->charset) : 1);
+	}
+	return length > max_key_length(table);
+}
+
+/*
+ * A unique key is a HASH where it is too long, or where the statement says so,
+ * which the next ALTER TABLE forgets.
+ */
+static void
+forget_hashes(MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	if (table->engine && pg_strcasecmp(table->engine, "MEMORY") == 0)
+		return;
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		if (index->unique && pg_strcasecmp(index->type, "HASH") == 0)
+			index->type = "BTREE";
+	}
+}
+
+/* A unique key becomes a HASH, another one is cut to leading characters. */
+static void
+mark_long_keys(MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+	{
+		MsSourceIndex *index = lfirst(lc);
+
+		if (pg_strcasecmp(index->type, "BTREE") != 0 || index->has_prefix ||
+			!is_too_long(table, index))
+			continue;
+		if (index->unique)
+			index->type = "HASH";
+		else
+			index->has_prefix = true;
+	}
+}
+
 static void
 drop_index(MsSourceTable *table, const char *name)
 {
@@ -818,6 +895,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	bool		keys = false;
 
 	memset(change, 0, sizeof(*change));
+	forget_hashes(table);
 	for (int rank = 0; rank <= 3; rank++)
 	{
 		foreach(lc, ddl->clauses)
@@ -836,6 +914,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	}
 	if (!keys)
 		rename_everywhere(table);
+	mark_long_keys(table);
 	add_indexes_of_foreign_keys(table);
 	recompute_nullable(table);
 	ms_source_place_period(table);

@@ -240,8 +240,10 @@ parse_index(MsParser *parser, char *name, const char *type, bool unique)
 	index->unique = unique;
 	for (char *after = parse_index_options(s); after; after = NULL)
 		using = after;
-	if (using && pg_strcasecmp(using, "HASH") == 0)
-		index->type = "BTREE";	/* what InnoDB makes of it */
+	/* others than unique ones are of type BTREE all the same */
+	if (using && pg_strcasecmp(using, "HASH") == 0 && unique &&
+		!(name && strcmp(name, "PRIMARY") == 0))
+		index->type = "HASH";
 	clause = ms_parse_add(parser, MS_CLAUSE_ADD_INDEX);
 	clause->index = index;
 	clause->prefixes = prefixes;

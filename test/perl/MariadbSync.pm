@@ -495,8 +495,9 @@ sub _source_defaults
 	}
 	return \%defaults unless @columns;
 
+	# the constant tells an empty string from no row
 	my ($row) = $maria->query_rows(
-		'SELECT '
+		'SELECT 1, '
 		  . join(
 			', ',
 			map {
@@ -506,7 +507,7 @@ sub _source_defaults
 				:                          $text
 			} @columns));
 	@defaults{@columns} =
-	  map { _value_of_default($row->[$_], $expressions->{ $columns[$_] }[0]) }
+	  map { _value_of_default($row->[ $_ + 1 ], $expressions->{ $columns[$_] }[0]) }
 	  0 .. $#columns;
 	return \%defaults;
 }

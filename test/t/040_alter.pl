@@ -345,6 +345,64 @@ unlike(columns(), qr/do not/, 'what is left out never arrives');
 is(view_value($node, 'sub', 'state'),      'streaming', 'still streaming');
 is(view_value($node, 'sub', 'last_error'), '',          'no error');
 
+# Keys over values that become too long for a BTREE there, or short again.
+# What has no counterpart must not be in the way of a long value.
+$maria->sql('CREATE DATABASE longer; CREATE TABLE longer.other (id int PRIMARY KEY)');
+create_subscription($node, 'longer', 'source', ['longer.*']);
+wait_for_catchup($node, 'longer');
+my $long = q{(SELECT group_concat(md5(rand()) SEPARATOR '') FROM seq_1_to_200)};
+my $n    = 0;
+foreach my $step (
+	[
+		q{CREATE TABLE t (id int PRIMARY KEY, u varchar(20) NOT NULL, k varchar(20), h varchar(20),
+		UNIQUE (u, id), KEY (k), UNIQUE USING HASH (h))},
+		"'short', 'short'",
+		'id u,id k'
+	],
+	[
+		'ALTER TABLE t MODIFY u text NOT NULL, MODIFY k text',
+		"$long, $long", 'id h'
+	],
+	[
+		'DELETE FROM t WHERE id > 1; ALTER TABLE t MODIFY u varchar(20) NOT NULL',
+		"'short', $long",
+		'id h u,id'
+	],
+	[ 'ALTER TABLE t ADD UNIQUE ku (k, u)', "'short', $long", 'id h u,id' ],
+	[
+		'ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4, MODIFY u varchar(768)',
+		'left(hex(random_bytes(384)), 768), 1',
+		'id h'
+	],
+	[ 'ALTER TABLE t MODIFY u varchar(766)', "'short', $long", 'id h u,id' ],
+	[ 'ALTER TABLE t MODIFY u longblob',     "$long, $long",   'id h' ],
+	[
+		'CREATE OR REPLACE TABLE t (id int PRIMARY KEY, u text UNIQUE, k text, h int, KEY (k), UNIQUE USING BTREE (h))',
+		"$long, $long",
+		'id h'
+	])
+{
+	my ($change, $values, $keys) = @$step;
+	$n++;
+	$maria->sql(
+		"SET sql_mode = ''; $change; INSERT INTO t (id, u, k) VALUES ($n, $values); UPDATE t SET id = -id WHERE id = 2",
+		'longer');
+	wait_for_catchup($node, 'longer');
+	is( $node->safe_psql(
+			'postgres', q{
+SELECT string_agg((SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = indexrelid), ' ' ORDER BY indexrelid)
+FROM pg_index WHERE indrelid = 'longer.t'::regclass}),
+		$keys,
+		"keys after $change");
+	compare_structure($maria, $node, ['longer.t']);
+	compare_tables($maria, $node, [ { source => 'longer.t' } ]);
+}
+is(view_value($node, 'longer', 'last_error'), '', 'no error');
+is( $node->safe_psql('postgres',
+		q{SELECT count(*) FROM mariadb_sync.history WHERE source_table = 'longer.t' AND result LIKE '%has no counterpart%'}),
+	6,
+	'the history tells which key has no counterpart');
+
 # Labels of types that are enums here, too
 $maria->sql('CREATE DATABASE labels');
 $maria->sql(
