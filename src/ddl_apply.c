@@ -27,7 +27,6 @@
 #include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "parser/scansup.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -134,99 +133,6 @@ ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan, const char *error)
 }
 
 /* ------------------------------------------------------------------------
- * Foreign keys
- * ------------------------------------------------------------------------
- */
-
-static bool
-has_foreign_key(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->foreign_keys)
-		if (pg_strcasecmp(((MsSourceForeignKey *) lfirst(lc))->name, name) == 0)
-		return true;
-	return false;
-}
-
-typedef struct TableStatement
-{
-	Oid			relid;
-	const char *sql;
-} TableStatement;
-
-static void
-run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
-{
-	TableStatement *statement = arg;
-	MsRole		before;
-
-	ms_role_enter_table(statement->relid, &before);
-	(void) ms_sql_run(statement->sql);
-	ms_role_return(&before);
-}
-
-/*
- * Foreign keys that come and go, of a target that we made.  One that
- * PostgreSQL does not take is done without: while the stream is applied none
- * is enforced.
- */
-void
-ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
-					const MsSourceTable *new, List **statements)
-{
-	char	   *schema = get_namespace_name(get_rel_namespace(plan->sub->relid));
-	char	   *relname = get_rel_name(plan->sub->relid);
-	MsSourceTable added = *new;
-	List	   *all = NIL;
-	ListCell   *lc;
-
-	if (!plan->sub->created)
-		return;
-	foreach(lc, old->foreign_keys)
-	{
-		MsSourceForeignKey *fk = lfirst(lc);
-		char	   *name = pstrdup(fk->name);
-
-		truncate_identifier(name, strlen(name), false);
-		if (!has_foreign_key(new, fk->name))
-			all = lappend(all, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-										quote_qualified_identifier(schema, relname),
-										quote_identifier(name)));
-	}
-	added.foreign_keys = NIL;
-	foreach(lc, new->foreign_keys)
-	{
-		MsSourceForeignKey *fk = lfirst(lc);
-
-		if (!has_foreign_key(old, fk->name) &&
-			ms_relmap_find_name(ddl->apply->relmap, fk->ref_db, fk->ref_table))
-			added.foreign_keys = lappend(added.foreign_keys, fk);
-	}
-	all = list_concat(all, ms_typemap_create_foreign_keys(&added, schema, relname,
-														  ddl->apply->options));
-	/* cascades are followed whether the parent is replicated or not */
-	added.foreign_keys = NIL;
-	foreach(lc, new->foreign_keys)
-		if (!has_foreign_key(old, ((MsSourceForeignKey *) lfirst(lc))->name))
-		added.foreign_keys = lappend(added.foreign_keys, lfirst(lc));
-	all = list_concat(all, ms_typemap_create_matching_indexes(&added, schema,
-															  relname));
-	foreach(lc, all)
-	{
-		TableStatement statement = {plan->sub->relid, lfirst(lc)};
-		char	   *error;
-
-		if (ms_ddl_try(ddl, run_statement, &statement, &error))
-			*statements = lappend(*statements, lfirst(lc));
-		else
-			ereport(LOG,
-					(errmsg("foreign key of source table \"%s\" is left out", plan->name),
-					 errdetail_internal("%s", error)));
-	}
-}
-
-/* ------------------------------------------------------------------------
  * A table's new shape
  * ------------------------------------------------------------------------
  */
@@ -238,7 +144,9 @@ typedef struct Reshape
 	MsSourceTable *old;
 	MsSourceTable *new;
 	bool		empty;			/* the target is emptied, and copied anew */
+	bool		without_references; /* foreign keys are in the way */
 	MsModelDiff diff;
+	List	   *dropped;		/* statements: foreign keys of ours */
 	bool		done;			/* or the rows would have to be copied */
 } Reshape;
 
@@ -328,6 +236,7 @@ reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
 	TablePlan  *plan = reshape->plan;
 	MsRelmap   *relmap = ddl->apply->relmap;
 	Oid			relid = plan->sub->relid;
+	ListCell   *lc;
 
 	LockRelationOid(relid, AccessExclusiveLock);
 	if (get_rel_name(relid) == NULL)
@@ -341,12 +250,20 @@ reshape_as_owner(MsDdlApply *ddl, Reshape *reshape)
 										 reshape->new));
 	ms_options_bind_columns(reshape->new->columns, plan->sub->columns,
 							ddl->apply->options);
+	reshape->dropped = NIL;
+	if (reshape->without_references)
+	{
+		ms_ddl_drop_references(ddl, relid, InvalidOid, &reshape->dropped);
+		ms_ddl_drop_own_references(plan, &reshape->dropped);
+	}
 	if (reshape->empty)
 		ms_target_truncate(relid);
 	ms_model_diff(reshape->old, reshape->new, relid, reshape->empty,
 				  ddl->apply->options, &reshape->diff);
 	if (reshape->diff.copy_reason && !reshape->empty)
 		return;
+	foreach(lc, reshape->diff.dropped_indexes)
+		ms_ddl_drop_references(ddl, relid, lfirst_oid(lc), &reshape->dropped);
 	run_diff(plan->name, &reshape->diff);
 
 	/* does it take the rows that will come? */
@@ -400,53 +317,6 @@ ms_ddl_join_notes(const char *result, const List *notes)
 	return buf.data;
 }
 
-/* Foreign keys of other tables follow the columns that they refer to. */
-static void
-follow_references(MsDdlApply *ddl, const TablePlan *parent,
-				  const MsSourceTable *new)
-{
-	ListCell   *lc;
-	ListCell   *lc2;
-	ListCell   *lc3;
-	ListCell   *lc4;
-
-	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
-	{
-		TablePlan  *plan = lfirst(lc);
-		MsSourceTable *table;
-		bool		changed = false;
-
-		if (plan == parent)
-			continue;
-		table = ms_ddl_recorded(plan);
-		foreach(lc2, table->foreign_keys)
-		{
-			MsSourceForeignKey *fk = lfirst(lc2);
-
-			if (strcmp(fk->ref_db, parent->sub->source_db) != 0 ||
-				strcmp(fk->ref_table, parent->sub->source_table) != 0)
-				continue;
-			foreach(lc3, fk->ref_columns)
-				foreach(lc4, new->columns)
-			{
-				const MsSourceColumn *col = lfirst(lc4);
-
-				if (col->was == NULL || strcmp(col->was->name, col->name) == 0 ||
-					pg_strcasecmp(col->was->name, lfirst(lc3)) != 0)
-					continue;
-				lfirst(lc3) = col->name;
-				changed = true;
-				break;
-			}
-		}
-		if (!changed)
-			continue;
-		ms_relmap_set_schema(ddl->apply->relmap, plan,
-							 ms_source_table_to_jsonb(table));
-		ms_catalog_set_source_schema(plan->sub);
-	}
-}
-
 /* Is any column called something else? */
 static bool
 renames_columns(const MsSourceTable *table)
@@ -473,6 +343,7 @@ reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
 {
 	Reshape		reshape = {.plan = plan,.old = old,.new = new};
 	List	   *statements;
+	List	   *notes;
 	char	   *error = NULL;
 	char	   *result = "applied";
 
@@ -488,8 +359,12 @@ reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
 		reshape.empty = true;
 		if (!try_reshape(ddl, &reshape, &error))
 		{
-			ms_ddl_disable(ddl, plan, error);
-			return;
+			reshape.without_references = true;
+			if (!try_reshape(ddl, &reshape, &error))
+			{
+				ms_ddl_disable(ddl, plan, error);
+				return;
+			}
 		}
 		ms_snapshot_restart_table(plan);
 		result = psprintf("resync: %s", reason);
@@ -498,11 +373,14 @@ reshape_table(MsDdlApply *ddl, TablePlan *plan, MsSourceTable *old,
 		plan->schema_gtid = NULL;
 	ms_catalog_set_source_schema(plan->sub);
 	if (renames_columns(new))
-		follow_references(ddl, plan, new);
-	statements = reshape.diff.statements;
-	ms_ddl_foreign_keys(ddl, plan, old, new, &statements);
+		ms_ddl_follow_references(ddl, plan, new);
+	statements = list_concat(reshape.dropped, reshape.diff.statements);
+	notes = reshape.diff.notes;
+	ms_ddl_foreign_keys(ddl, plan, old, new, &statements, &notes);
+	if (reshape.dropped || reshape.diff.adds_keys)
+		ms_ddl_make_references(ddl, plan, &statements, &notes);
 	ms_ddl_record(ddl, plan->name, statements,
-				  ms_ddl_join_notes(result, reshape.diff.notes));
+				  ms_ddl_join_notes(result, notes));
 }
 
 /* Columns of the same name are the same. */

@@ -30,10 +30,6 @@ extern void ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan,
 						   const char *error);
 extern void ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan,
 						   const char *why);
-extern void ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan,
-								const MsSourceTable *old,
-								const MsSourceTable *new,
-								List **statements);
 extern char *ms_ddl_join_notes(const char *result, const List *notes);
 extern MsSourceTable *ms_ddl_recorded(const TablePlan *plan);
 
@@ -42,5 +38,20 @@ extern void ms_ddl_create_table(MsDdlApply *ddl);
 extern void ms_ddl_join_later(MsDdlApply *ddl, const MsTableName *name);
 extern void ms_ddl_drop_table(MsDdlApply *ddl, TablePlan *plan);
 extern void ms_ddl_rename_tables(MsDdlApply *ddl, List *pairs);
+
+/* ddl_references.c */
+extern void ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan,
+								const MsSourceTable *old,
+								const MsSourceTable *new,
+								List **statements, List **notes);
+extern void ms_ddl_drop_references(MsDdlApply *ddl, Oid relid, Oid index,
+								   List **statements);
+extern void ms_ddl_drop_own_references(TablePlan *plan, List **statements);
+extern void ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
+								   List **statements, List **notes);
+extern void ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
+									 const MsTableName *to);
+extern void ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
+									 const MsSourceTable *new);
 
 #endif							/* MS_DDL_APPLY_INTERNAL_H */

@@ -268,7 +268,7 @@ drop_keys(Diff *diff, List *old_keys, List *new_keys)
 		gone = lappend_oid(gone, index);
 		constraint = get_index_constraint(index);
 		if (OidIsValid(constraint))
-			add_action(&diff->actions, "DROP CONSTRAINT %s CASCADE",
+			add_action(&diff->actions, "DROP CONSTRAINT %s",
 					   quote_identifier(get_constraint_name(constraint)));
 		else
 			add_statement(diff, psprintf("DROP INDEX %s",
@@ -276,6 +276,7 @@ drop_keys(Diff *diff, List *old_keys, List *new_keys)
 																	get_rel_name(index))));
 	}
 	end_actions(diff, &diff->actions);
+	diff->result->dropped_indexes = gone;
 }
 
 static void
@@ -291,6 +292,7 @@ add_keys(Diff *diff, List *old_keys, List *new_keys)
 
 		if (find_key(old_keys, key))
 			continue;
+		diff->result->adds_keys |= key->index->unique;
 		if (key->is_key)
 		{
 			StringInfoData names;

@@ -12,6 +12,8 @@ typedef struct MsModelDiff
 	List	   *statements;		/* of char *, in order */
 	char	   *copy_reason;	/* why the rows have to be copied, or NULL */
 	List	   *notes;			/* of char *: what PostgreSQL does not have */
+	List	   *dropped_indexes;	/* of Oid: what the statements drop of them */
+	bool		adds_keys;		/* that foreign keys may need */
 } MsModelDiff;
 
 extern void ms_model_diff(const MsSourceTable *old, const MsSourceTable *new,

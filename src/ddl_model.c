@@ -625,6 +625,8 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 
 	if (fk->name && find_foreign_key(table, fk->name))
 		return;
+	if (fk->ref_db == NULL)
+		fk->ref_db = change->new_name ? change->new_name->db : table->db;
 	if (list_length(fk->columns) != list_length(fk->ref_columns))
 	{
 		set_unknown(change, psprintf("REFERENCES %s", fk->ref_table));

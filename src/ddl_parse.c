@@ -59,13 +59,15 @@ ms_parse_unknown(MsParser *parser, const char *start)
 		ms_parse_text(start, s->kind == MS_TOKEN_END ? s->end : s->start);
 }
 
+/* [db.]table, or .table; NULL when there is none. */
 static MsTableName *
-parse_table_name(MsParser *parser)
+parse_table_name(MsParser *parser, const char *default_db)
 {
 	MsScanner  *s = &parser->scanner;
 	MsTableName *name = palloc0(sizeof(MsTableName));
 
-	name->db = pstrdup(parser->default_db);
+	name->db = default_db ? pstrdup(default_db) : NULL;
+	(void) ms_token_accept_punct(s, '.');
 	name->table = ms_token_name(s);
 	if (name->table && ms_token_accept_punct(s, '.'))
 	{
@@ -130,7 +132,12 @@ parse_rule(MsScanner *s)
 	return NULL;
 }
 
-/* REFERENCES table (columns) [MATCH ...] [ON DELETE ...] [ON UPDATE ...] */
+/*
+ * REFERENCES table (columns) [MATCH ...] [ON DELETE ...] [ON UPDATE ...]
+ *
+ * A table without a database is in the one of the table that refers to it,
+ * whatever the default database is.
+ */
 bool
 ms_parse_references(MsParser *parser, MsSourceForeignKey *fk)
 {
@@ -140,7 +147,7 @@ ms_parse_references(MsParser *parser, MsSourceForeignKey *fk)
 
 	if (!ms_token_accept(s, "REFERENCES"))
 		return false;
-	name = parse_table_name(parser);
+	name = parse_table_name(parser, NULL);
 	if (name == NULL)
 		return false;
 	fk->ref_db = name->db;
@@ -230,7 +237,8 @@ parse_index(MsParser *parser, char *name, const char *type, bool unique)
 	using = parse_index_options(s);
 	if (parser->is_create_index)
 	{
-		if (!ms_token_accept(s, "ON") || parse_table_name(parser) == NULL)
+		if (!ms_token_accept(s, "ON") ||
+			parse_table_name(parser, parser->default_db) == NULL)
 			return false;
 	}
 	if (!parse_key_parts(parser, &index->columns, &prefixes))
@@ -506,11 +514,11 @@ parse_create_table(MsParser *parser)
 	MsTokenKind kind;
 
 	(void) ms_token_accept_if_exists(s);
-	if (parse_table_name(parser) == NULL)
+	if (parse_table_name(parser, parser->default_db) == NULL)
 		return;
 	if (ms_token_accept(s, "LIKE"))
 	{
-		ddl->like = parse_table_name(parser);
+		ddl->like = parse_table_name(parser, parser->default_db);
 		return;
 	}
 	p = s->start;
@@ -519,7 +527,7 @@ parse_create_table(MsParser *parser)
 	{
 		if (ms_token_accept(s, "LIKE"))
 		{
-			ddl->like = parse_table_name(parser);
+			ddl->like = parse_table_name(parser, parser->default_db);
 			return;
 		}
 		if (ms_token_is(s, "SELECT") || ms_token_is(s, "WITH"))
@@ -683,7 +691,7 @@ parse_rename(MsParser *parser)
 	if (!ms_token_accept(s, "TO") && !ms_token_accept(s, "AS"))
 		(void) ms_token_accept_punct(s, '=');
 	clause = ms_parse_add(parser, MS_CLAUSE_RENAME_TABLE);
-	clause->table = parse_table_name(parser);
+	clause->table = parse_table_name(parser, parser->default_db);
 	return clause->table != NULL;
 }
 
@@ -839,7 +847,7 @@ parse_alter_table(MsParser *parser)
 	MsScanner  *s = &parser->scanner;
 
 	(void) ms_token_accept_if_exists(s);
-	if (parse_table_name(parser) == NULL)
+	if (parse_table_name(parser, parser->default_db) == NULL)
 		return;
 	while (s->kind != MS_TOKEN_END)
 	{

@@ -14,13 +14,15 @@
 #include "ddl_scan.h"
 #include "ddl_token.h"
 
-/* [db.]table; false when there is none. */
+/* [db.]table, or .table; false when there is none. */
 static bool
 take_table(MsScanner *s, MsStatement *statement)
 {
 	MsTableName *name = palloc(sizeof(MsTableName));
-	char	   *first = ms_token_name(s);
+	char	   *first;
 
+	(void) ms_token_accept_punct(s, '.');
+	first = ms_token_name(s);
 	if (first == NULL)
 		return false;
 	if (ms_token_accept_punct(s, '.'))

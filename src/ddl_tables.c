@@ -35,12 +35,6 @@ remove_table(MsDdlApply *ddl, TablePlan *plan)
 	ms_relmap_remove(ddl->apply->relmap, plan);
 }
 
-static void
-run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
-{
-	(void) ms_sql_run((const char *) arg);
-}
-
 static char *
 target_name(Oid relid)
 {
@@ -51,22 +45,40 @@ target_name(Oid relid)
 								   relname);
 }
 
+/* A target that is dropped. */
+typedef struct Drop
+{
+	Oid			relid;
+	List	   *statements;
+} Drop;
+
+static void
+drop_target(MsDdlApply *ddl, void *arg)
+{
+	Drop	   *drop = arg;
+	char	   *sql = psprintf("DROP TABLE %s", target_name(drop->relid));
+
+	/* in MariaDB the parent may go before the child, or without it */
+	ms_ddl_drop_references(ddl, drop->relid, InvalidOid, &drop->statements);
+	(void) ms_sql_run(sql);
+	drop->statements = lappend(drop->statements, sql);
+}
+
 /* The target goes with its table if it was made for it. */
 void
 ms_ddl_drop_table(MsDdlApply *ddl, TablePlan *plan)
 {
-	char	   *target = target_name(plan->sub->relid);
-	char	   *sql = target ? psprintf("DROP TABLE %s", target) : NULL;
+	Drop		drop = {.relid = plan->sub->relid};
 	char	   *error;
 
 	remove_table(ddl, plan);
-	if (target == NULL)
+	if (get_rel_name(drop.relid) == NULL)
 		ms_ddl_record(ddl, plan->name, NIL, "applied: there was no target table");
 	else if (!plan->sub->created)
 		ms_ddl_record(ddl, plan->name, NIL,
 					  "applied: the target table was there before the subscription, and stays");
-	else if (ms_ddl_try(ddl, run_statement, sql, &error))
-		ms_ddl_record(ddl, plan->name, list_make1(sql), "applied");
+	else if (ms_ddl_try(ddl, drop_target, &drop, &error))
+		ms_ddl_record(ddl, plan->name, drop.statements, "applied");
 	else
 		ms_ddl_record(ddl, plan->name, NIL,
 					  psprintf("applied: the target table stays: %s", error));
@@ -171,7 +183,7 @@ join_table(MsDdlApply *ddl, MsSourceTable *table)
 	char	   *error;
 	TablePlan  *plan;
 	List	   *statements = NIL;
-	MsSourceTable without_keys = *table;
+	List	   *notes = NIL;
 
 	foreach(lc, ms_relmap_plans(apply->relmap))
 		create.taken = lappend_oid(create.taken,
@@ -190,14 +202,12 @@ join_table(MsDdlApply *ddl, MsSourceTable *table)
 		ms_ddl_disable(ddl, plan, error);
 		return;
 	}
-	without_keys.foreign_keys = NIL;
-	ms_ddl_foreign_keys(ddl, plan, &without_keys, table, &statements);
+	ms_ddl_make_references(ddl, plan, &statements, &notes);
 	if (create.mapping->created)
-		ms_ddl_record(ddl, plan->name, statements,
-					  ms_ddl_join_notes("applied: joined, table created",
-										creation_notes(table, apply->options)));
-	else
-		ms_ddl_record(ddl, plan->name, statements, "applied: joined");
+		notes = list_concat(creation_notes(table, apply->options), notes);
+	ms_ddl_record(ddl, plan->name, statements,
+				  ms_ddl_join_notes(create.mapping->created ? "applied: joined, table created" :
+									"applied: joined", notes));
 }
 
 /* A new table, if it is one of ours, joins as it is by then, with a copy. */
@@ -357,38 +367,6 @@ move_target(MsDdlApply *ddl pg_attribute_unused(), void *arg)
 		(void) ms_sql_run(lfirst(lc));
 }
 
-/* Foreign keys of other tables follow, as MariaDB's do. */
-static void
-rename_references(MsDdlApply *ddl, const MsTableName *from,
-				  const MsTableName *to)
-{
-	ListCell   *lc;
-	ListCell   *lc2;
-
-	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
-	{
-		TablePlan  *plan = lfirst(lc);
-		MsSourceTable *table = ms_ddl_recorded(plan);
-		bool		changed = false;
-
-		foreach(lc2, table->foreign_keys)
-		{
-			MsSourceForeignKey *fk = lfirst(lc2);
-
-			if (!same_table(from, fk->ref_db, fk->ref_table))
-				continue;
-			fk->ref_db = to->db;
-			fk->ref_table = to->table;
-			changed = true;
-		}
-		if (!changed)
-			continue;
-		ms_relmap_set_schema(ddl->apply->relmap, plan,
-							 ms_source_table_to_jsonb(table));
-		ms_catalog_set_source_schema(plan->sub);
-	}
-}
-
 static bool
 is_moving(List *moves, const TablePlan *plan)
 {
@@ -479,7 +457,7 @@ rename_plans(MsDdlApply *ddl, List *moves)
 	{
 		Move	   *move = lfirst(lc);
 
-		rename_references(ddl, &move->from, &move->to);
+		ms_ddl_rename_references(ddl, &move->from, &move->to);
 	}
 
 	/* what was copied is what has the old name at the source */

@@ -122,6 +122,63 @@ is( pg( "SELECT count(*) FROM pg_constraint WHERE conrelid = 'shop.fkt'::regclas
 	'0',
 	'and without it');
 
+# Parents and children: what a child refers to without a database is in the
+# child's own, whatever the session's is; they go and come in any order.
+run(q{
+CREATE TABLE crm.p (id int PRIMARY KEY, v int, UNIQUE KEY uv (v));
+CREATE TABLE p (id int PRIMARY KEY, v int);
+CREATE TABLE crm.ch1 (id int PRIMARY KEY, p_id int, v int, CONSTRAINT c1 FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE,
+	CONSTRAINT c2 FOREIGN KEY (v) REFERENCES .p (v) ON DELETE SET NULL);
+CREATE TABLE crm.ch2 (id int PRIMARY KEY, p_id int REFERENCES p (id) ON DELETE SET NULL);
+CREATE TABLE ch3 (id int PRIMARY KEY, p_id int);
+ALTER TABLE ch3 RENAME crm.ch3, ADD CONSTRAINT c3 FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE;
+INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO crm.p VALUES (1, 1), (2, 2);
+INSERT INTO crm.ch1 VALUES (1, 1, 2), (2, 2, 1); INSERT INTO crm.ch2 VALUES (1, 1), (2, 2); INSERT INTO crm.ch3 VALUES (1, 1), (2, 2);
+DELETE FROM p; DELETE FROM crm.p WHERE id = 1});
+my @family = map { "crm.$_" } qw(p ch1 ch2 ch3);
+same(@family);
+run(q{ALTER TABLE crm.p ADD KEY (v), DROP KEY uv; UPDATE crm.p SET v = 4});
+like(
+	last_results(),
+	qr/^crm.p: applied; a foreign key of crm.ch1 is left out: there is no unique constraint/,
+	'without its key a foreign key is left out');
+compare_tables($maria, $node, \@family);
+run(q{ALTER TABLE crm.p ADD UNIQUE KEY (v), DROP KEY v; ALTER TABLE crm.p ADD KEY (id), ADD COLUMN w int NOT NULL, DROP PRIMARY KEY, ADD PRIMARY KEY (id, w);
+ALTER TABLE crm.p DROP PRIMARY KEY, ADD PRIMARY KEY (id), DROP KEY id; ALTER TABLE crm.p RENAME COLUMN id TO pid; DELETE FROM crm.p});
+same(@family);
+run(q{SET foreign_key_checks = 0; DROP TABLE crm.p; INSERT INTO crm.ch2 VALUES (3, 3);
+CREATE TABLE crm.p (pid int PRIMARY KEY, v int UNIQUE); INSERT INTO crm.p VALUES (3, 3); SET foreign_key_checks = 1; DELETE FROM crm.p}
+);
+same(@family);
+run(q{SET foreign_key_checks = 0; CREATE OR REPLACE TABLE crm.p (pid int PRIMARY KEY, v int UNIQUE, x int); INSERT INTO crm.p VALUES (4, 4, 4);
+INSERT INTO crm.ch1 VALUES (4, 4, 4); SET foreign_key_checks = 1; DELETE FROM crm.p WHERE pid = 4});
+same(@family);
+# what is the user's is not ours to drop
+pg(q{CREATE TABLE public.of_user (x int CONSTRAINT of_user_fk REFERENCES crm.p (pid)); CREATE VIEW public.grouped AS SELECT pid, v FROM crm.p GROUP BY pid});
+$maria->sql('SET foreign_key_checks = 0; ALTER TABLE crm.p DROP PRIMARY KEY, ADD PRIMARY KEY (pid, v), ADD KEY (pid)');
+like(
+	wait_for_disabled($node, 'crm.p'),
+	qr/other objects depend on it.*while applying: ALTER TABLE crm.p DROP PRIMARY KEY/s,
+	'a key that objects of the user need stays');
+$maria->sql('INSERT INTO crm.p VALUES (5, 5, 5); INSERT INTO crm.ch1 VALUES (5, 5, 5); DELETE FROM crm.p');
+is( pg( q{SELECT conname, to_regclass('public.grouped') FROM pg_constraint WHERE conrelid = 'public.of_user'::regclass}),
+	'of_user_fk|grouped',
+	'and so do they');
+pg(q{DROP VIEW public.grouped; DROP TABLE public.of_user; SELECT mariadb_sync.resync_table('sub', 'crm.p')});
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, \@family);
+# dropped parent first, and made in the order of a dump
+run(q{DROP DATABASE crm; CREATE DATABASE crm; SET foreign_key_checks = 0;
+CREATE TABLE crm.ch1 (id int PRIMARY KEY, p_id bigint, CONSTRAINT c1 FOREIGN KEY (p_id) REFERENCES p (id) ON UPDATE CASCADE);
+CREATE TABLE crm.p (id bigint PRIMARY KEY, up bigint, CONSTRAINT self FOREIGN KEY (up) REFERENCES p (id) ON DELETE CASCADE);
+INSERT INTO crm.ch1 VALUES (1, 1); INSERT INTO crm.p VALUES (1, NULL), (2, 1), (3, 2); SET foreign_key_checks = 1;
+UPDATE crm.p SET id = 30 WHERE id = 3; DELETE FROM crm.p WHERE id = 2});
+same('crm.ch1', 'crm.p');
+is( pg(q{SELECT count(*) FROM mariadb_sync.history WHERE result LIKE '%stays%' AND source_table LIKE 'crm.%'}),
+	'0',
+	'no target stayed');
+run('SET foreign_key_checks = 0; DROP TABLE crm.p, p; DROP TABLE crm.ch1');
+
 # RENAME
 run(q{RENAME TABLE a TO a2; INSERT INTO a2 VALUES (3, 'renamed')});
 same('shop.a2');

@@ -1,0 +1,316 @@
+/*
+ * ddl_references.c - foreign keys of targets, and of recorded schemas.
+ *
+ * Part of applying structure changes.  A foreign key of a target that we made
+ * is there for who uses the target later; while the stream is applied it is not
+ * enforced, and cascades follow the recorded schemas (cascade.c).  So it never
+ * stands in the way of a change: it is dropped, and made again afterwards if
+ * both tables are still such that PostgreSQL takes it.  Foreign keys of
+ * somebody else's tables are not ours to drop.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_constraint.h"
+#include "miscadmin.h"
+#include "parser/scansup.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "ddl_apply_internal.h"
+#include "sql.h"
+#include "typemap.h"
+
+static bool
+refers_to(const MsSourceForeignKey *fk, const char *db, const char *table)
+{
+	return strcmp(fk->ref_db, db) == 0 && strcmp(fk->ref_table, table) == 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Those of targets
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+has_foreign_key(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+		if (pg_strcasecmp(((MsSourceForeignKey *) lfirst(lc))->name, name) == 0)
+		return true;
+	return false;
+}
+
+typedef struct TableStatement
+{
+	Oid			relid;
+	const char *sql;
+} TableStatement;
+
+static void
+run_statement(MsDdlApply *ddl pg_attribute_unused(), void *arg)
+{
+	TableStatement *statement = arg;
+	MsRole		before;
+
+	ms_role_enter_table(statement->relid, &before);
+	(void) ms_sql_run(statement->sql);
+	ms_role_return(&before);
+}
+
+/*
+ * Foreign keys that come and go, of a target that we made.  One that
+ * PostgreSQL does not take is done without: while the stream is applied none
+ * is enforced.
+ */
+void
+ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
+					const MsSourceTable *new, List **statements, List **notes)
+{
+	char	   *schema = get_namespace_name(get_rel_namespace(plan->sub->relid));
+	char	   *relname = get_rel_name(plan->sub->relid);
+	MsSourceTable added = *new;
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	if (!plan->sub->created)
+		return;
+	foreach(lc, old->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+		char	   *name = pstrdup(fk->name);
+
+		truncate_identifier(name, strlen(name), false);
+		if (!has_foreign_key(new, fk->name))
+			all = lappend(all, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+										quote_qualified_identifier(schema, relname),
+										quote_identifier(name)));
+	}
+	added.foreign_keys = NIL;
+	foreach(lc, new->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+
+		if (!has_foreign_key(old, fk->name) &&
+			ms_relmap_find_name(ddl->apply->relmap, fk->ref_db, fk->ref_table))
+			added.foreign_keys = lappend(added.foreign_keys, fk);
+	}
+	all = list_concat(all, ms_typemap_create_foreign_keys(&added, schema, relname,
+														  ddl->apply->options));
+	/* cascades are followed whether the parent is replicated or not */
+	added.foreign_keys = NIL;
+	foreach(lc, new->foreign_keys)
+		if (!has_foreign_key(old, ((MsSourceForeignKey *) lfirst(lc))->name))
+		added.foreign_keys = lappend(added.foreign_keys, lfirst(lc));
+	all = list_concat(all, ms_typemap_create_matching_indexes(&added, schema,
+															  relname));
+	foreach(lc, all)
+	{
+		TableStatement statement = {plan->sub->relid, lfirst(lc)};
+		char	   *error;
+
+		if (ms_ddl_try(ddl, run_statement, &statement, &error))
+			*statements = lappend(*statements, lfirst(lc));
+		else
+			*notes = lappend(*notes,
+							 psprintf("a foreign key of %s is left out: %.*s",
+									  plan->name, (int) strcspn(error, "\n"),
+									  error));
+	}
+}
+
+/* Drop those of one table of ours that go to parent, by this index or any. */
+static void
+drop_of_child(Oid child, Oid parent, Oid index, List **statements)
+{
+	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
+	char	   *target = quote_qualified_identifier(get_namespace_name(get_rel_namespace(child)),
+													get_rel_name(child));
+	List	   *found = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	ListCell   *lc;
+
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(child));
+	scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId,
+							  true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+
+		if (form->contype == CONSTRAINT_FOREIGN &&
+			(!OidIsValid(parent) || form->confrelid == parent) &&
+			(!OidIsValid(index) || form->conindid == index))
+			found = lappend(found, psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
+											target,
+											quote_identifier(NameStr(form->conname))));
+	}
+	systable_endscan(scan);
+	table_close(constraints, AccessShareLock);
+
+	foreach(lc, found)
+	{
+		MsRole		before;
+
+		ms_role_enter_table(child, &before);
+		(void) ms_sql_run(lfirst(lc));
+		ms_role_return(&before);
+	}
+	*statements = list_concat(*statements, found);
+}
+
+/*
+ * Drop the foreign keys that targets of ours have to this one; index chooses
+ * those that need it, InvalidOid all.
+ */
+void
+ms_ddl_drop_references(MsDdlApply *ddl, Oid relid, Oid index,
+					   List **statements)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		const MsSubTable *child = ((TablePlan *) lfirst(lc))->sub;
+
+		if (child->created && get_rel_name(child->relid))
+			drop_of_child(child->relid, relid, index, statements);
+	}
+}
+
+/* Drop those that it has itself. */
+void
+ms_ddl_drop_own_references(TablePlan *plan, List **statements)
+{
+	if (plan->sub->created)
+		drop_of_child(plan->sub->relid, InvalidOid, InvalidOid, statements);
+}
+
+/*
+ * Make what is missing of foreign keys from or to this table: the parent may
+ * come after the child, as in a dump, or once more.
+ */
+void
+ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
+					   List **statements, List **notes)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *child = lfirst(lc);
+		MsSourceTable *recorded;
+		MsSourceTable there;
+
+		if (!child->sub->created || get_rel_name(child->sub->relid) == NULL ||
+			(child != plan && child->sub->state != MS_TABLE_READY))
+			continue;
+		recorded = ms_ddl_recorded(child);
+		there = *recorded;
+		there.foreign_keys = NIL;
+		foreach(lc2, recorded->foreign_keys)
+		{
+			MsSourceForeignKey *fk = lfirst(lc2);
+			char	   *name = pstrdup(fk->name);
+
+			truncate_identifier(name, strlen(name), false);
+			if ((child != plan &&
+				 !refers_to(fk, plan->sub->source_db, plan->sub->source_table)) ||
+				OidIsValid(get_relation_constraint_oid(child->sub->relid, name, true)))
+				there.foreign_keys = lappend(there.foreign_keys, fk);
+		}
+		if (list_length(there.foreign_keys) < list_length(recorded->foreign_keys))
+			ms_ddl_foreign_keys(ddl, child, &there, recorded, statements, notes);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Those of recorded schemas
+ * ------------------------------------------------------------------------
+ */
+
+/* Foreign keys of other tables follow, as MariaDB's do. */
+void
+ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
+						 const MsTableName *to)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		MsSourceTable *table = ms_ddl_recorded(plan);
+		bool		changed = false;
+
+		foreach(lc2, table->foreign_keys)
+		{
+			MsSourceForeignKey *fk = lfirst(lc2);
+
+			if (!refers_to(fk, from->db, from->table))
+				continue;
+			fk->ref_db = to->db;
+			fk->ref_table = to->table;
+			changed = true;
+		}
+		if (!changed)
+			continue;
+		ms_relmap_set_schema(ddl->apply->relmap, plan,
+							 ms_source_table_to_jsonb(table));
+		ms_catalog_set_source_schema(plan->sub);
+	}
+}
+
+/* Foreign keys of other tables follow the columns that they refer to. */
+void
+ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
+						 const MsSourceTable *new)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
+	ListCell   *lc4;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		MsSourceTable *table;
+		bool		changed = false;
+
+		if (plan == parent)
+			continue;
+		table = ms_ddl_recorded(plan);
+		foreach(lc2, table->foreign_keys)
+		{
+			MsSourceForeignKey *fk = lfirst(lc2);
+
+			if (!refers_to(fk, parent->sub->source_db, parent->sub->source_table))
+				continue;
+			foreach(lc3, fk->ref_columns)
+				foreach(lc4, new->columns)
+			{
+				const MsSourceColumn *col = lfirst(lc4);
+
+				if (col->was == NULL || strcmp(col->was->name, col->name) == 0 ||
+					pg_strcasecmp(col->was->name, lfirst(lc3)) != 0)
+					continue;
+				lfirst(lc3) = col->name;
+				changed = true;
+				break;
+			}
+		}
+		if (!changed)
+			continue;
+		ms_relmap_set_schema(ddl->apply->relmap, plan,
+							 ms_source_table_to_jsonb(table));
+		ms_catalog_set_source_schema(plan->sub);
+	}
+}
