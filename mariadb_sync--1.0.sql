@@ -59,6 +59,8 @@ CREATE TABLE mariadb_sync.subscription_table (
 	created				boolean NOT NULL DEFAULT false,
 	columns				jsonb,
 	since_version		integer NOT NULL DEFAULT 0,
+	-- resync_table() wants the target to have the shape that the source has
+	reshape				boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (subid, source_db, source_table)
 );
 

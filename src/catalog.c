@@ -442,7 +442,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 	"subid, source_db, source_table, relid, state, snapshot_file," \
 	" snapshot_pos, snapshot_server_id, source_schema," \
 	" deferred_ddl, created, columns, since_version," \
-	" inserts + updates + deletes > 0"
+	" reshape, inserts + updates + deletes > 0"
 
 static void *
 table_row(HeapTuple tuple, TupleDesc desc)
@@ -463,7 +463,8 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->created = DatumGetBool(get_datum(tuple, desc, 11, &isnull));
 	table->columns = get_jsonb(tuple, desc, 12);
 	table->since_version = DatumGetInt32(get_datum(tuple, desc, 13, &isnull));
-	table->changes = DatumGetBool(get_datum(tuple, desc, 14, &isnull));
+	table->reshape = DatumGetBool(get_datum(tuple, desc, 14, &isnull));
+	table->changes = DatumGetBool(get_datum(tuple, desc, 15, &isnull));
 	return table;
 }
 
@@ -714,6 +715,17 @@ ms_catalog_set_table_error(int32 subid, const char *db, const char *name,
 	add_text(&args, error);
 	execute("UPDATE mariadb_sync.subscription_table SET last_error = $4"
 			" WHERE " TABLE_KEY, &args, NULL, NULL);
+}
+
+void
+ms_catalog_set_reshape(const MsSubTable *table)
+{
+	Args		args = {0};
+
+	add_table_key(&args, table);
+	add_arg(&args, BOOLOID, BoolGetDatum(table->reshape), false);
+	update_table("UPDATE mariadb_sync.subscription_table"
+				 " SET reshape = $4 WHERE " TABLE_KEY, &args, table);
 }
 
 /* What was held back has been done. */

@@ -53,6 +53,7 @@ typedef struct MsSubTable
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */
 	int32		since_version;	/* tables_version it came with */
+	bool		reshape;		/* before it is copied, see ms_ddl_reshape() */
 	bool		changes;		/* the stream has changed rows of it */
 } MsSubTable;
 
@@ -92,6 +93,13 @@ typedef struct MsTableSummary
 
 extern const char *ms_table_state_name(MsTableState state);
 
+/* Both come from the same hands, in which keys have one order. */
+static inline bool
+ms_catalog_same_jsonb(const Jsonb *a, const Jsonb *b)
+{
+	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
 /* Reading.  Need a transaction; results live in the current context. */
 extern MsSubscription *ms_catalog_get_subscription(int32 subid);
 extern MsSubscription *ms_catalog_find_subscription(const char *name,
@@ -127,6 +135,7 @@ extern void ms_catalog_set_table_progress(const MsSubTable *table,
 										  int64 rows, int64 bytes);
 extern void ms_catalog_set_table_error(int32 subid, const char *db,
 									   const char *table, const char *error);
+extern void ms_catalog_set_reshape(const MsSubTable *table);
 extern void ms_catalog_clear_deferred_ddl(const MsSubTable *table);
 extern void ms_catalog_set_position(int32 subid, const char *gtid,
 									const char *file, uint64 pos);

@@ -122,14 +122,14 @@ ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan, const char *error)
 	plan->nchunks = 0;
 	ms_snapshot_forget_table(plan);
 	ms_catalog_set_table_error(sub->subid, sub->source_db, sub->source_table,
-							   psprintf("%s\nwhile applying: %s\nHINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.",
+							   psprintf("%s\nwhile applying: %s\nHINT: Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.",
 										error, ddl->shown));
 	ms_ddl_record(ddl, plan->name, NIL, psprintf("failed: %s", error));
 	ereport(WARNING,
 			(errmsg("subscription \"%s\" has disabled source table \"%s\" after a structure change",
 					ddl->apply->sub->name, plan->name),
 			 errdetail_internal("%s", error),
-			 errhint("Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.")));
+			 errhint("Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.")));
 }
 
 /* ------------------------------------------------------------------------
@@ -412,6 +412,11 @@ ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan, const char *why)
 	MsSourceTable *new;
 	MemoryContext oldcxt;
 
+	if (plan->sub->reshape)
+	{
+		plan->sub->reshape = false;
+		ms_catalog_set_reshape(plan->sub);
+	}
 	/* in this order: what is read is of then or later */
 	gtid = ms_wire_query_value(wire, "SELECT @@global.gtid_binlog_pos");
 	tables = ms_remote_schema_fetch(wire, apply->sub->patterns,
@@ -707,6 +712,19 @@ is_caught_up(const MsApply *apply)
 		ms_gtid_reached(&apply->position.gtid, &source);
 }
 
+/* Between source transactions: the table is read from the source again. */
+static void
+refresh_now(MsDdlApply *ddl, TablePlan *plan, const char *why)
+{
+	static const MsStatement nothing = {0};
+
+	ddl->statement = &nothing;
+	ms_apply_commit(ddl->apply);
+	ms_snapshot_wait_for_table(plan);
+	ms_apply_begin(ddl->apply);
+	ms_ddl_refresh(ddl, plan, why);
+}
+
 /*
  * The stream has nothing more to say, and the copy of a table still waits for
  * a change of its structure: look at the source.  True when there was one.
@@ -716,18 +734,34 @@ ms_ddl_release_held(MsApply *apply)
 {
 	TablePlan  *plan = ms_snapshot_held_table();
 	MsDdlApply	ddl = {.apply = apply,.shown = "(no statement in the stream)"};
-	MsStatement nothing = {0};
 
 	if (plan == NULL || apply->options->ddl != MS_DDL_APPLY ||
 		!is_caught_up(apply))
 		return false;
-	ddl.statement = &nothing;
-	ms_apply_commit(apply);
-	ms_snapshot_wait_for_table(plan);
-	ms_apply_begin(apply);
-	ms_ddl_refresh(&ddl, plan, "the copy met another structure");
+	refresh_now(&ddl, plan, "the copy met another structure");
 	if (plan->held && plan->sub->state != MS_TABLE_DISABLED)
 		ms_ddl_disable(&ddl, plan, "the source has no such table");
 	ms_apply_commit(apply);
 	return true;
+}
+
+/*
+ * Between source transactions: give the targets for which resync_table() has
+ * asked for it the shape that the source's tables have by now.
+ */
+void
+ms_ddl_reshape(MsApply *apply)
+{
+	MsDdlApply	ddl = {.apply = apply,.shown = "resync_table()"};
+	ListCell   *lc;
+
+	foreach(lc, ms_relmap_plans(apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (!plan->sub->reshape)
+			continue;
+		refresh_now(&ddl, plan, "it was asked for");
+		ms_apply_commit(apply);
+	}
 }

@@ -11,5 +11,6 @@ extern void ms_ddl_apply(MsApply *apply, const MsStatement *statement,
 						 const char *sql, size_t len, uint64 sql_mode,
 						 uint16 error_code);
 extern bool ms_ddl_release_held(MsApply *apply);
+extern void ms_ddl_reshape(MsApply *apply);
 
 #endif							/* MS_DDL_APPLY_H */

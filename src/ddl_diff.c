@@ -279,6 +279,28 @@ drop_keys(Diff *diff, List *old_keys, List *new_keys)
 	diff->result->dropped_indexes = gone;
 }
 
+/*
+ * Has the user made the key already, of columns that stay as they are?  Not
+ * if an old one with these columns is about to go.
+ */
+static bool
+has_been_made(const Diff *diff, List *old_keys, const TargetKey *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, old_keys)
+		if (same_names(((TargetKey *) lfirst(lc))->columns, key->columns))
+		return false;
+	foreach(lc, key->index->columns)
+	{
+		MsSourceColumn *col = ms_source_find_column(diff->new->columns, lfirst(lc));
+
+		if (col && col->was && strcmp(col->was->name, col->name) != 0)
+			return false;
+	}
+	return OidIsValid(find_target_index(diff->relid, diff->new, key->index));
+}
+
 static void
 add_keys(Diff *diff, List *old_keys, List *new_keys)
 {
@@ -290,7 +312,7 @@ add_keys(Diff *diff, List *old_keys, List *new_keys)
 	{
 		TargetKey  *key = lfirst(lc);
 
-		if (find_key(old_keys, key))
+		if (find_key(old_keys, key) || has_been_made(diff, old_keys, key))
 			continue;
 		diff->result->adds_keys |= key->index->unique;
 		if (key->is_key)
@@ -685,6 +707,23 @@ add_column(Diff *diff, const MsSourceColumn *col, StringInfo comments)
 						 quote_literal_cstr(col->comment));
 }
 
+/* Has the user made the column already? */
+static bool
+has_column(const Diff *diff, const MsSourceColumn *col)
+{
+	const char *name = ms_typemap_target_name(col);
+	ListCell   *lc;
+
+	foreach(lc, diff->old->columns)
+	{
+		const char *old = ms_typemap_target_name(lfirst(lc));
+
+		if (old && strcmp(old, name) == 0)
+			return false;
+	}
+	return get_attnum(diff->relid, name) != InvalidAttrNumber;
+}
+
 static void
 change_columns(Diff *diff)
 {
@@ -700,7 +739,7 @@ change_columns(Diff *diff)
 			continue;
 		if (col->was)
 			change_column(diff, col);
-		else
+		else if (!has_column(diff, col))
 			add_column(diff, col, &comments);
 	}
 	if (diff->types.len > 0)

@@ -255,19 +255,12 @@ begin_anew(TablePlan *plan, const MsSubTable *table)
 	give_up_tasks(plan);
 	ms_relmap_set_schema(ms_copy_leader.relmap, plan, table->source_schema);
 	plan->sub->state = MS_TABLE_PENDING;
+	plan->sub->reshape = table->reshape;
 	ms_copy_forget_progress(plan);
 	plan->one_chunk = false;
 	plan->schema_gtid = NULL;
 	if (table->deferred_ddl != NIL && plan->sub->deferred_ddl != NIL)
 		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
-}
-
-static bool
-is_same_schema(const MsSubTable *a, const MsSubTable *b)
-{
-	return VARSIZE(a->source_schema) == VARSIZE(b->source_schema) &&
-		memcmp(a->source_schema, b->source_schema,
-			   VARSIZE(a->source_schema)) == 0;
 }
 
 /*
@@ -293,8 +286,9 @@ ms_snapshot_take_over_tables(List *tables)
 			table->since_version != plan->sub->since_version)
 			remove_plan(plan);
 		else if (table->state == MS_TABLE_PENDING &&
-				 (plan->sub->state != MS_TABLE_PENDING ||
-				  !is_same_schema(table, plan->sub)))
+				 (plan->sub->state != MS_TABLE_PENDING || table->reshape ||
+				  !ms_catalog_same_jsonb(table->source_schema,
+										 plan->sub->source_schema)))
 			begin_anew(plan, table);
 		else
 			continue;

@@ -246,6 +246,8 @@ ms_remove_table(PG_FUNCTION_ARGS)
 
 /*
  * resync_table(name, source): copy the table again, in the shape it has now.
+ * When that is another one, and structure changes are applied, the leader
+ * reshapes the target; else it has to fit.
  */
 Datum
 ms_resync_table(PG_FUNCTION_ARGS)
@@ -253,7 +255,8 @@ ms_resync_table(PG_FUNCTION_ARGS)
 	MsSubscriptionOptions options;
 	MsSubscription *sub;
 	MsSubTable *table;
-	MsMapping  *mapping;
+	MsSourceTable *source;
+	Jsonb	   *schema;
 	SourceName	name;
 
 	ms_check_may_write("resync_table()");
@@ -267,12 +270,19 @@ ms_resync_table(PG_FUNCTION_ARGS)
 				 errmsg("target table of \"%s\" does not exist", name.full),
 				 errhint("Use mariadb_sync.remove_table() and mariadb_sync.add_table() to make it again.")));
 	ms_options_parse(sub->options, &options);
-	/* the copy empties the target */
-	options.copy_data = false;
-	mapping = map_as_owner(sub, fetch_source_table(sub, &name, &options), table->relid,
-						   table->columns, &options);
-	table->source_schema = ms_source_table_to_jsonb(mapping->source);
-	ms_catalog_set_source_schema(table);
+	source = fetch_source_table(sub, &name, &options);
+	schema = ms_source_table_to_jsonb(source);
+	table->reshape = options.ddl == MS_DDL_APPLY &&
+		!ms_catalog_same_jsonb(schema, table->source_schema);
+	ms_catalog_set_reshape(table);
+	if (!table->reshape)
+	{
+		/* the copy empties the target */
+		options.copy_data = false;
+		(void) map_as_owner(sub, source, table->relid, table->columns, &options);
+		table->source_schema = schema;
+		ms_catalog_set_source_schema(table);
+	}
 	ms_catalog_set_table_state(table, MS_TABLE_PENDING);
 	change_tables(sub);
 	PG_RETURN_VOID();

@@ -385,8 +385,7 @@ same_subscription(void)
 		now->owner == worker.sub->owner &&
 		now->server_id == worker.sub->server_id &&
 		strcmp(now->server, worker.sub->server) == 0 &&
-		VARSIZE(now->options) == VARSIZE(worker.sub->options) &&
-		memcmp(now->options, worker.sub->options, VARSIZE(now->options)) == 0;
+		ms_catalog_same_jsonb(now->options, worker.sub->options);
 	if (same && (now->tables_version != worker.sub->tables_version ||
 				 !same_texts(now->patterns, worker.sub->patterns)))
 		same = take_over_tables(now);
@@ -619,6 +618,7 @@ between_transactions(void)
 	}
 	if (!ms_snapshot_settled())
 	{
+		ms_ddl_reshape(worker.apply);
 		ms_snapshot_lead(worker.apply);
 		if (ms_snapshot_settled() && ms_shmem_get_state() == MS_SUB_SNAPSHOT)
 			ms_shmem_set_state(MS_SUB_CATCHUP);

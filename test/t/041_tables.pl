@@ -454,6 +454,40 @@ pg( q{DROP VIEW public.on_d; ALTER TABLE shop.d ALTER w TYPE varchar(20); SELECT
 wait_for_catchup($node, 'sub');
 same('shop.d', 'shop.c');
 
+# ... and follows when it is asked to: with what came meanwhile, of which the
+# user has made something, and what is still to come
+pg(q{CREATE VIEW public.on_d AS SELECT w FROM shop.d});
+$maria->sql(q{ALTER TABLE d MODIFY w varchar(30)}, 'shop');
+wait_for_disabled($node, 'shop.d');
+$maria->sql(
+	q{
+ALTER TABLE d ADD COLUMN x int DEFAULT 7, ADD COLUMN y int NOT NULL, ADD KEY (x), ADD KEY (y);
+INSERT INTO d VALUES (78, 'x', 'up to thirty characters', 1, 2)}, 'shop');
+wait_until('a change that is ignored',
+	sub {
+		pg( "SELECT result FROM mariadb_sync.history WHERE source_table = 'shop.d' ORDER BY id DESC LIMIT 1"
+		) =~ /^ignored/;
+	});
+pg( q{
+DROP VIEW public.on_d;
+ALTER TABLE shop.d ADD COLUMN x int;
+CREATE INDEX ON shop.d (x);
+SELECT mariadb_sync.stop('sub')});
+wait_for_state($node, 'sub', 'stopped');
+$maria->sql(
+	q{ALTER TABLE d MODIFY y int, ADD KEY (y, x), ADD COLUMN z int; INSERT INTO d (id, w, y) VALUES (79, 'another', NULL)},
+	'shop');
+pg( q{SELECT mariadb_sync.resync_table('sub', 'shop.d'), mariadb_sync.start('sub')}
+);
+wait_for_catchup($node, 'sub');
+pg(q{ALTER TABLE shop.d ALTER x SET DEFAULT 7});
+same('shop.d', 'shop.c');
+is( pg( q{
+SELECT original, result FROM mariadb_sync.history
+WHERE source_table = 'shop.d' AND kind = 'ddl' ORDER BY id DESC LIMIT 1 OFFSET 1}),
+	'resync_table()|resync: it was asked for',
+	'the history tells that the target was reshaped');
+
 # Tables that join: one whose target has rows already is disabled, and can be
 # copied when asked to; the others do not mind.
 pg( q{
