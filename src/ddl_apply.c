@@ -476,6 +476,7 @@ alter_table(MsDdlApply *ddl, TablePlan *plan)
 	old = ms_ddl_recorded(plan);
 	new = ms_model_follow(plan->sub->source_schema, old);
 	ms_model_apply(new, &parsed, &change);
+	ms_ddl_name_references(ddl, new);
 
 	if (plan->sub->state == MS_TABLE_DISABLED)
 		ms_ddl_record(ddl, plan->name, NIL, "ignored: the table is disabled");

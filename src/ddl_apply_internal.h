@@ -51,6 +51,7 @@ extern void ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 								   List **statements, List **notes);
 extern void ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
 									 const MsTableName *to);
+extern void ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table);
 extern void ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 									 const MsSourceTable *new);
 

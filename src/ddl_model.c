@@ -616,12 +616,42 @@ drop_index(MsSourceTable *table, const char *name)
 		table->indexes = list_delete_ptr(table->indexes, index);
 }
 
+/* The names may be written in another way than the columns have them. */
+static void
+name_as_columns(List *names, const List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		MsSourceColumn *col = ms_source_find_column(columns, lfirst(lc));
+
+		if (col)
+			lfirst(lc) = col->name;
+	}
+}
+
+/* Of foreign keys to another table, whose model is parent. */
+void
+ms_model_name_references(MsSourceTable *table, const MsSourceTable *parent)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+
+		if (strcmp(fk->ref_db, parent->db) == 0 &&
+			strcmp(fk->ref_table, parent->name) == 0)
+			name_as_columns(fk->ref_columns, parent->columns);
+	}
+}
+
 static void
 add_foreign_key(MsSourceTable *table, const MsClause *clause,
 				MsModelChange *change)
 {
 	MsSourceForeignKey *fk = clause->foreign_key;
-	ListCell   *lc;
 
 	if (fk->name && find_foreign_key(table, fk->name))
 		return;
@@ -632,14 +662,7 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 		set_unknown(change, psprintf("REFERENCES %s", fk->ref_table));
 		return;
 	}
-	/* the name may be written in another way than the column has it */
-	foreach(lc, fk->columns)
-	{
-		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
-
-		if (col)
-			lfirst(lc) = col->name;
-	}
+	name_as_columns(fk->columns, table->columns);
 	for (int n = 1; fk->name == NULL; n++)
 	{
 		char	   *name = psprintf("%s_ibfk_%d", table->name, n);
@@ -648,6 +671,7 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 			fk->name = name;
 	}
 	table->foreign_keys = lappend(table->foreign_keys, fk);
+	ms_model_name_references(table, table);
 }
 
 /* Do the index's first columns find the rows of the foreign key? */

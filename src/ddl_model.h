@@ -17,6 +17,8 @@ typedef struct MsModelChange
 extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);
 extern void ms_model_apply(MsSourceTable *table, const MsDdl *ddl,
 						   MsModelChange *change);
+extern void ms_model_name_references(MsSourceTable *table,
+									 const MsSourceTable *parent);
 extern bool ms_model_has_default_collations(void);
 extern void ms_model_set_default_collation(const char *charset,
 										   const char *collation);

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 
 #include "ddl_apply_internal.h"
+#include "ddl_model.h"
 #include "sql.h"
 #include "typemap.h"
 
@@ -266,6 +267,23 @@ ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
 		ms_relmap_set_schema(ddl->apply->relmap, plan,
 							 ms_source_table_to_jsonb(table));
 		ms_catalog_set_source_schema(plan->sub);
+	}
+}
+
+/* Foreign keys of a new model name columns of other tables as those do. */
+void
+ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+		TablePlan  *parent = ms_relmap_find_name(ddl->apply->relmap,
+												 fk->ref_db, fk->ref_table);
+
+		if (parent && !refers_to(fk, table->db, table->name))
+			ms_model_name_references(table, ms_ddl_recorded(parent));
 	}
 }
 

@@ -154,6 +154,7 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 	}
 	table->db = name->db;
 	table->name = name->table;
+	ms_ddl_name_references(ddl, table);
 	/* its period and its keys are those of information_schema */
 	if (ddl->apply->options->versioned_history && ms_source_is_versioned(table))
 		return NULL;

@@ -48,16 +48,9 @@ list_has_name(const List *names, const char *name)
 static const char *
 target_name(const MsSourceTable *table, const char *name)
 {
-	ListCell   *lc;
+	const MsSourceColumn *col = ms_source_find_column(table->columns, name);
 
-	foreach(lc, table->columns)
-	{
-		MsSourceColumn *col = lfirst(lc);
-
-		if (strcmp(col->name, name) == 0)
-			return ms_typemap_target_name(col);
-	}
-	return NULL;
+	return col ? ms_typemap_target_name(col) : NULL;
 }
 
 static bool
@@ -660,7 +653,8 @@ ms_typemap_create_foreign_keys(const MsSourceTable *table, const char *schema,
 		char	   *name = pstrdup(fk->name);
 		StringInfoData buf;
 
-		if (!has_columns(table, fk->columns))
+		if (!has_columns(table, fk->columns) ||
+			(to_itself && !has_columns(table, fk->ref_columns)))
 			continue;
 		truncate_identifier(name, strlen(name), false);
 		for (int n = 1; list_has_name(names, name); n++)

@@ -154,6 +154,15 @@ ADD e4 date DEFAULT (current_date), ADD e5 uuid DEFAULT (UUID()), ADD e6 decimal
 		qr/^applied$/
 	],
 	[ 'DROP FOREIGN KEY IF EXISTS f3, DROP FOREIGN KEY IF EXISTS f4', qr/^applied$/ ],
+	[
+		'ADD CONSTRAINT f5 FOREIGN KEY (O) REFERENCES other (ID) ON DELETE SET NULL',
+		qr/^applied$/
+	],
+	[
+		'DROP FOREIGN KEY f5, ADD COLUMN up int unsigned, ADD CONSTRAINT f6 FOREIGN KEY (UP) REFERENCES t (ID)',
+		qr/^applied$/
+	],
+	[ 'DROP FOREIGN KEY F6, DROP COLUMN up', qr/^applied$/ ],
 	[ q{MODIFY o int COMMENT 'of the "other"'}, qr/^applied$/ ],
 	[ q{ADD COLUMN raw varbinary(10) DEFAULT 'a\\\\b'}, qr/^applied$/ ],
 	[ q{ADD COLUMN raw2 varbinary(10) DEFAULT 'a?b'}, qr/^resync.*default 'a\?b' of column "raw2" has no counterpart/ ],
