@@ -58,7 +58,8 @@ SELECT mariadb_sync.create_subscription('sub', 'source', '{shop.*}', '{
 	"commit_max_transactions": 1, "commit_max_rows": "1000",
 	"commit_max_delay": "1.5 s", "run_as_owner": false,
 	"zero_date": "-infinity", "nul_byte": "strip",
-	"tinyint1_as_boolean": true, "enum_as": "enum", "json_as": "jsonb", "untranslatable": "replace"}');
+	"tinyint1_as_boolean": true, "enum_as": "enum", "json_as": "jsonb", "unsigned_bigint_as": "bigint",
+	"untranslatable": "replace"}');
 SELECT mariadb_sync.create_subscription('sub', 'source', '{shop.*}', '{
 	"enabled": "off", "publish": ["insert", "update"], "commit_max_delay": 0,
 	"fillfactor": null, "schema_map": null, "ddl": null, "start_gtid": null}');

@@ -129,6 +129,12 @@ static const OptionWord json_as_words[] = {
 	{NULL, 0, false}
 };
 
+static const OptionWord unsigned_bigint_as_words[] = {
+	{"numeric", false, false},
+	{"bigint", true, false},
+	{NULL, 0, false}
+};
+
 #define PUBLISH_ALL \
 	(MS_PUBLISH_INSERT | MS_PUBLISH_UPDATE | MS_PUBLISH_DELETE | \
 	 MS_PUBLISH_TRUNCATE)
@@ -199,6 +205,9 @@ static const SubscriptionOption subscription_options[] = {
 	false, 0, 0, enum_as_words, PER_COLUMN, FIELD(columns.enum_as_enum)},
 	{"json_as", OPTION_WORD,
 	false, 0, 0, json_as_words, PER_COLUMN, FIELD(columns.json_as_jsonb)},
+	{"unsigned_bigint_as", OPTION_WORD,
+		false, 0, 0, unsigned_bigint_as_words, PER_COLUMN,
+	FIELD(columns.unsigned_bigint_as_bigint)},
 	{"name", OPTION_NAME,
 	0, 0, 0, NULL, PER_COLUMN | COLUMN_ONLY, FIELD(columns.name)},
 	{"zone", OPTION_ZONE,

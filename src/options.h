@@ -52,6 +52,7 @@ typedef struct MsColumnOptions
 	bool		tinyint1_as_boolean;
 	bool		enum_as_enum;
 	bool		json_as_jsonb;
+	bool		unsigned_bigint_as_bigint;
 	/* of single columns only */
 	bool		omitted;		/* left out of the target */
 	char	   *name;			/* the target's, NULL = the source's */

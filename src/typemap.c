@@ -525,7 +525,7 @@ fits_target(const MsColumn *col, const MsSourceColumn *source)
 		case INT4OID:
 			return fits_integer(col, 31, 9);
 		case INT8OID:
-			return fits_integer(col, 63, 18);
+			return col->kind == MS_KIND_UINT || fits_integer(col, 63, 18);
 		case FLOAT8OID:
 			return integer_bits(col) <= 53;
 		case NUMERICOID:
@@ -841,7 +841,7 @@ ms_typemap_default_type(const MsSourceColumn *source,
 				return "integer";
 			if (integer_bits(&col) <= 63)
 				return "bigint";
-			return "numeric(20,0)";
+			return own->unsigned_bigint_as_bigint ? "bigint" : "numeric(20,0)";
 		case MS_KIND_DECIMAL:
 			return psprintf("numeric(%d,%d)", col.precision, col.scale);
 		case MS_KIND_FLOAT:

@@ -264,6 +264,14 @@ text_default(const MsColumn *col, const MsSourceColumn *source,
 	}
 }
 
+/* Is it a number that a BIGINT UNSIGNED can have, and not its target? */
+static bool
+is_out_of_range(const MsColumn *col, const char *text, const char *type)
+{
+	return col->kind == MS_KIND_UINT && strcmp(type, "bigint") == 0 &&
+		is_number(text, true) && strtou64(text, NULL, 10) > PG_INT64_MAX;
+}
+
 /* A default that is the same for every row; NULL if it is not one. */
 static char *
 constant_default(const MsColumn *col, const MsSourceColumn *source,
@@ -280,7 +288,9 @@ constant_default(const MsColumn *col, const MsSourceColumn *source,
 		case MS_KIND_FLOAT:
 		case MS_KIND_DOUBLE:
 		case MS_KIND_YEAR:
-			return number_default(col, literal ? literal : text, type);
+			text = literal ? literal : text;
+			return is_out_of_range(col, text, type) ? NULL :
+				number_default(col, text, type);
 		case MS_KIND_DATE:
 		case MS_KIND_DATETIME:
 		case MS_KIND_TIME:
@@ -370,7 +380,7 @@ ms_typemap_default(const MsSourceColumn *source, const char *type,
 			return "CURRENT_DATE";
 	}
 	result = constant_default(&col, source, type);
-	if (result == NULL)
+	if (result == NULL && !is_out_of_range(&col, source->default_text, type))
 		result = ms_typemap_expression(&col, source->default_text, type);
 	if (result == NULL)
 		result = sequence_default(&col, source->default_text, type, options);

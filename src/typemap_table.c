@@ -120,7 +120,7 @@ ms_typemap_wants_not_null(const MsSourceTable *table,
 							   own->policies.zero_date == MS_ZERO_DATE_NULL);
 }
 
-/* BIGINT UNSIGNED became numeric, which cannot be an identity. */
+/* A BIGINT UNSIGNED that became numeric cannot be an identity. */
 bool
 ms_typemap_is_identity(const MsSourceColumn *col, const char *type)
 {
@@ -150,7 +150,7 @@ append_column(StringInfo buf, const MsSourceTable *table,
 }
 
 /*
- * BIGINT UNSIGNED becomes numeric, which cannot be an identity: its default is
+ * A BIGINT UNSIGNED that becomes numeric cannot be an identity: its default is
  * taken from a sequence that belongs to it.
  */
 static void

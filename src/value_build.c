@@ -116,6 +116,22 @@ build_int_int8(MsColumn *col, const MsValue *v, bool *isnull)
 	return Int64GetDatum(v->i);
 }
 
+/*
+ * The one number that is let into a target that lacks some of its values: ids
+ * have to be bigint to be of use, and none of them comes near the limit.
+ */
+static Datum
+build_uint_int8(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	if (unlikely(v->u > PG_INT64_MAX))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("value " UINT64_FORMAT " of column \"%s\" is out of range for type bigint",
+						v->u, col->name),
+				 errhint("Make the target column numeric(20,0).")));
+	return Int64GetDatum(v->i);
+}
+
 static Datum
 build_int_float8(MsColumn *col, const MsValue *v, bool *isnull)
 {
@@ -782,7 +798,7 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_INT, BOOLOID, build_int_bool},
 	{MS_KIND_UINT, INT2OID, build_int_int2},
 	{MS_KIND_UINT, INT4OID, build_int_int4},
-	{MS_KIND_UINT, INT8OID, build_int_int8},
+	{MS_KIND_UINT, INT8OID, build_uint_int8},
 	{MS_KIND_UINT, NUMERICOID, ms_value_build_uint_numeric},
 	{MS_KIND_UINT, FLOAT8OID, build_int_float8},
 	{MS_KIND_UINT, BOOLOID, build_int_bool},

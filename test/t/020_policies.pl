@@ -277,6 +277,65 @@ is( $node->safe_psql(
 	'0',
 	'and can be left out');
 
+# BIGINT UNSIGNED as bigint: where we make it, and in tables of users
+$maria->sql(
+	q{
+CREATE DATABASE u;
+CREATE TABLE u.made (id bigint unsigned PRIMARY KEY AUTO_INCREMENT, a bigint unsigned DEFAULT 18446744073709551615,
+	b bigint unsigned NOT NULL DEFAULT 9223372036854775807, c int unsigned);
+INSERT INTO u.made (a) VALUES (0), (NULL), (9223372036854775807);
+CREATE TABLE u.own LIKE u.made;
+INSERT INTO u.own SELECT * FROM u.made;
+});
+$node->safe_psql(
+	'postgres', q{
+CREATE SCHEMA u;
+CREATE TABLE u.own (id bigint PRIMARY KEY, a bigint, b numeric, c bigint)});
+create_subscription($node, 'bigints', 'source', ['u.*'],
+	{ unsigned_bigint_as => 'bigint', on_error => 'quarantine_row' });
+wait_for_catchup($node, 'bigints');
+$maria->sql(
+	q{
+INSERT INTO made (a, b) VALUES (5, 6);
+ALTER TABLE made ADD COLUMN d bigint unsigned NOT NULL DEFAULT 3, MODIFY c bigint unsigned;
+UPDATE made SET id = id + 5000000000, c = 9223372036854775807, d = d + 1;
+INSERT INTO own SELECT id, a, b, 7 FROM made WHERE id > 5000000000;
+}, 'u');
+wait_for_catchup($node, 'bigints');
+compare_tables($maria, $node, [ 'u.made', 'u.own' ]);
+is( $node->safe_psql(
+		'postgres', q{
+SELECT string_agg(concat_ws(' ', column_name, data_type, column_default, identity_generation), ', ' ORDER BY column_name)
+FROM information_schema.columns WHERE table_schema = 'u' AND table_name = 'made'}),
+	q{a bigint, b bigint '9223372036854775807'::bigint, c bigint, d bigint 3, id bigint BY DEFAULT},
+	'BIGINT UNSIGNED is bigint, and an identity');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('bigints')}
+	),
+	'2|0',
+	'which can be verified');
+$maria->sql(
+	q{INSERT INTO made (id, a) VALUES (1, 9223372036854775808), (2, 1); UPDATE own SET a = a + 2 WHERE a = 9223372036854775807},
+	'u');
+wait_for_catchup($node, 'bigints');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT source_table, kind, sqlstate, split_part(error, E'\n', 1) FROM mariadb_sync.quarantine ORDER BY id}
+	),
+	join(
+		"
+",
+		'u.made|insert|22003|value 9223372036854775808 of column "a" is out of range for type bigint',
+		(   'u.own|update|22003|value 9223372036854775809 of column "a" is out of range for type bigint'
+		) x 2),
+	'what does not fit is an error');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*) FROM u.made WHERE id = 2 AND a = 1}),
+	'1',
+	'of its row alone');
+
 # A column's policy comes before the subscription's, also if it is to stop.
 $maria->sql(
 	q{

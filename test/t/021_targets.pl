@@ -153,7 +153,7 @@ is( $node->safe_psql(
 foreach my $case (
 	[ 'i',     'boolean',                   'tinyint(4)' ],
 	[ 'u',     'integer',                   'int(10) unsigned' ],
-	[ 'big',   'bigint',                    'bigint(20) unsigned' ],
+	[ 'big',   'integer',                   'bigint(20) unsigned' ],
 	[ 'n',     'numeric(10,1)',             'decimal(10,2)' ],
 	[ 'n',     'double precision',          'decimal(10,2)' ],
 	[ 't',     'interval day',              'time(3)' ],
