@@ -26,6 +26,9 @@ typedef struct Dependant
 {
 	TablePlan  *child;
 	char	   *name;
+	char	   *id;				/* as InnoDB has it: "db/name" */
+	bool		clustered;		/* refers to what the parent's rows are stored
+								 * by */
 	CascadeAction on_delete;
 	CascadeAction on_update;
 	int			ncolumns;

@@ -58,6 +58,7 @@ add_dependant(MsCascade *cascade, TablePlan *child,
 
 	dep->child = child;
 	dep->name = pstrdup(key->name);
+	dep->id = psprintf("%s/%s", child->sub->source_db, key->name);
 	dep->on_delete = parse_action(key->delete_rule);
 	dep->on_update = parse_action(key->update_rule);
 	dep->ncolumns = list_length(key->columns);
@@ -94,6 +95,72 @@ get_cascade(MsRelmap *map, const char *db, const char *table)
 	else
 		ms_relmap_watch(map, db, table, cascade);
 	return cascade;
+}
+
+/* Does the index find rows by these columns, its first ones? */
+static bool
+index_begins_with(const MsSourceIndex *index, const MsCascade *cascade,
+				  const Dependant *dep)
+{
+	for (int i = 0; i < dep->ncolumns; i++)
+		if (i >= list_length(index->columns) ||
+			pg_strcasecmp(list_nth(index->columns, i),
+						  cascade->refs[dep->refs[i]]) != 0)
+			return false;
+	return true;
+}
+
+/* The index that InnoDB stores the table's rows by; NULL = a hidden one. */
+static const MsSourceIndex *
+clustered_index(const MsSourceTable *table)
+{
+	const MsSourceIndex *result = NULL;
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+	{
+		const MsSourceIndex *index = lfirst(lc);
+
+		if (strcmp(index->name, "PRIMARY") == 0)
+			return index;
+		if (result == NULL && index->unique && !index->nullable &&
+			!index->has_prefix && pg_strcasecmp(index->type, "BTREE") == 0)
+			result = index;
+	}
+	return result;
+}
+
+static int
+compare_dependants(const ListCell *a, const ListCell *b)
+{
+	const Dependant *one = lfirst(a);
+	const Dependant *two = lfirst(b);
+
+	if (one->clustered != two->clustered)
+		return one->clustered ? -1 : 1;
+	return strcmp(one->id, two->id);
+}
+
+/*
+ * The order in which InnoDB follows the foreign keys, of which rows depend
+ * when two of them share a column: whether a row is gone before the other key
+ * makes NULL of the column by which it would have been found.  It goes from
+ * index to index of the parent, which is table, and by their names for each.
+ */
+static void
+order_dependants(MsCascade *cascade, const MsSourceTable *table)
+{
+	const MsSourceIndex *clustered = clustered_index(table);
+	ListCell   *lc;
+
+	foreach(lc, cascade->dependants)
+	{
+		Dependant  *dep = lfirst(lc);
+
+		dep->clustered = clustered != NULL &&
+			index_begins_with(clustered, cascade, dep);
+	}
+	list_sort(cascade->dependants, compare_dependants);
 }
 
 /* Does a cascade from the one table reach the other? */
@@ -171,6 +238,14 @@ ms_cascade_link(MsRelmap *map)
 				children = list_append_unique_ptr(children, child);
 			}
 		}
+	}
+	foreach(lc, ms_relmap_plans(map))
+	{
+		TablePlan  *parent = lfirst(lc);
+
+		if (parent->cascade)
+			order_dependants(parent->cascade,
+							 ms_source_table_from_jsonb(parent->sub->source_schema));
 	}
 	order_copies(children);
 	MemoryContextSwitchTo(oldcxt);
@@ -536,10 +611,12 @@ find_references(MsCascade *cascade, const List *columns)
 		cascade->nfields++;
 }
 
-/* The columns of a watched table as the source has them; NIL = it is gone. */
-static List *
-watched_columns(MsApply *apply, const MapEntry *entry)
+/* A watched table as the source has it; without columns when it is gone. */
+static const MsSourceTable *
+watched_table(MsApply *apply, const MapEntry *entry)
 {
+	static const MsSourceTable gone = {0};
+
 	const uint8 *db = entry->raw;
 	const uint8 *table = db + 1 + db[0] + 1;
 	List	   *tables;
@@ -548,7 +625,7 @@ watched_columns(MsApply *apply, const MapEntry *entry)
 	tables = ms_remote_schema_fetch(apply->control, NIL,
 									ms_utf8_to_server((const char *) db + 1, db[0]),
 									ms_utf8_to_server((const char *) table + 1, table[0]));
-	return tables ? ((MsSourceTable *) linitial(tables))->columns : NIL;
+	return tables ? linitial(tables) : &gone;
 }
 
 /* Make ready to read the parent's rows under this table map. */
@@ -572,8 +649,11 @@ ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade, const MapEntry *entry
 	else if (cascade->format != &cascade->watched ||
 			 cascade->bound_map != entry->raw)
 	{
+		const MsSourceTable *table = watched_table(apply, entry);
+
 		bind_watched(cascade, entry);
 		cascade->format = &cascade->watched;
-		find_references(cascade, watched_columns(apply, entry));
+		find_references(cascade, table->columns);
+		order_dependants(cascade, table);
 	}
 }

@@ -735,6 +735,63 @@ foreach my $table (qw(named.q named.c))
 	  foreach $maria, $oracle;
 }
 
+# Keys that share a column: which of them InnoDB follows first decides whether
+# a row is gone, or no longer found.  It goes by the names of the keys, those
+# to the primary key before others.
+$maria->sql(
+	q{
+CREATE DATABASE shared;
+USE shared;
+CREATE TABLE tenant (id int PRIMARY KEY, u int UNIQUE);
+CREATE TABLE item (tenant int, id int, PRIMARY KEY (tenant, id),
+	CONSTRAINT m_tenant FOREIGN KEY (tenant) REFERENCES tenant (id) ON DELETE CASCADE);
+CREATE TABLE b_kept (id int PRIMARY KEY, tenant int, item int,
+	CONSTRAINT z_tenant FOREIGN KEY (tenant) REFERENCES tenant (id) ON DELETE CASCADE,
+	CONSTRAINT b_item FOREIGN KEY (tenant, item) REFERENCES item (tenant, id) ON DELETE SET NULL);
+CREATE TABLE z_gone LIKE b_kept;
+ALTER TABLE z_gone ADD CONSTRAINT a_tenant FOREIGN KEY (tenant) REFERENCES tenant (id) ON DELETE CASCADE,
+	ADD CONSTRAINT z_item FOREIGN KEY (tenant, item) REFERENCES item (tenant, id) ON DELETE SET NULL;
+CREATE TABLE first_null (id int PRIMARY KEY, f int,
+	CONSTRAINT b1 FOREIGN KEY (f) REFERENCES tenant (id) ON DELETE SET NULL,
+	CONSTRAINT c1 FOREIGN KEY (f) REFERENCES tenant (id) ON DELETE CASCADE);
+CREATE TABLE first_gone (id int PRIMARY KEY, f int,
+	CONSTRAINT c2 FOREIGN KEY (f) REFERENCES tenant (id) ON DELETE SET NULL,
+	CONSTRAINT b2 FOREIGN KEY (f) REFERENCES tenant (id) ON DELETE CASCADE);
+CREATE TABLE primary_first (id int PRIMARY KEY, f int,
+	CONSTRAINT b3 FOREIGN KEY (f) REFERENCES tenant (u) ON DELETE CASCADE,
+	CONSTRAINT c3 FOREIGN KEY (f) REFERENCES tenant (id) ON DELETE SET NULL);
+INSERT INTO tenant SELECT seq, seq FROM seq_1_to_9;
+INSERT INTO item SELECT seq, 10 + seq FROM seq_1_to_9;
+INSERT INTO b_kept SELECT seq, seq, 10 + seq FROM seq_1_to_9;
+INSERT INTO z_gone SELECT seq, seq, 10 + seq FROM seq_1_to_9;
+INSERT INTO first_null SELECT seq, seq FROM seq_1_to_9;
+INSERT INTO first_gone SELECT seq, seq FROM seq_1_to_9;
+INSERT INTO primary_first SELECT seq, seq FROM seq_1_to_9});
+create_subscription($node, 'shared', 'source', ['shared.*']);
+create_subscription(
+	$node, 'unshared', 'source',
+	[ 'shared.*', '!shared.tenant' ],
+	{ schema_map => { shared => 'unshared' } });
+wait_for_catchup($node, $_) foreach qw(shared unshared);
+$maria->sql(
+	'DELETE FROM tenant WHERE id < 4; DELETE FROM tenant WHERE id = 5',
+	'shared');
+$oracle->wait_for_gtid($maria->gtid);
+wait_for_catchup($node, $_) foreach qw(shared unshared);
+foreach my $table (qw(item b_kept z_gone first_null first_gone primary_first))
+{
+	foreach my $schema (qw(shared unshared))
+	{
+		my %table =
+		  (source => "shared.$table", target => "$schema.$table");
+		ok(scalar(has_same_rows($_, $node, \%table)),
+			"$schema.$table is equal to that of " . $_->name)
+		  foreach $maria, $oracle;
+	}
+}
+$node->safe_psql('postgres', qq{SELECT mariadb_sync.drop_subscription('$_')})
+  foreach qw(shared unshared);
+
 # A child that is left out: nothing of it arrives, the others are right, and
 # what its cascades do below it is told beforehand.
 $maria->sql(
