@@ -738,8 +738,7 @@ apply_ddl(MsApply *apply, const MsStatement *statement,
 	if (ms_savepoints_is_void(apply->savepoints))
 		return;
 	if (apply->options->ddl == MS_DDL_APPLY)
-		ms_ddl_apply(apply, statement, sql, strlen(sql), query->sql_mode,
-					 query->error_code);
+		ms_ddl_apply(apply, statement, query, sql);
 	else
 		refuse_ddl(apply, statement, sql, query->sql_mode);
 }

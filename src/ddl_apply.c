@@ -34,6 +34,7 @@
 #include "utils/memutils.h"
 
 #include "ddl_apply_internal.h"
+#include "ddl_charset.h"
 #include "ddl_diff.h"
 #include "encoding.h"
 #include "event.h"
@@ -77,6 +78,14 @@ ms_ddl_try(MsDdlApply *ddl, MsDdlStep step, void *arg, char **error)
 	if (!ok)
 		ms_relmap_abort(ddl->apply->relmap);
 	return ok;
+}
+
+void
+ms_ddl_parse_statement(MsDdlApply *ddl, MsDdl *parsed)
+{
+	ms_ddl_parse(ddl->sql, strlen(ddl->sql), ddl->statement->default_db,
+				 ddl->sql_mode, parsed);
+	parsed->implicit_timestamps = ddl->implicit_timestamps;
 }
 
 /* A row of the history, and a line in the log. */
@@ -471,8 +480,7 @@ alter_table(MsDdlApply *ddl, TablePlan *plan)
 	MsSourceTable *old;
 	MsSourceTable *new;
 
-	ms_ddl_parse(ddl->sql, strlen(ddl->sql), ddl->statement->default_db,
-				 ddl->sql_mode, &parsed);
+	ms_ddl_parse_statement(ddl, &parsed);
 	old = ms_ddl_recorded(plan);
 	new = ms_model_follow(plan->sub->source_schema, old);
 	ms_model_apply(new, &parsed, &change);
@@ -645,12 +653,12 @@ load_default_collations(MsWire *wire)
 	char	   *settings;
 	char	   *state = NULL;
 
-	if (ms_model_has_default_collations())
+	if (ms_ddl_has_default_collations())
 		return;
 	res = ms_wire_query(wire, "SELECT CHARACTER_SET_NAME, DEFAULT_COLLATE_NAME FROM information_schema.CHARACTER_SETS");
 	for (int i = 0; i < res->nrows; i++)
-		ms_model_set_default_collation(ms_result_cell(res, i, 0),
-									   ms_result_cell(res, i, 1));
+		ms_ddl_set_default_collation(ms_result_cell(res, i, 0),
+									 ms_result_cell(res, i, 1));
 
 	/* "utf8mb4=utf8mb4_uca1400_ai_ci,...", from MariaDB 11.2 on */
 	res = ms_wire_query(wire, "SHOW GLOBAL VARIABLES LIKE 'character_set_collations'");
@@ -665,32 +673,52 @@ load_default_collations(MsWire *wire)
 		if (equals == NULL)
 			continue;
 		*equals = '\0';
-		ms_model_set_default_collation(item, equals + 1);
+		ms_ddl_set_default_collation(item, equals + 1);
 	}
 }
 
 /*
+ * What else of the source's settings decides what a statement means.  Servers
+ * whose sessions cannot have a setting of their own do not log it.
+ */
+static void
+load_settings(MsDdlApply *ddl, const MsQueryEvent *query)
+{
+	MsResult   *res;
+
+	res = ms_wire_query(ddl->apply->control,
+						"SELECT MAX(VARIABLE_NAME = 'OLD_MODE' AND ENUM_VALUE_LIST LIKE '%UTF8_IS_UTF8MB3%' AND GLOBAL_VALUE NOT LIKE '%UTF8_IS_UTF8MB3%'),"
+						" MAX(VARIABLE_NAME = 'EXPLICIT_DEFAULTS_FOR_TIMESTAMP' AND (VARIABLE_SCOPE = 'SESSION' OR GLOBAL_VALUE = 'OFF'))"
+						" FROM information_schema.SYSTEM_VARIABLES"
+						" WHERE VARIABLE_NAME IN ('OLD_MODE', 'EXPLICIT_DEFAULTS_FOR_TIMESTAMP')");
+	ms_ddl_set_utf8(strcmp(ms_result_cell(res, 0, 0), "1") == 0);
+	ddl->implicit_timestamps = (query->flags2 & MS_QUERY_EXPLICIT_TIMESTAMP) == 0 &&
+		strcmp(ms_result_cell(res, 0, 1), "1") == 0;
+}
+
+/*
  * Apply a statement that defines tables.  Between source transactions; the
- * group is committed before, and is the statement's own.  error_code is that
- * of the QUERY event.
+ * group is committed before, and is the statement's own.  sql is the event's
+ * text, in the server's encoding.
  */
 void
-ms_ddl_apply(MsApply *apply, const MsStatement *statement, const char *sql,
-			 size_t len, uint64 sql_mode, uint16 error_code)
+ms_ddl_apply(MsApply *apply, const MsStatement *statement,
+			 const MsQueryEvent *query, const char *sql)
 {
 	MsDdlApply	ddl = {0};
 
 	ddl.apply = apply;
 	ddl.statement = statement;
-	ddl.sql_mode = sql_mode;
-	ddl.error_code = error_code;
+	ddl.sql_mode = query->sql_mode;
+	ddl.error_code = query->error_code;
 	if (!concerns_us(&ddl))
 		return;
-	ddl.sql = pnstrdup(sql, len);
-	ddl.shown = ms_ddl_without_secrets(ddl.sql, sql_mode);
+	ddl.sql = pstrdup(sql);
+	ddl.shown = ms_ddl_without_secrets(ddl.sql, query->sql_mode);
 	ms_apply_let_go(apply);
 	wait_for_tables(&ddl);
 	load_default_collations(apply->control);
+	load_settings(&ddl, query);
 	ms_apply_begin(apply);
 	ms_relmap_forget_ids(apply->relmap);
 	apply->wrote = apply->defined = true;

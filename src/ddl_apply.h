@@ -8,8 +8,7 @@
 #include "ddl_scan.h"
 
 extern void ms_ddl_apply(MsApply *apply, const MsStatement *statement,
-						 const char *sql, size_t len, uint64 sql_mode,
-						 uint16 error_code);
+						 const MsQueryEvent *query, const char *sql);
 extern bool ms_ddl_release_held(MsApply *apply);
 extern void ms_ddl_reshape(MsApply *apply);
 

@@ -15,6 +15,7 @@ typedef struct MsDdlApply
 	const MsStatement *statement;
 	const char *sql;			/* in the server's encoding */
 	uint64		sql_mode;
+	bool		implicit_timestamps;	/* see MsDdl */
 	uint16		error_code;		/* with which it ended on the source */
 	char	   *shown;			/* for history and log: without secrets */
 } MsDdlApply;
@@ -30,6 +31,7 @@ extern void ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan,
 						   const char *error);
 extern void ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan,
 						   const char *why);
+extern void ms_ddl_parse_statement(MsDdlApply *ddl, MsDdl *parsed);
 extern char *ms_ddl_join_notes(const char *result, const List *notes);
 extern MsSourceTable *ms_ddl_recorded(const TablePlan *plan);
 

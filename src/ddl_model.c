@@ -10,8 +10,7 @@
  */
 #include "postgres.h"
 
-#include "utils/memutils.h"
-
+#include "ddl_charset.h"
 #include "ddl_model.h"
 #include "typemap.h"
 
@@ -92,227 +91,6 @@ set_unknown(MsModelChange *change, char *what)
 }
 
 /* ------------------------------------------------------------------------
- * Character sets
- * ------------------------------------------------------------------------
- */
-
-/* "utf8mb4_general_ci" to "utf8mb4"; NULL for one that goes with several */
-char *
-ms_ddl_collation_charset(const char *collation)
-{
-	char	   *charset = pnstrdup(collation, strcspn(collation, "_"));
-
-	if (pg_strcasecmp(charset, "uca1400") == 0)
-		return NULL;
-	if (pg_strcasecmp(charset, "utf8") == 0)
-		return "utf8mb3";
-	return charset;
-}
-
-/* The source's default collations, which versions and settings change. */
-typedef struct DefaultCollation
-{
-	char	   *charset;
-	char	   *collation;
-} DefaultCollation;
-
-static List *default_collations = NIL;
-
-bool
-ms_model_has_default_collations(void)
-{
-	return default_collations != NIL;
-}
-
-/* What CHARACTER SET alone means on the source; the last word counts. */
-void
-ms_model_set_default_collation(const char *charset, const char *collation)
-{
-	MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
-	DefaultCollation *new = palloc(sizeof(DefaultCollation));
-
-	new->charset = pstrdup(charset);
-	new->collation = pstrdup(collation);
-	default_collations = lcons(new, default_collations);
-	MemoryContextSwitchTo(oldcxt);
-}
-
-static char *
-default_collation(const char *charset)
-{
-	ListCell   *lc;
-
-	foreach(lc, default_collations)
-	{
-		const DefaultCollation *found = lfirst(lc);
-
-		if (pg_strcasecmp(found->charset, charset) == 0)
-			return found->collation;
-	}
-	if (pg_strcasecmp(charset, "binary") == 0)
-		return "binary";
-	if (pg_strcasecmp(charset, "latin1") == 0)
-		return "latin1_swedish_ci";
-	return psprintf("%s_general_ci", charset);
-}
-
-static char *
-normal_charset(char *charset)
-{
-	return pg_strcasecmp(charset, "utf8") == 0 ? "utf8mb3" : charset;
-}
-
-/* Names as information_schema has them, however they are written. */
-static char *
-lower_name(const char *name)
-{
-	char	   *lower = pstrdup(name);
-
-	for (char *p = lower; *p; p++)
-		*p = pg_tolower((unsigned char) *p);
-	return lower;
-}
-
-/* Fill in what one of the two says of the other, and what the table says. */
-static void
-resolve_charset(char **charset, char **collation, const char *table_collation)
-{
-	if (*charset)
-		*charset = lower_name(*charset);
-	if (*collation)
-		*collation = lower_name(*collation);
-	if (*charset && strcmp(*charset, "default") == 0)
-		*charset = NULL;
-	if (*collation && strcmp(*collation, "default") == 0)
-		*collation = NULL;
-	if (*charset)
-		*charset = normal_charset(*charset);
-	if (*collation && *charset == NULL)
-		*charset = ms_ddl_collation_charset(*collation);
-	if (*charset == NULL && table_collation)
-	{
-		*charset = ms_ddl_collation_charset(table_collation);
-		if (*collation == NULL)
-			*collation = pstrdup(table_collation);
-	}
-	if (*charset == NULL)
-		*charset = "utf8mb4";
-	if (*collation == NULL)
-		*collation = default_collation(*charset);
-}
-
-static bool
-has_charset(const MsSourceColumn *col)
-{
-	return strstr(col->data_type, "char") || strstr(col->data_type, "text") ||
-		strcmp(col->data_type, "enum") == 0 || strcmp(col->data_type, "set") == 0;
-}
-
-/* What CHARACTER SET binary makes of a type of text. */
-static void
-make_binary(MsSourceColumn *col)
-{
-	static const char *const pairs[][2] = {
-		{"char", "binary"}, {"varchar", "varbinary"},
-		{"tinytext", "tinyblob"}, {"text", "blob"},
-		{"mediumtext", "mediumblob"}, {"longtext", "longblob"},
-	};
-
-	for (int i = 0; i < (int) lengthof(pairs); i++)
-	{
-		if (strcmp(col->data_type, pairs[i][0]) != 0)
-			continue;
-		col->column_type = psprintf("%s%s", pairs[i][1],
-									col->column_type + strlen(pairs[i][0]));
-		col->data_type = pstrdup(pairs[i][1]);
-		col->charset = col->collation = NULL;
-		return;
-	}
-}
-
-static void
-set_column_charset(MsSourceColumn *col, const char *table_collation)
-{
-	if (!has_charset(col))
-	{
-		col->charset = col->collation = NULL;
-		return;
-	}
-	resolve_charset(&col->charset, &col->collation, table_collation);
-	if (strcmp(col->charset, "binary") == 0)
-		make_binary(col);
-}
-
-static int
-charset_width(const char *charset)
-{
-	static const char *const four[] = {"utf8mb4", "utf16", "utf16le", "utf32"};
-	static const char *const three[] = {"utf8mb3", "utf8", "ujis", "eucjpms"};
-	static const char *const two[] = {
-		"ucs2", "sjis", "cp932", "gbk", "gb2312", "big5", "euckr"
-	};
-
-	for (int i = 0; i < (int) lengthof(four); i++)
-		if (pg_strcasecmp(charset, four[i]) == 0)
-			return 4;
-	for (int i = 0; i < (int) lengthof(three); i++)
-		if (pg_strcasecmp(charset, three[i]) == 0)
-			return 3;
-	for (int i = 0; i < (int) lengthof(two); i++)
-		if (pg_strcasecmp(charset, two[i]) == 0)
-			return 2;
-	return 1;
-}
-
-/* A TEXT grows so that it holds as many characters as before. */
-static void
-grow_text(MsSourceColumn *col, const char *old_charset)
-{
-	static const char *const names[] = {
-		"tinytext", "text", "mediumtext", "longtext"
-	};
-	static const int64 octets[] = {
-		255, 65535, 16777215, INT64CONST(4294967295)
-	};
-
-	if (charset_width(col->charset) <= charset_width(old_charset))
-		return;
-	for (int i = 0; i + 1 < (int) lengthof(names); i++)
-	{
-		if (strcmp(col->data_type, names[i]) != 0)
-			continue;
-		col->data_type = col->column_type = pstrdup(names[i + 1]);
-		col->char_length = octets[i + 1];
-		return;
-	}
-}
-
-static void
-convert_charset(MsSourceTable *table, const MsClause *clause)
-{
-	char	   *charset = clause->charset;
-	char	   *collation = clause->collation;
-	ListCell   *lc;
-
-	resolve_charset(&charset, &collation, table->collation);
-	table->collation = collation;
-	foreach(lc, table->columns)
-	{
-		MsSourceColumn *col = lfirst(lc);
-		char	   *old = col->charset;
-
-		if (!has_charset(col) || old == NULL || col->is_json)
-			continue;
-		col->charset = charset;
-		col->collation = collation;
-		if (strcmp(charset, "binary") == 0)
-			make_binary(col);
-		else
-			grow_text(col, old);
-	}
-}
-
-/* ------------------------------------------------------------------------
  * Columns
  * ------------------------------------------------------------------------
  */
@@ -356,7 +134,7 @@ add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 			set_unknown(change, psprintf("ADD COLUMN %s", col->name));
 		return;
 	}
-	set_column_charset(col, table->collation);
+	ms_ddl_set_column_charset(col, table->collation);
 	if (!place_column(table, col, clause, list_length(table->columns)))
 		set_unknown(change, psprintf("AFTER %s", clause->after));
 }
@@ -430,7 +208,7 @@ change_column(MsSourceTable *table, const MsClause *clause,
 	/* the name may be written in another way than the column has it */
 	if (clause->name == col->name)
 		col->name = old->name;
-	set_column_charset(col, table->collation);
+	ms_ddl_set_column_charset(col, table->collation);
 	foreach(lc, primary ? primary->columns : NIL)
 		if (pg_strcasecmp(lfirst(lc), clause->name) == 0)
 		col->nullable = false;
@@ -562,7 +340,7 @@ is_too_long(const MsSourceTable *table, const MsSourceIndex *index)
 		if (strstr(col->data_type, "text") || strstr(col->data_type, "blob"))
 			return true;
 		length += col->char_length == 0 ? 8 :
-			col->char_length * (col->charset ? charset_width(col->charset) : 1);
+			col->char_length * (col->charset ? ms_ddl_charset_width(col->charset) : 1);
 	}
 	return length > max_key_length(table);
 }
@@ -815,10 +593,10 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 			change->new_name = clause->table;
 			break;
 		case MS_CLAUSE_CONVERT_CHARSET:
-			convert_charset(table, clause);
+			ms_ddl_convert_charset(table, clause);
 			break;
 		case MS_CLAUSE_TABLE_CHARSET:
-			resolve_charset(&clause->charset, &clause->collation, NULL);
+			ms_ddl_resolve_charset(&clause->charset, &clause->collation, NULL);
 			table->collation = clause->collation;
 			break;
 		case MS_CLAUSE_COMMENT:
@@ -893,6 +671,50 @@ recompute_nullable(MsSourceTable *table)
 }
 
 /*
+ * With explicit_defaults_for_timestamp = 0 a TIMESTAMP that is not declared
+ * NULL is NOT NULL, and without a default the table's first one gets the time
+ * of every change, whichever statement has made it; others a zero.
+ */
+static void
+fill_in_timestamps(MsSourceTable *table, const MsDdl *ddl)
+{
+	bool		is_first = true;
+	ListCell   *lc;
+
+	foreach(lc, ddl->clauses)
+	{
+		MsSourceColumn *col = ((MsClause *) lfirst(lc))->column;
+
+		if (col && col->data_type && strcmp(col->data_type, "timestamp") == 0 &&
+			!col->declared_null && !col->generated)
+			col->nullable = false;
+	}
+	foreach(lc, table->columns)
+	{
+		MsSourceColumn *col = lfirst(lc);
+		bool		named = false;
+		ListCell   *lc2;
+
+		if (strcmp(col->data_type, "timestamp") != 0)
+			continue;
+		foreach(lc2, ddl->clauses)
+			named |= ((MsClause *) lfirst(lc2))->column == col;
+		if (col->nullable || col->default_text || col->on_update_now ||
+			col->generated)
+			;
+		else if (is_first)
+		{
+			col->default_text = col->fsp > 0 ?
+				psprintf("current_timestamp(%d)", col->fsp) : "current_timestamp()";
+			col->on_update_now = true;
+		}
+		else if (named)
+			col->default_text = "'0000-00-00 00:00:00'";
+		is_first = false;
+	}
+}
+
+/*
  * A copy of the recorded schema, to be changed: its columns know which ones
  * of old they are.
  */
@@ -940,6 +762,8 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	}
 	if (!keys)
 		rename_everywhere(table);
+	if (ddl->implicit_timestamps)
+		fill_in_timestamps(table, ddl);
 	mark_long_keys(table);
 	add_indexes_of_foreign_keys(table);
 	recompute_nullable(table);

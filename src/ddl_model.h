@@ -19,8 +19,5 @@ extern void ms_model_apply(MsSourceTable *table, const MsDdl *ddl,
 						   MsModelChange *change);
 extern void ms_model_name_references(MsSourceTable *table,
 									 const MsSourceTable *parent);
-extern bool ms_model_has_default_collations(void);
-extern void ms_model_set_default_collation(const char *charset,
-										   const char *collation);
 
 #endif							/* MS_DDL_MODEL_H */

@@ -57,6 +57,8 @@ typedef struct MsDdl
 {
 	bool		or_replace;
 	bool		ignore;			/* ALTER IGNORE TABLE */
+	bool		implicit_timestamps;	/* explicit_defaults_for_timestamp =
+										 * 0; set by the caller */
 	MsTableName *like;			/* CREATE TABLE ... LIKE, or NULL */
 	bool		has_select;		/* CREATE TABLE ... AS SELECT */
 	List	   *clauses;		/* of MsClause * */
@@ -64,6 +66,5 @@ typedef struct MsDdl
 
 extern void ms_ddl_parse(const char *sql, size_t len, const char *default_db,
 						 uint64 sql_mode, MsDdl *ddl);
-extern char *ms_ddl_collation_charset(const char *collation);
 
 #endif							/* MS_DDL_PARSE_H */

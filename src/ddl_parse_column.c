@@ -12,6 +12,7 @@
 #include "lib/stringinfo.h"
 
 #include "ddl_parse_internal.h"
+#include "event.h"
 #include "typemap.h"
 
 /* What may stand in parentheses behind a type's name. */
@@ -214,6 +215,22 @@ sized_type(const char *data_type, int length)
 	return is_text ? "mediumtext" : "mediumblob";
 }
 
+/* What the word means in the session's sql_mode. */
+static const char *
+meant_type(const char *word, uint64 sql_mode, bool has_length)
+{
+	if ((sql_mode & MS_SQL_MODE_REAL_AS_FLOAT) && pg_strcasecmp(word, "REAL") == 0)
+		return "FLOAT";
+	if ((sql_mode & MS_SQL_MODE_ORACLE) && pg_strcasecmp(word, "DATE") == 0)
+		return "DATETIME";
+	if ((sql_mode & MS_SQL_MODE_ORACLE) && pg_strcasecmp(word, "BLOB") == 0 &&
+		!has_length)
+		return "LONGBLOB";
+	if ((sql_mode & MS_SQL_MODE_MAXDB) && pg_strcasecmp(word, "TIMESTAMP") == 0)
+		return "DATETIME";
+	return word;
+}
+
 static bool
 parse_type(MsParser *parser, MsSourceColumn *col)
 {
@@ -227,6 +244,8 @@ parse_type(MsParser *parser, MsSourceColumn *col)
 
 	if (word == NULL)
 		return false;
+	word = meant_type(word, s->sql_mode,
+					  s->kind == MS_TOKEN_PUNCT && s->punct == '(');
 	for (n = 0; n < (int) lengthof(types); n++)
 		if (pg_strcasecmp(types[n].word, word) == 0)
 			break;
@@ -506,7 +525,7 @@ parse_attribute(MsParser *parser, MsSourceColumn *col)
 	}
 	if (ms_token_accept(s, "NULL"))
 	{
-		col->nullable = true;
+		col->nullable = col->declared_null = true;
 		return 1;
 	}
 	if (ms_token_accept(s, "DEFAULT"))

@@ -238,8 +238,7 @@ ms_ddl_create_table(MsDdlApply *ddl)
 	MsSourceTable *table;
 	MsDdl		parsed;
 
-	ms_ddl_parse(ddl->sql, strlen(ddl->sql), ddl->statement->default_db,
-				 ddl->sql_mode, &parsed);
+	ms_ddl_parse_statement(ddl, &parsed);
 	if (plan && !parsed.or_replace)
 	{
 		/* IF NOT EXISTS; or we know the table from a copy made since */

@@ -147,6 +147,11 @@ ms_token_next(MsScanner *s)
 		s->kind = MS_TOKEN_NAME;
 		s->text = read_quoted(s, *s->p, false);
 	}
+	else if (*s->p == '[' && (s->sql_mode & MS_SQL_MODE_MSSQL))
+	{
+		s->kind = MS_TOKEN_NAME;
+		s->text = read_quoted(s, ']', false);
+	}
 	else if (*s->p == '\'' || *s->p == '"')
 	{
 		s->kind = MS_TOKEN_STRING;

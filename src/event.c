@@ -309,6 +309,9 @@ parse_status_vars(Cursor *c, MsQueryEvent *query)
 		switch (code)
 		{
 			case 0:				/* FLAGS2 */
+				p = take(c, 4, what);
+				query->flags2 = read_u32(p);
+				break;
 			case 3:				/* AUTO_INCREMENT */
 			case 10:			/* MASTER_DATA_WRITTEN */
 				take(c, 4, what);
@@ -376,6 +379,7 @@ parse_query(Cursor *c, MsEvent *event, uint8 post_header_len)
 	p = take(c, post_header_len, "QUERY header");
 	db_len = p[8];
 	query->error_code = read_u16(p + 9);
+	query->flags2 = 0;
 	query->sql_mode = 0;
 	query->charset = 0;
 

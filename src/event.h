@@ -74,7 +74,16 @@ typedef enum MsEventType
 
 /* QUERY event: SQL_MODE bits that change how text is tokenised */
 #define MS_SQL_MODE_ANSI_QUOTES		UINT64CONST(0x4)
+#define MS_SQL_MODE_MSSQL			UINT64CONST(0x400)	/* [name] */
 #define MS_SQL_MODE_NO_BACKSLASH	UINT64CONST(0x100000)
+
+/* and those that change what the name of a type means */
+#define MS_SQL_MODE_REAL_AS_FLOAT	UINT64CONST(0x1)
+#define MS_SQL_MODE_ORACLE			UINT64CONST(0x200)
+#define MS_SQL_MODE_MAXDB			UINT64CONST(0x1000)
+
+/* QUERY event: FLAGS2 bits */
+#define MS_QUERY_EXPLICIT_TIMESTAMP	0x01000000	/* explicit_defaults_for_timestamp */
 
 typedef enum MsRowOp
 {
@@ -95,6 +104,7 @@ typedef struct MsGtidEvent
 typedef struct MsQueryEvent
 {
 	uint16		error_code;
+	uint32		flags2;
 	uint64		sql_mode;
 	uint16		charset;		/* client collation id, 0 = not told */
 	const char *db;

@@ -34,6 +34,7 @@ typedef struct MsSourceColumn
 	List	   *labels;			/* of char *: ENUM and SET */
 	/* set by ms_model_follow(): this column before the statement, or NULL */
 	const struct MsSourceColumn *was;
+	bool		declared_null;	/* in a statement: NULL is written there */
 	/* set by ms_options_bind_columns(); NULL = as all of the subscription */
 	const struct MsColumnOptions *options;
 } MsSourceColumn;

@@ -351,6 +351,42 @@ run(q{CREATE TABLE qualified (qualified.id int PRIMARY KEY, shop.qualified.v int
 );
 same('shop.qualified');
 
+# What the session's settings make of it
+foreach my $case (
+	[ q{sql_mode = 'MSSQL'}, q{CREATE TABLE [m s] ([id] int PRIMARY KEY, [a b] varchar(10) DEFAULT 'x'); ALTER TABLE [m s] ADD [c]]d] int DEFAULT 4}, 'm s' ],
+	[ q{sql_mode = 'REAL_AS_FLOAT'}, q{CREATE TABLE reals (id int PRIMARY KEY, a real DEFAULT 0.1, b double precision DEFAULT 0.1)}, 'reals' ],
+	[ q{sql_mode = 'ORACLE'}, q{CREATE TABLE dates (id int PRIMARY KEY, a date DEFAULT '2024-01-02 03:04:05', b blob, c blob(10), d timestamp NULL)}, 'dates' ],
+	[ q{sql_mode = 'MAXDB'}, q{CREATE TABLE stamps (id int PRIMARY KEY, a timestamp DEFAULT '2024-01-02', b timestamp(3) NULL)}, 'stamps' ],
+	[ q{sql_mode = ''}, q{CREATE TABLE wide (id int PRIMARY KEY, a varchar(70000), b varbinary(65535), c varchar(60000) CHARACTER SET latin1);
+	ALTER TABLE wide CONVERT TO CHARACTER SET utf8mb4; UPDATE wide SET a = repeat('a', 80000), b = repeat('b', 65535), c = repeat('c', 70000)}, undef ],
+	[ q{GLOBAL old_mode = '', SESSION old_mode = ''}, q{CREATE TABLE four (id int PRIMARY KEY, a varchar(10) CHARACTER SET utf8 DEFAULT 'x', b varchar(10) COLLATE utf8_bin) CHARSET utf8;
+	ALTER TABLE four CONVERT TO CHARACTER SET utf8 COLLATE utf8_unicode_ci, ADD c text CHARSET utf8}, 'four' ],
+	[ q{GLOBAL old_mode = DEFAULT, SESSION old_mode = DEFAULT}, q{CREATE TABLE three (id int PRIMARY KEY, a varchar(10) CHARACTER SET utf8 DEFAULT 'x', b varchar(10) COLLATE utf8_bin) CHARSET utf8}, 'three' ],
+	[ q{explicit_defaults_for_timestamp = 0}, q{CREATE TABLE implicit (id int PRIMARY KEY, a timestamp, b timestamp NULL)}, 'implicit' ],
+	[ q{explicit_defaults_for_timestamp = 0}, q{ALTER TABLE implicit ADD c timestamp NULL, ADD d timestamp(4) FIRST}, 'implicit' ])
+{
+	my ($setting, $statements, $table) = @$case;
+	if (!defined $table)
+	{
+		my ($create, @others) = split(/;/, $statements);
+		run("SET $setting; $create; INSERT INTO wide (id) VALUES (1)");
+		run("SET $setting; $_") foreach @others;
+		# the type that VARCHAR becomes is known here alone
+		compare_tables($maria, $node, ['shop.wide']);
+		is( pg(q{SELECT string_agg(format_type(atttypid, atttypmod), ' ' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'shop.wide'::regclass AND attnum > 0}),
+			'text bytea text integer',
+			'a VARCHAR that is too long for one');
+		next;
+	}
+	my $id = $table eq 'implicit' ? 'coalesce(max(id), 0) + 1' : '1';
+	run("SET $setting; $statements; INSERT INTO `$table` (id) SELECT $id FROM (SELECT * FROM `$table`) x"
+		  . ($table eq 'implicit' ? '' : ' HAVING count(*) = 0'));
+	same("shop.$table");
+}
+is( pg(q{SELECT count(*) FROM shop.implicit WHERE a IS NOT NULL AND d IS NOT NULL}),
+	'2',
+	'the first TIMESTAMP of a table without a default has one');
+
 # A CREATE OR REPLACE ... SELECT that fails has dropped the table all the same.
 # The source tells with a DROP in a transaction that it rolls back, which does
 # not bring the table back.
