@@ -556,7 +556,7 @@ SELECT source_table, state, relid::text,
 FROM mariadb_sync.subscription_table
 WHERE source_table IN ('taken', 'seen', 'made') ORDER BY 1}),
 	join("\n",
-		q{made|disabled|shop.made|target table shop.made is not empty HINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.},
+		q{made|disabled|shop.made|target table shop.made is not empty HINT: Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.},
 		q{seen|disabled||cannot replicate into "seen" HINT: Remove the cause, then use mariadb_sync.remove_table() and mariadb_sync.add_table().},
 		q{taken|disabled|shop.taken|target table shop.taken is not empty HINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.}
 	),
