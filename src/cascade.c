@@ -578,28 +578,60 @@ prepare_child(MsApply *apply, TablePlan *child, List **seen)
 }
 
 /*
+ * A column that the foreign key refers to, is needed to follow it, and is not
+ * in the event's images; NULL = there is none.  What neither image has, an
+ * update has not changed.
+ */
+static const char *
+missing_reference(const MsCascade *cascade, const Dependant *dep,
+				  const MsRowsEvent *rows)
+{
+	bool		deletes = rows->op == MS_ROW_DELETE ||
+	cascade->nfields > cascade->nrefs;
+	bool		changes = false;
+
+	for (int i = 0; rows->op == MS_ROW_UPDATE && i < dep->ncolumns; i++)
+		changes |= is_present(rows->present_after,
+							  cascade->fields[dep->refs[i]]);
+	if (!(deletes && dep->on_delete != CASCADE_NOTHING) &&
+		!(changes && dep->on_update != CASCADE_NOTHING))
+		return NULL;
+	for (int i = 0; i < dep->ncolumns; i++)
+		if (!is_present(rows->present, cascade->fields[dep->refs[i]]))
+			return cascade->refs[dep->refs[i]];
+	return NULL;
+}
+
+/*
  * Before the rows of an event: know where the columns are that are referred
- * to.  They must be in the image.
+ * to.  Those that are needed must be in the image.
  */
 void
 ms_cascade_begin(MsApply *apply, MsCascade *cascade, const MapEntry *entry,
 				 const MsRowsEvent *rows)
 {
+	ListCell   *lc;
+
 	ms_cascade_bind_parent(apply, cascade, entry);
 	if ((int) rows->ncolumns != cascade->format->ncolumns)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("rows event has %u columns, its table map %d",
 						rows->ncolumns, cascade->format->ncolumns)));
-	for (int i = 0; i < cascade->nrefs; i++)
-		if (!is_present(rows->present, cascade->fields[i]))
+	foreach(lc, cascade->dependants)
+	{
+		const Dependant *dep = lfirst(lc);
+		const char *missing = missing_reference(cascade, dep, rows);
+
+		if (missing)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("row image of source table \"%s\" at GTID %s is not complete",
 							cascade->name, apply->gtid_text),
-					 errdetail("Column \"%s\" is needed to find the rows that refer to it by a foreign key.",
-							   cascade->refs[i]),
+					 errdetail("Column \"%s\" is needed to find the rows that refer to it by foreign key \"%s\".",
+							   missing, dep->name),
 					 errhint("Set binlog_row_image = FULL on the source, for all sessions.")));
+	}
 }
 
 /* Read what one row of the event refers to; returns the byte after it. */

@@ -77,6 +77,27 @@ add_dependant(MsCascade *cascade, TablePlan *child,
 	cascade->dependants = lappend(cascade->dependants, dep);
 }
 
+/*
+ * Does the key refer to a column that its parent has not?  It may where the
+ * parent was made anew with foreign_key_checks = 0, and then it does nothing.
+ * What is recorded of other tables than ready ones may not be of now.
+ */
+static bool
+is_dangling(MsRelmap *map, const MsSourceForeignKey *key)
+{
+	const TablePlan *parent = ms_relmap_find_name(map, key->ref_db, key->ref_table);
+	List	   *columns;
+	ListCell   *lc;
+
+	if (parent == NULL || parent->sub->state != MS_TABLE_READY)
+		return false;
+	columns = ms_source_columns_from_jsonb(parent->sub->source_schema);
+	foreach(lc, key->ref_columns)
+		if (ms_source_find_column(columns, lfirst(lc)) == NULL)
+		return true;
+	return false;
+}
+
 /* The MsCascade of a source table, made when there is none yet. */
 static MsCascade *
 get_cascade(MsRelmap *map, const char *db, const char *table)
@@ -230,8 +251,16 @@ ms_cascade_link(MsRelmap *map)
 		{
 			const MsSourceForeignKey *key = lfirst(lc2);
 
-			if (parse_action(key->delete_rule) != CASCADE_NOTHING ||
-				parse_action(key->update_rule) != CASCADE_NOTHING)
+			if (parse_action(key->delete_rule) == CASCADE_NOTHING &&
+				parse_action(key->update_rule) == CASCADE_NOTHING)
+				continue;
+			if (is_dangling(map, key))
+				ereport(LOG,
+						(errmsg("foreign key \"%s\" of source table \"%s\" refers to columns that \"%s.%s\" does not have",
+								key->name, child->name, key->ref_db,
+								key->ref_table),
+						 errdetail("It changes no rows.")));
+			else
 			{
 				add_dependant(get_cascade(map, key->ref_db, key->ref_table),
 							  child, key);
