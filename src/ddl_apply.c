@@ -36,6 +36,7 @@
 #include "ddl_apply_internal.h"
 #include "ddl_charset.h"
 #include "ddl_diff.h"
+#include "ddl_engine.h"
 #include "encoding.h"
 #include "event.h"
 #include "snapshot.h"
@@ -718,6 +719,7 @@ ms_ddl_apply(MsApply *apply, const MsStatement *statement,
 	ms_apply_let_go(apply);
 	wait_for_tables(&ddl);
 	load_default_collations(apply->control);
+	ms_engine_load(apply->control);
 	load_settings(&ddl, query);
 	ms_apply_begin(apply);
 	ms_relmap_forget_ids(apply->relmap);

@@ -105,13 +105,18 @@ lower_name(const char *name)
 void
 ms_ddl_resolve_charset(char **charset, char **collation, const char *table_collation)
 {
+	bool		is_binary;
+	bool		is_default;
+
 	if (*charset)
 		*charset = lower_name(*charset);
 	if (*collation)
 		*collation = lower_name(*collation);
+	is_binary = *collation && strcmp(*collation, MS_COLLATION_BINARY) == 0;
+	is_default = *collation && strcmp(*collation, "default") == 0;
 	if (*charset && strcmp(*charset, "default") == 0)
 		*charset = NULL;
-	if (*collation && strcmp(*collation, "default") == 0)
+	if (is_binary || is_default)
 		*collation = NULL;
 	if (*charset)
 		*charset = normal_charset(*charset);
@@ -122,13 +127,18 @@ ms_ddl_resolve_charset(char **charset, char **collation, const char *table_colla
 	if (*charset == NULL && table_collation)
 	{
 		*charset = ms_ddl_collation_charset(table_collation);
-		if (*collation == NULL)
+		if (*collation == NULL && !is_default)
 			*collation = pstrdup(table_collation);
 	}
 	if (*charset == NULL)
 		*charset = "utf8mb4";
-	if (*collation == NULL)
+	if (is_binary)
+		*collation = strcmp(*charset, "binary") == 0 ? *charset :
+			psprintf("%s_bin", *charset);
+	else if (*collation == NULL)
 		*collation = default_collation(*charset);
+	else if (strncmp(*collation, "uca1400_", 8) == 0)
+		*collation = psprintf("%s_%s", *charset, *collation);
 }
 
 static bool
@@ -260,7 +270,7 @@ ms_ddl_convert_charset(MsSourceTable *table, const MsClause *clause)
 		MsSourceColumn *col = lfirst(lc);
 		char	   *old = col->charset;
 
-		if (!has_charset(col) || old == NULL || col->is_json)
+		if (!has_charset(col) || old == NULL)
 			continue;
 		col->charset = charset;
 		col->collation = collation;

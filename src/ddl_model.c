@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "ddl_charset.h"
+#include "ddl_engine.h"
 #include "ddl_model.h"
+#include "ddl_token.h"
 #include "typemap.h"
 
 /* ------------------------------------------------------------------------
@@ -84,6 +86,15 @@ find_check(const MsSourceTable *table, const char *name)
 }
 
 static void
+drop_check(MsSourceTable *table, const char *name)
+{
+	MsSourceCheck *check = find_check(table, name);
+
+	if (check)
+		table->checks = list_delete_ptr(table->checks, check);
+}
+
+static void
 set_unknown(MsModelChange *change, char *what)
 {
 	if (change->unknown == NULL)
@@ -140,6 +151,51 @@ add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 }
 
 /*
+ * An expression with the names that its columns have in the table, or had
+ * before the statement.  *mentioned tells whether one of them is col.
+ */
+static char *
+name_columns(const char *expression, const MsSourceColumn *col,
+			 const MsSourceTable *table, bool *mentioned)
+{
+	MsScanner	s;
+	StringInfoData buf;
+	const char *copied = expression;
+
+	initStringInfo(&buf);
+	ms_token_begin(&s, expression, strlen(expression), 0);
+	while (s.kind != MS_TOKEN_END)
+	{
+		MsTokenKind kind = s.kind;
+		const char *start = s.start;
+		char	   *name = ms_token_name(&s);
+		const MsSourceColumn *found = NULL;
+
+		if (name == NULL)
+		{
+			ms_token_next(&s);
+			continue;
+		}
+		/* a function */
+		if (kind == MS_TOKEN_WORD && s.kind == MS_TOKEN_PUNCT && s.punct == '(')
+			continue;
+		if (col && pg_strcasecmp(col->name, name) == 0)
+			*mentioned = true;
+		if (table)
+			found = find_old_column(table, name);
+		if (table && found == NULL)
+			found = ms_source_find_column(table->columns, name);
+		if (found == NULL)
+			continue;
+		appendBinaryStringInfo(&buf, copied, start - copied);
+		ms_parse_quote_name(&buf, found->name);
+		copied = s.previous_end;
+	}
+	appendStringInfoString(&buf, copied);
+	return buf.data;
+}
+
+/*
  * Names in indexes and foreign keys are those of before the statement until
  * it has been applied, see ms_model_apply().
  */
@@ -183,6 +239,12 @@ rename_everywhere(MsSourceTable *table)
 				lfirst(lc2) = col->name;
 		}
 	}
+	foreach(lc, table->checks)
+	{
+		MsSourceCheck *check = lfirst(lc);
+
+		check->clause = name_columns(check->clause, NULL, table, NULL);
+	}
 }
 
 static void
@@ -205,6 +267,9 @@ change_column(MsSourceTable *table, const MsClause *clause,
 		at++;
 	table->columns = list_delete_nth_cell(table->columns, at);
 	col->was = old->was;
+	drop_check(table, clause->name);
+	if (old->json_check && strcmp(col->data_type, "longtext") == 0)
+		ms_source_set_json(col, old->json_check);
 	/* the name may be written in another way than the column has it */
 	if (clause->name == col->name)
 		col->name = old->name;
@@ -241,11 +306,14 @@ drop_column(MsSourceTable *table, const MsClause *clause,
 		if (index->columns == NIL)
 			table->indexes = foreach_delete_current(table->indexes, lc);
 	}
+	/* MariaDB keeps none that speaks of it */
 	foreach(lc, table->checks)
 	{
 		MsSourceCheck *check = lfirst(lc);
+		bool		mentioned = false;
 
-		if (check->name && pg_strcasecmp(check->name, clause->name) == 0)
+		(void) name_columns(check->clause, old, NULL, &mentioned);
+		if (mentioned || pg_strcasecmp(check->name, clause->name) == 0)
 			table->checks = foreach_delete_current(table->checks, lc);
 	}
 }
@@ -312,11 +380,9 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 static int64
 max_key_length(const MsSourceTable *table)
 {
-	const char *engine = table->engine ? table->engine : "InnoDB";
-
-	if (pg_strcasecmp(engine, "MyISAM") == 0)
+	if (ms_engine_is(table, "MyISAM"))
 		return 1000;
-	if (pg_strcasecmp(engine, "Aria") == 0)
+	if (ms_engine_is(table, "Aria"))
 		return 2300;
 	return 3072;
 }
@@ -354,8 +420,6 @@ forget_hashes(MsSourceTable *table)
 {
 	ListCell   *lc;
 
-	if (table->engine && pg_strcasecmp(table->engine, "MEMORY") == 0)
-		return;
 	foreach(lc, table->indexes)
 	{
 		MsSourceIndex *index = lfirst(lc);
@@ -495,22 +559,69 @@ add_indexes_of_foreign_keys(MsSourceTable *table)
 }
 
 static void
-drop_constraint(MsSourceTable *table, const char *name)
+drop_foreign_key(MsSourceTable *table, const char *name)
 {
 	MsSourceForeignKey *fk = find_foreign_key(table, name);
-	MsSourceCheck *check = find_check(table, name);
 
 	if (fk)
 		table->foreign_keys = list_delete_ptr(table->foreign_keys, fk);
-	else if (check)
-		table->checks = list_delete_ptr(table->checks, check);
-	else
+}
+
+static void
+drop_constraint(MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	if (find_foreign_key(table, name))
+		drop_foreign_key(table, name);
+	else if (find_check(table, name))
+		drop_check(table, name);
+	else if (find_index(table, name))
 		drop_index(table, name);
+	else
+	{
+		foreach(lc, table->columns)
+		{
+			MsSourceColumn *col = lfirst(lc);
+
+			if (col->json_check && pg_strcasecmp(col->json_check, name) == 0)
+			{
+				col->is_json = false;
+				col->json_check = NULL;
+			}
+		}
+	}
+}
+
+/* JSON is a LONGTEXT with a check: CHECK (json_valid(column)). */
+static MsSourceColumn *
+find_json(const MsSourceTable *table, const char *check)
+{
+	MsSourceColumn *col = NULL;
+	MsScanner	s;
+
+	ms_token_begin(&s, check, strlen(check), 0);
+	if (ms_token_accept(&s, "JSON_VALID") && ms_token_accept_punct(&s, '('))
+	{
+		char	   *name = ms_token_name(&s);
+
+		if (name && ms_token_accept_punct(&s, ')') && s.kind == MS_TOKEN_END)
+			col = ms_source_find_column(table->columns, name);
+	}
+	return col && strcmp(col->data_type, "longtext") == 0 ? col : NULL;
 }
 
 static void
 add_check(MsSourceTable *table, const MsClause *clause)
 {
+	MsSourceColumn *json = find_json(table, clause->check->clause);
+
+	if (json)
+	{
+		ms_source_set_json(json, clause->check->name);
+		return;
+	}
+	clause->check->clause = name_columns(clause->check->clause, NULL, table, NULL);
 	for (int n = 1; clause->check->name == NULL; n++)
 	{
 		char	   *name = psprintf("CONSTRAINT_%d", n);
@@ -542,7 +653,6 @@ static void
 apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 {
 	MsSourceColumn *col;
-	MsSourceIndex *index;
 
 	switch (clause->kind)
 	{
@@ -575,14 +685,15 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 			drop_index(table, clause->name);
 			break;
 		case MS_CLAUSE_RENAME_INDEX:
-			index = find_index(table, clause->name);
-			if (index)
-				index->name = clause->new_name;
+			if (clause->index)
+				clause->index->name = clause->new_name;
 			break;
 		case MS_CLAUSE_ADD_FOREIGN_KEY:
 			add_foreign_key(table, clause, change);
 			break;
 		case MS_CLAUSE_DROP_FOREIGN_KEY:
+			drop_foreign_key(table, clause->name);
+			break;
 		case MS_CLAUSE_DROP_CONSTRAINT:
 			drop_constraint(table, clause->name);
 			break;
@@ -593,17 +704,27 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 			change->new_name = clause->table;
 			break;
 		case MS_CLAUSE_CONVERT_CHARSET:
-			ms_ddl_convert_charset(table, clause);
-			break;
 		case MS_CLAUSE_TABLE_CHARSET:
-			ms_ddl_resolve_charset(&clause->charset, &clause->collation, NULL);
-			table->collation = clause->collation;
+			/* the database's, which a new table begins with */
+			if (clause->charset && table->columns != NIL &&
+				pg_strcasecmp(clause->charset, "DEFAULT") == 0)
+				set_unknown(change, "CHARACTER SET DEFAULT");
+			if (clause->kind == MS_CLAUSE_CONVERT_CHARSET)
+				ms_ddl_convert_charset(table, clause);
+			else
+			{
+				ms_ddl_resolve_charset(&clause->charset, &clause->collation,
+									   table->collation);
+				table->collation = clause->collation;
+			}
 			break;
 		case MS_CLAUSE_COMMENT:
 			table->comment = clause->name;
 			break;
 		case MS_CLAUSE_ENGINE:
-			table->engine = clause->name;
+			/* one that the source does not have changes nothing */
+			if (ms_engine_name(clause->name))
+				table->engine = pstrdup(ms_engine_name(clause->name));
 			break;
 		case MS_CLAUSE_PARTITION:
 			table->partitioned = clause->flag;
@@ -744,6 +865,14 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 
 	memset(change, 0, sizeof(*change));
 	forget_hashes(table);
+	foreach(lc, ddl->clauses)
+	{
+		MsClause   *clause = lfirst(lc);
+
+		/* several may exchange their names */
+		if (clause->kind == MS_CLAUSE_RENAME_INDEX)
+			clause->index = find_index(table, clause->name);
+	}
 	for (int rank = 0; rank <= 3; rank++)
 	{
 		foreach(lc, ddl->clauses)
@@ -765,7 +894,12 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	if (ddl->implicit_timestamps)
 		fill_in_timestamps(table, ddl);
 	mark_long_keys(table);
+	if (ms_engine_is(table, "MEMORY"))
+		forget_hashes(table);	/* there they are whole */
 	add_indexes_of_foreign_keys(table);
+	/* other engines take them and forget them */
+	if (!ms_engine_is(table, "InnoDB"))
+		table->foreign_keys = NIL;
 	recompute_nullable(table);
 	ms_source_place_period(table);
 	if (ddl->ignore && change->rows_changed == NULL)

@@ -285,6 +285,35 @@ parse_foreign_key(MsParser *parser, char *name)
 	return true;
 }
 
+/*
+ * An expression that means the same whatever the sql_mode is: names in
+ * backquotes, texts in single ones.
+ */
+static char *
+plain_expression(const char *start, const char *end, uint64 sql_mode)
+{
+	StringInfoData buf;
+	MsScanner	s;
+
+	initStringInfo(&buf);
+	ms_token_begin(&s, start, end - start, sql_mode);
+	while (s.kind != MS_TOKEN_END)
+	{
+		if (s.kind == MS_TOKEN_NAME)
+			ms_parse_quote_name(&buf, s.text);
+		else if (s.kind == MS_TOKEN_STRING)
+			ms_parse_quote_text(&buf, s.text);
+		else
+			appendBinaryStringInfo(&buf, s.start, s.p - s.start);
+		start = s.p;
+		ms_token_next(&s);
+		/* blanks, but no comments, which may be executable ones */
+		if (s.kind != MS_TOKEN_END && s.start > start)
+			appendStringInfoChar(&buf, ' ');
+	}
+	return buf.data;
+}
+
 /* CHECK (expression) */
 bool
 ms_parse_check(MsParser *parser, char *name)
@@ -302,7 +331,8 @@ ms_parse_check(MsParser *parser, char *name)
 	clause = ms_parse_add(parser, MS_CLAUSE_ADD_CHECK);
 	clause->check = palloc0(sizeof(MsSourceCheck));
 	clause->check->name = name;
-	clause->check->clause = ms_parse_text(start + 1, s->previous_end - 1);
+	clause->check->clause = plain_expression(start + 1, s->previous_end - 1,
+											 s->sql_mode);
 	return true;
 }
 

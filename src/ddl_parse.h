@@ -4,6 +4,7 @@
 #ifndef MS_DDL_PARSE_H
 #define MS_DDL_PARSE_H
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
 #include "ddl_scan.h"
@@ -33,6 +34,9 @@ typedef enum MsClauseKind
 	MS_CLAUSE_CHANGES_ROWS,		/* name says how */
 	MS_CLAUSE_UNKNOWN			/* name: the text that was not understood */
 } MsClauseKind;
+
+/* The collation that BINARY means: the _bin one, whatever the character set */
+#define MS_COLLATION_BINARY		"_bin"
 
 typedef struct MsClause
 {
@@ -64,6 +68,7 @@ typedef struct MsDdl
 	List	   *clauses;		/* of MsClause * */
 } MsDdl;
 
+extern void ms_parse_quote_name(StringInfo buf, const char *name);
 extern void ms_ddl_parse(const char *sql, size_t len, const char *default_db,
 						 uint64 sql_mode, MsDdl *ddl);
 

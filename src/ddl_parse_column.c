@@ -127,11 +127,11 @@ parse_numbers(MsScanner *s, int *numbers)
 	return 2;
 }
 
-static void
-quote_label(StringInfo buf, const char *label)
+void
+ms_parse_quote_text(StringInfo buf, const char *text)
 {
 	appendStringInfoChar(buf, '\'');
-	for (const char *p = label; *p; p++)
+	for (const char *p = text; *p; p++)
 	{
 		if (*p == '\'' || *p == '\\')
 			appendStringInfoChar(buf, *p);
@@ -159,7 +159,7 @@ parse_labels(MsScanner *s, StringInfo type)
 			label[--len] = '\0';
 		if (n > 0)
 			appendStringInfoChar(type, ',');
-		quote_label(type, label);
+		ms_parse_quote_text(type, label);
 		ms_token_next(s);
 		if (!ms_token_accept_punct(s, ','))
 			break;
@@ -204,15 +204,21 @@ parse_type_words(MsScanner *s, MsSourceColumn *col)
 
 /* TEXT(n) and BLOB(n) are the smallest that holds so many. */
 static const char *
-sized_type(const char *data_type, int length)
+sized_type(const char *data_type, int length, int64 *octets)
 {
 	bool		is_text = strcmp(data_type, "text") == 0;
 
 	if (length < 256)
+	{
+		*octets = 255;
 		return is_text ? "tinytext" : "tinyblob";
+	}
 	if (length < 65536)
 		return data_type;
-	return is_text ? "mediumtext" : "mediumblob";
+	*octets = length < 16777216 ? 16777215 : INT64CONST(4294967295);
+	if (length < 16777216)
+		return is_text ? "mediumtext" : "mediumblob";
+	return is_text ? "longtext" : "longblob";
 }
 
 /* What the word means in the session's sql_mode. */
@@ -252,6 +258,7 @@ parse_type(MsParser *parser, MsSourceColumn *col)
 	if (n == (int) lengthof(types))
 		return false;
 	col->data_type = pstrdup(types[n].data_type);
+	col->char_length = types[n].octets;
 	initStringInfo(&type);
 	appendStringInfoString(&type, col->data_type);
 	if (types[n].args == ARGS_LABELS)
@@ -278,7 +285,8 @@ parse_type(MsParser *parser, MsSourceColumn *col)
 			{
 				if (count > 0)
 				{
-					col->data_type = pstrdup(sized_type(col->data_type, numbers[0]));
+					col->data_type = pstrdup(sized_type(col->data_type, numbers[0],
+														&col->char_length));
 					resetStringInfo(&type);
 					appendStringInfoString(&type, col->data_type);
 				}
@@ -318,7 +326,6 @@ parse_type(MsParser *parser, MsSourceColumn *col)
 	if (col->is_unsigned)
 		appendStringInfoString(&type, zerofill ? " unsigned zerofill" : " unsigned");
 	col->column_type = type.data;
-	col->char_length = types[n].octets;
 	if (pg_strcasecmp(word, "JSON") == 0)
 	{
 		col->is_json = true;
@@ -360,8 +367,8 @@ parse_now(MsScanner *s, char **text)
 	return false;
 }
 
-static void
-append_backquoted(StringInfo buf, const char *name)
+void
+ms_parse_quote_name(StringInfo buf, const char *name)
 {
 	appendStringInfoChar(buf, '`');
 	for (; *name; name++)
@@ -398,9 +405,9 @@ parse_nextval(MsParser *parser, char **text)
 		return false;
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "nextval(");
-	append_backquoted(&buf, db);
+	ms_parse_quote_name(&buf, db);
 	appendStringInfoChar(&buf, '.');
-	append_backquoted(&buf, name);
+	ms_parse_quote_name(&buf, name);
 	appendStringInfoChar(&buf, ')');
 	*text = buf.data;
 	parser->scanner = s;
@@ -418,6 +425,16 @@ ms_parse_default(MsParser *parser, MsSourceColumn *col)
 	if (parse_now(s, &col->default_text) ||
 		parse_nextval(parser, &col->default_text))
 		return true;
+	/* DATE '2024-05-06' is what '2024-05-06' is */
+	if (ms_token_is(s, "DATE") || ms_token_is(s, "TIME") ||
+		ms_token_is(s, "TIMESTAMP"))
+	{
+		MsScanner	ahead = *s;
+
+		ms_token_next(&ahead);
+		if (ahead.kind == MS_TOKEN_STRING)
+			*s = ahead;
+	}
 	if (s->kind == MS_TOKEN_STRING)
 	{
 		initStringInfo(&buf);
@@ -428,7 +445,7 @@ ms_parse_default(MsParser *parser, MsSourceColumn *col)
 		}
 		start = buf.data;
 		initStringInfo(&buf);
-		quote_label(&buf, start);
+		ms_parse_quote_text(&buf, start);
 		col->default_text = buf.data;
 		return true;
 	}
@@ -454,9 +471,9 @@ ms_parse_default(MsParser *parser, MsSourceColumn *col)
 	if (col->default_text)
 		return true;
 	/* a number with a point, a function, x'00', _utf8mb4'text' */
-	if (ms_token_accept_punct(s, '.'))
+	if (s->start == s->previous_end && ms_token_accept_punct(s, '.'))
 	{
-		if (s->kind == MS_TOKEN_WORD)
+		if (s->kind == MS_TOKEN_WORD && s->start == s->previous_end)
 			ms_token_next(s);
 	}
 	else if (s->kind == MS_TOKEN_PUNCT && s->punct == '(')
@@ -475,8 +492,16 @@ ms_parse_default(MsParser *parser, MsSourceColumn *col)
 static void
 add_own_index(MsParser *parser, MsSourceColumn *col, bool primary)
 {
-	MsClause   *clause = ms_parse_add(parser, MS_CLAUSE_ADD_INDEX);
+	MsClause   *clause = parser->own_index;
 
+	/* a column's definition makes one at most */
+	if (clause)
+	{
+		if (primary)
+			clause->index->name = "PRIMARY";
+		return;
+	}
+	clause = parser->own_index = ms_parse_add(parser, MS_CLAUSE_ADD_INDEX);
 	clause->index = palloc0(sizeof(MsSourceIndex));
 	clause->index->name = primary ? "PRIMARY" : NULL;
 	clause->index->unique = true;
@@ -577,6 +602,16 @@ parse_attribute(MsParser *parser, MsSourceColumn *col)
 		ms_token_next(s);
 		return col->collation ? 1 : -1;
 	}
+	if (ms_token_accept(s, "BINARY"))
+	{
+		col->collation = MS_COLLATION_BINARY;
+		return 1;
+	}
+	if (ms_token_accept(s, "BYTE"))
+	{
+		col->charset = "binary";
+		return 1;
+	}
 	if (ms_token_accept(s, "ASCII"))
 	{
 		col->charset = "latin1";
@@ -595,7 +630,11 @@ parse_attribute(MsParser *parser, MsSourceColumn *col)
 	if (ms_token_accept(s, "AS"))
 		return parse_generated(parser, col) ? 1 : -1;
 	if (ms_token_is(s, "CHECK"))
+	{
+		/* the one that makes it JSON is not there then */
+		col->is_json = false;
 		return ms_parse_check(parser, col->name) ? 1 : -1;
+	}
 	if (ms_token_accept(s, "CONSTRAINT"))
 	{
 		char	   *name = ms_token_is(s, "CHECK") ? NULL : ms_token_name(s);
@@ -625,9 +664,15 @@ parse_attribute(MsParser *parser, MsSourceColumn *col)
 			ms_token_next(s);
 		return 1;
 	}
-	if (ms_token_accept(s, "WITH") || ms_token_accept(s, "WITHOUT"))
+	if (ms_token_is(s, "WITH") || ms_token_is(s, "WITHOUT"))
+	{
+		/* one column is enough to make the table versioned */
+		if (ms_token_is(s, "WITH"))
+			ms_parse_add(parser, MS_CLAUSE_VERSIONING)->flag = true;
+		ms_token_next(s);
 		return ms_token_accept(s, "SYSTEM") &&
 			ms_token_accept(s, "VERSIONING") ? 1 : -1;
+	}
 	if (ms_token_accept(s, "REF_SYSTEM_ID"))
 	{
 		(void) ms_token_accept_punct(s, '=');
@@ -655,8 +700,6 @@ parse_definition(MsParser *parser, MsClause *clause)
 	}
 	else if (!parse_type(parser, col))
 		return false;
-	/* CHAR(5) BINARY is its character set's _bin collation */
-	(void) ms_token_accept(s, "BINARY");
 	while ((read = parse_attribute(parser, col)) > 0)
 		;
 	if (read < 0)
@@ -692,6 +735,7 @@ ms_parse_column(MsParser *parser, char *old_name, bool if_exists)
 	if (col->name == NULL)
 		return false;
 	col->nullable = true;
+	parser->own_index = NULL;
 	clause = ms_parse_add(parser, old_name ? MS_CLAUSE_CHANGE_COLUMN :
 						  MS_CLAUSE_ADD_COLUMN);
 	clause->column = col;

@@ -13,6 +13,7 @@ typedef struct MsParser
 	MsDdl	   *ddl;
 	const char *default_db;
 	bool		is_create_index;
+	MsClause   *own_index;		/* that the column's definition makes */
 } MsParser;
 
 extern MsClause *ms_parse_add(MsParser *parser, MsClauseKind kind);
@@ -22,6 +23,7 @@ extern bool ms_parse_references(MsParser *parser, MsSourceForeignKey *fk);
 extern bool ms_parse_check(MsParser *parser, char *name);
 
 /* ddl_parse_column.c */
+extern void ms_parse_quote_text(StringInfo buf, const char *text);
 extern bool ms_parse_column(MsParser *parser, char *old_name, bool if_exists);
 extern bool ms_parse_default(MsParser *parser, MsSourceColumn *col);
 

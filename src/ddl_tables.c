@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "ddl_apply_internal.h"
+#include "ddl_engine.h"
 #include "mapping.h"
 #include "snapshot.h"
 #include "sql.h"
@@ -143,6 +144,8 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 	{
 		table = palloc0(sizeof(MsSourceTable));
 		table->table_type = "BASE TABLE";
+		if (ms_engine_default())
+			table->engine = pstrdup(ms_engine_default());
 		table->collation = ms_wire_query_value(ddl->apply->control,
 											   psprintf("SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
 														ms_wire_quote_literal(name->db)));

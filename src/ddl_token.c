@@ -112,6 +112,9 @@ read_quoted(MsScanner *s, char quote, bool backslash)
 	{
 		if (backslash && *s->p == '\\' && s->p + 1 < s->end)
 		{
+			/* for LIKE, and so kept in any string */
+			if (s->p[1] == '_' || s->p[1] == '%')
+				*o++ = '\\';
 			*o++ = unescape(s->p[1]);
 			s->p += 2;
 		}

@@ -117,6 +117,7 @@ push_column(JsonbParseState **state, const void *item)
 	push_bool(state, "invisible", col->invisible);
 	push_bool(state, "implicit", col->implicit);
 	push_bool(state, "json", col->is_json);
+	push_string(state, "json_check", col->json_check);
 }
 
 static void
@@ -295,6 +296,7 @@ read_column(JsonbValue *value)
 	col->invisible = get_bool(object, "invisible");
 	col->implicit = get_bool(object, "implicit");
 	col->is_json = get_bool(object, "json");
+	col->json_check = get_string(object, "json_check");
 	ms_source_column_parse_type(col);
 	return col;
 }

@@ -404,6 +404,15 @@ ms_source_find_column(const List *columns, const char *name)
 	return NULL;
 }
 
+/* It is JSON; check is the constraint's name, NULL if it has none. */
+void
+ms_source_set_json(MsSourceColumn *col, char *check)
+{
+	col->is_json = true;
+	if (check && strcmp(check, col->name) != 0)
+		col->json_check = check;
+}
+
 /* A period column that information_schema does not show. */
 static MsSourceColumn *
 implicit_period_column(const char *name, const char *generation)
@@ -599,7 +608,7 @@ fetch_all_labels(const Request *request, TableSet *set)
 
 /* MariaDB's JSON is a LONGTEXT with a check of its own making. */
 static bool
-mark_json_column(const MsSourceTable *table, const char *clause)
+mark_json_column(const MsSourceTable *table, const MsSourceCheck *check)
 {
 	ListCell   *lc;
 
@@ -608,10 +617,10 @@ mark_json_column(const MsSourceTable *table, const char *clause)
 		MsSourceColumn *col = lfirst(lc);
 
 		if (strcmp(col->data_type, "longtext") == 0 &&
-			pg_strcasecmp(clause, psprintf("json_valid(%s)",
-										   ms_wire_quote_identifier(col->name))) == 0)
+			pg_strcasecmp(check->clause, psprintf("json_valid(%s)",
+												  ms_wire_quote_identifier(col->name))) == 0)
 		{
-			col->is_json = true;
+			ms_source_set_json(col, check->name);
 			return true;
 		}
 	}
@@ -632,12 +641,13 @@ fetch_checks(const Request *request, TableSet *set)
 										  ms_result_cell(result, i, 1));
 		MsSourceCheck *check;
 
-		if (table == NULL ||
-			mark_json_column(table, ms_result_cell(result, i, 3)))
+		if (table == NULL)
 			continue;
 		check = palloc0(sizeof(MsSourceCheck));
 		check->name = ms_result_cell(result, i, 2);
 		check->clause = ms_result_cell(result, i, 3);
+		if (mark_json_column(table, check))
+			continue;
 		table->checks = lappend(table->checks, check);
 	}
 }
@@ -682,6 +692,10 @@ fetch_indexes(const Request *request, TableSet *set)
 			index->name = name;
 			index->unique = cell_int(result, i, 4) == 0;
 			index->type = ms_result_cell(result, i, 7);
+			/* elsewhere a HASH stands for values too long for a BTREE */
+			if (table->engine && pg_strcasecmp(table->engine, "MEMORY") == 0 &&
+				pg_strcasecmp(index->type, "HASH") == 0)
+				index->type = "BTREE";
 			table->indexes = lappend(table->indexes, index);
 		}
 		index->columns = lappend(index->columns, ms_result_cell(result, i, 3));

@@ -31,6 +31,7 @@ typedef struct MsSourceColumn
 	bool		invisible;
 	bool		implicit;		/* a period column that nobody has declared */
 	bool		is_json;		/* longtext with a json_valid check */
+	char	   *json_check;		/* of this name, if it is not the column's */
 	List	   *labels;			/* of char *: ENUM and SET */
 	/* set by ms_model_follow(): this column before the statement, or NULL */
 	const struct MsSourceColumn *was;
@@ -100,6 +101,7 @@ ms_source_column_is_row_end(const MsSourceColumn *col)
 
 extern MsSourceColumn *ms_source_find_column(const List *columns,
 											 const char *name);
+extern void ms_source_set_json(MsSourceColumn *col, char *check);
 extern bool ms_source_is_versioned(const MsSourceTable *table);
 extern void ms_source_place_period(MsSourceTable *table);
 extern void ms_source_keep_history(List *tables);

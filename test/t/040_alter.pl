@@ -412,6 +412,72 @@ is( $node->safe_psql('postgres',
 	6,
 	'the history tells which key has no counterpart');
 
+# What is recorded of a table after each statement is what MariaDB made of it:
+# names in another case, settings of the session, and all that a statement
+# changes without saying so.
+$maria->sql(
+	q{CREATE DATABASE model;
+CREATE TABLE model.p (id int PRIMARY KEY, Code int UNIQUE);
+CREATE TABLE model.t (id int PRIMARY KEY, up int, a int, b int, v int, w int, KEY (up), KEY k (v), KEY l (w)) ENGINE=MyISAM;
+INSERT INTO model.t (id) VALUES (1), (2)});
+create_subscription($node, 'model', 'source', ['model.*']);
+wait_for_catchup($node, 'model');
+foreach my $change (
+	# MyISAM takes it and forgets it
+	[ 'FOREIGN KEY', 'ALTER TABLE t ADD FOREIGN KEY (up) REFERENCES t (id) ON DELETE CASCADE' ],
+	[ 'RENAME INDEX', 'ALTER TABLE t ENGINE = innodb, RENAME INDEX k TO l, RENAME INDEX l TO k' ],
+	[
+		'FOREIGN KEY in another case',
+		'ALTER TABLE t ADD CONSTRAINT self FOREIGN KEY (UP) REFERENCES t (ID), ADD CONSTRAINT other FOREIGN KEY (A) REFERENCES p (CODE)'
+	],
+	[ 'DROP FOREIGN KEY of a key', 'ALTER TABLE t DROP FOREIGN KEY self, DROP FOREIGN KEY IF EXISTS k' ],
+	[
+		'character sets',
+		q{ALTER TABLE t ADD c1 char(5) BINARY, ADD c2 varchar(5) CHARACTER SET latin1 BINARY, ADD c3 varchar(9) COLLATE uca1400_as_cs,
+ADD c4 varchar(9) COLLATE utf8_unicode_ci, ADD c5 text(10), ADD c6 blob(70000), ADD c7 char(3) BYTE}
+	],
+	[
+		'defaults',
+		q{ALTER TABLE t ADD d1 decimal(10,2) DEFAULT 1. NOT NULL, ADD d2 varchar(9) DEFAULT 'a\_b\%c', ADD d3 date DEFAULT DATE'2024-05-06'}
+	],
+	[
+		'TIMESTAMP',
+		q{SET explicit_defaults_for_timestamp = 0;
+ALTER TABLE t ADD t1 timestamp, ADD t2 timestamp NULL, ADD t3 timestamp DEFAULT '2024-05-06 07:08:09', ADD t4 timestamp(3) DEFAULT now(3)}
+	],
+	[ 'Oracle', q{SET sql_mode = 'ORACLE'; ALTER TABLE t ADD o1 date DEFAULT '2024-05-06 07:08:09', ADD o2 blob} ],
+	[ 'REAL', q{SET sql_mode = 'REAL_AS_FLOAT'; ALTER TABLE t ADD f1 real, ADD f2 real(5,2)} ],
+	[ 'MaxDB', q{SET sql_mode = 'MAXDB'; ALTER TABLE t ADD m1 timestamp} ],
+	[ 'long VARCHAR', q{SET sql_mode = ''; ALTER TABLE t ADD l1 varchar(70000), ADD l2 varbinary(70000), MODIFY c2 varchar(65000) CHARACTER SET utf8mb3} ],
+	[
+		'JSON',
+		q{CREATE TABLE json (id int PRIMARY KEY, j1 json CHECK (length(j1) > 1), j2 longtext CHECK (JSON_VALID( j2 )), j3 json, j4 longtext, CONSTRAINT jc CHECK (json_valid(J4)));
+INSERT INTO json VALUES (3, 'none', '[]', '{"a": 1}', '[1]')}
+	],
+	[ 'JSON converted', q{ALTER TABLE json CONVERT TO CHARACTER SET latin1; INSERT INTO json (id, j2) VALUES (4, '["ä"]')} ],
+	[ 'JSON no more', q{ALTER TABLE json DROP CONSTRAINT IF EXISTS nosuch, DROP CONSTRAINT jc; INSERT INTO json (id, j4) VALUES (5, 'none')} ],
+	[ 'CHECK', q{ALTER TABLE t ADD CONSTRAINT ck CHECK (b > 1), ADD CONSTRAINT ck2 CHECK ("x" <> 'it''s' OR v > 2), ADD z int CHECK (z > 1)} ],
+	[ 'CHECK of what is changed', 'ALTER TABLE t RENAME COLUMN b TO v, RENAME COLUMN v TO b, MODIFY z int' ],
+	[ 'CHECK of what is gone', 'ALTER TABLE t DROP b' ],
+	[ 'CHARACTER SET DEFAULT', q{SET sql_mode = ''; ALTER TABLE t ENGINE = NoSuch, CHARACTER SET = DEFAULT} ],
+	[ 'CONVERT TO DEFAULT', 'ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT' ],
+	[ 'versioned by a column', 'CREATE TABLE versioned (a int WITH SYSTEM VERSIONING, b int UNIQUE KEY KEY); INSERT INTO versioned (b) VALUES (1)' ],
+	[ 'MEMORY', q{SET sql_mode = ''; CREATE TABLE memory (a int PRIMARY KEY, b int, UNIQUE (b), KEY (b)) ENGINE = heap; CREATE TABLE none (a int PRIMARY KEY) ENGINE = NoSuch} ],
+	[ 'MEMORY no more', 'ALTER TABLE memory ENGINE = InnoDB' ],
+	[ 'InnoDB no more', 'ALTER TABLE none ENGINE = MEMORY, ADD b int UNIQUE' ])
+{
+	my ($what, $sql) = @$change;
+	my ($table) = $sql =~ /TABLE (\w+)/;
+
+	$maria->sql("SET NAMES utf8mb4; $sql", 'model');
+	wait_for_catchup($node, 'model');
+	compare_recorded($node, 'model', 'source', ["model.$table"]);
+	compare_structure($maria, $node, ["model.$table"]) if $table ne 'json';
+	my ($same, $why) = has_same_rows($maria, $node, { source => "model.$table" });
+	ok($same, "rows after $what") or diag($why);
+}
+is(view_value($node, 'model', 'last_error'), '', 'no error');
+
 # Labels of types that are enums here, too
 $maria->sql('CREATE DATABASE labels');
 $maria->sql(
