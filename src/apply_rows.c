@@ -473,6 +473,29 @@ must_wait_for_chunk(TablePlan *plan, const MsChunkKey *key,
 	return false;
 }
 
+/*
+ * A table that is copied has the schema of its copy.  In a backlog the stream
+ * may be behind that, with rows of another structure: they are in the copy.
+ */
+static bool
+is_before_copy(MsApply *apply, TablePlan *plan, const MapEntry *entry)
+{
+	bool		fits;
+
+	if (plan->sub->state == MS_TABLE_READY || plan->bound_map == entry->raw)
+		return false;
+	fits = ms_relmap_fits(apply->relmap, plan, entry);
+	if (fits)
+		return false;
+	if (!apply->wrote)
+	{
+		/* chunks may have to be waited for */
+		ms_apply_let_go(apply);
+		ms_apply_begin(apply);
+	}
+	return ms_snapshot_is_ahead(plan, apply->current_file, apply->start_pos);
+}
+
 /* Open the target for the rows of the event. */
 static void
 open_target(MsApply *apply, TablePlan *plan, const MapEntry *entry,
@@ -633,7 +656,8 @@ ms_apply_rows(MsApply *apply, const MsRowsEvent *rows)
 		!ms_cascade_prepare(apply, cascade, entry, rows))
 		cascade = NULL;
 	if (plan == NULL || !ms_apply_rows_wanted(apply, plan) ||
-		(apply->options->publish & publish_bit[rows->op]) == 0)
+		(apply->options->publish & publish_bit[rows->op]) == 0 ||
+		is_before_copy(apply, plan, entry))
 	{
 		/* what hangs on the rows may be wanted all the same */
 		if (cascade)

@@ -547,6 +547,16 @@ init_watched_column(const MsCascade *cascade, MsColumn *col,
 				 errhint("Foreign keys of replicated tables refer to this table. Add it to the subscription.")));
 }
 
+static bool
+has_names(const MapEntry *entry)
+{
+	MsTableMapEvent event = ms_relmap_table_map_of(entry);
+	MsTableMap	map;
+
+	ms_event_read_table_map(&event, &map);
+	return map.has_names;
+}
+
 /* Read the format of a watched table from its table map. */
 static void
 bind_watched(MsCascade *cascade, const MapEntry *entry)
@@ -663,7 +673,10 @@ ms_cascade_bind_parent(MsApply *apply, MsCascade *cascade, const MapEntry *entry
 {
 	TablePlan  *plan = cascade->plan;
 
-	if (plan && plan->sub->state != MS_TABLE_DISABLED)
+	/* what is being copied has the schema of its copy, see apply_rows.c */
+	if (plan && plan->sub->state != MS_TABLE_DISABLED &&
+		(plan->sub->state == MS_TABLE_READY || !has_names(entry) ||
+		 ms_relmap_fits(apply->relmap, plan, entry)))
 	{
 		ms_relmap_open(apply->relmap, plan, entry);
 		if (cascade->format != &plan->format ||

@@ -556,10 +556,10 @@ is_same_charset(const char *a, const char *b)
  * The values of an ENUM or SET are numbers: with other labels, or the same in
  * another order, they mean something else.  The labels come in the character
  * set that the column has in the binlog; which one that is does not matter.
+ * NULL, or what differs.
  */
-static void
-check_labels(const TablePlan *plan, const MsColumn *col,
-			 const MsMapColumn *mapcol)
+static char *
+check_labels(const MsColumn *col, const MsMapColumn *mapcol)
 {
 	const uint8 *labels = mapcol->labels;
 	const char *charset = ms_collation_charset(mapcol->collation);
@@ -567,10 +567,10 @@ check_labels(const TablePlan *plan, const MsColumn *col,
 	const void *arg;
 
 	if ((int) mapcol->nlabels != col->nlabels)
-		structure_differs(plan, psprintf("Column \"%s\" has %u labels in the binlog and %d in the recorded schema.",
-										 col->name, mapcol->nlabels, col->nlabels));
+		return psprintf("Column \"%s\" has %u labels in the binlog and %d in the recorded schema.",
+						col->name, mapcol->nlabels, col->nlabels);
 	if (!ms_charset_bind(charset ? charset : col->charset, &transcode, &arg))
-		return;
+		return NULL;
 	for (int i = 0; i < col->nlabels; i++)
 	{
 		uint32		len;
@@ -579,24 +579,25 @@ check_labels(const TablePlan *plan, const MsColumn *col,
 		const char *text = transcode(arg, bytes, len, &len, &replaced);
 
 		if (replaced)
-			structure_differs(plan, psprintf("Label %d of column \"%s\" has characters that the server's encoding lacks.",
-											 i + 1, col->name));
+			return psprintf("Label %d of column \"%s\" has characters that the server's encoding lacks.",
+							i + 1, col->name);
 		if (len != strlen(col->labels[i]) ||
 			memcmp(text, col->labels[i], len) != 0)
-			structure_differs(plan, psprintf("Label %d of column \"%s\" is \"%s\" in the binlog and \"%s\" in the recorded schema.",
-											 i + 1, col->name,
-											 pnstrdup(text, len),
-											 col->labels[i]));
+			return psprintf("Label %d of column \"%s\" is \"%s\" in the binlog and \"%s\" in the recorded schema.",
+							i + 1, col->name,
+							pnstrdup(text, len),
+							col->labels[i]);
 	}
+	return NULL;
 }
 
 /*
  * Check one column of a table map against the recorded one, as far as its
- * metadata goes.
+ * metadata goes.  NULL, or what differs.
  */
-static void
-check_column(const TablePlan *plan, const MsColumn *col,
-			 const MsTableMap *map, const MsMapColumn *mapcol, int number)
+static char *
+check_column(const MsColumn *col, const MsTableMap *map,
+			 const MsMapColumn *mapcol, int number)
 {
 	const char *charset = ms_collation_charset(mapcol->collation);
 
@@ -605,27 +606,29 @@ check_column(const TablePlan *plan, const MsColumn *col,
 		char	   *name = ms_utf8_to_server(mapcol->name, mapcol->name_len);
 
 		if (strcmp(name, col->name) != 0)
-			structure_differs(plan, psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",
-											 number, name, col->name));
+			return psprintf("Column %d is \"%s\" in the binlog and \"%s\" in the recorded schema.",
+							number, name, col->name);
 	}
 	if (map->has_signedness &&
 		((col->kind == MS_KIND_INT && mapcol->is_unsigned) ||
 		 (col->kind == MS_KIND_UINT && !mapcol->is_unsigned)))
-		structure_differs(plan, psprintf("Column \"%s\" has changed its sign.",
-										 col->name));
+		return psprintf("Column \"%s\" has changed its sign.",
+						col->name);
 	if (mapcol->is_character && charset &&
 		!is_same_charset(charset, col->charset))
-		structure_differs(plan, psprintf("Column \"%s\" has character set %s in the binlog and %s in the recorded schema.",
-										 col->name, charset, col->charset));
+		return psprintf("Column \"%s\" has character set %s in the binlog and %s in the recorded schema.",
+						col->name, charset, col->charset);
 	if (mapcol->labels &&
 		(col->kind == MS_KIND_ENUM || col->kind == MS_KIND_SET))
-		check_labels(plan, col, mapcol);
+		return check_labels(col, mapcol);
+	return NULL;
 }
 
 /*
- * Check a table map against the recorded schema and choose the readers.
+ * Check a table map against the recorded schema and choose the readers.  NULL,
+ * or what differs; then the plan has readers for no map.
  */
-static void
+static const char *
 bind_table_map(TablePlan *plan, const MapEntry *entry)
 {
 	MsTableMapEvent event = ms_relmap_table_map_of(entry);
@@ -633,14 +636,15 @@ bind_table_map(TablePlan *plan, const MapEntry *entry)
 	MsRowFormat *format = &plan->format;
 	int			nrecorded = format->ncolumns;
 
+	plan->bound_map = NULL;
 	ms_event_read_table_map(&event, &map);
 
 	/* columns that an earlier map had hidden are counted anew */
 	while (nrecorded > 0 && format->columns[nrecorded - 1].source_type == NULL)
 		nrecorded--;
 	if ((int) map.ncolumns < nrecorded)
-		structure_differs(plan, psprintf("The binlog has %u columns, the recorded schema %d.",
-										 map.ncolumns, nrecorded));
+		return psprintf("The binlog has %u columns, the recorded schema %d.",
+						map.ncolumns, nrecorded);
 	if ((int) map.ncolumns > format->ncolumns)
 	{
 		MemoryContext oldcxt = MemoryContextSwitchTo(plan->cxt);
@@ -661,22 +665,25 @@ bind_table_map(TablePlan *plan, const MapEntry *entry)
 	{
 		MsColumn   *col = &format->columns[i];
 		const MsMapColumn *mapcol = &map.columns[i];
-		const char *problem;
+		const char *problem = NULL;
 
 		if (i >= nrecorded)
 		{
 			if (!is_hidden_column(mapcol, map.has_names))
-				structure_differs(plan, psprintf("The binlog has %u columns, the recorded schema %d.",
-												 map.ncolumns, nrecorded));
+				return psprintf("The binlog has %u columns, the recorded schema %d.",
+								map.ncolumns, nrecorded);
 		}
 		else
-			check_column(plan, col, &map, mapcol, i + 1);
+			problem = check_column(col, &map, mapcol, i + 1);
+		if (problem)
+			return problem;
 		problem = ms_value_bind_image(col, mapcol->type, mapcol->meta);
 		if (problem)
-			structure_differs(plan, psprintf("Column \"%s\": %s.", col->name,
-											 problem));
+			return psprintf("Column \"%s\": %s.", col->name,
+							problem);
 	}
 	plan->bound_map = entry->raw;
+	return NULL;
 }
 
 /*
@@ -804,7 +811,23 @@ ms_relmap_open(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
 		MemoryContextSwitchTo(oldcxt);
 	}
 	if (entry && plan->bound_map != entry->raw)
-		bind_table_map(plan, entry);
+	{
+		const char *problem = bind_table_map(plan, entry);
+
+		if (problem)
+			structure_differs(plan, problem);
+	}
+}
+
+/*
+ * Does the table map have the recorded structure?  The target is open
+ * afterwards.
+ */
+bool
+ms_relmap_fits(MsRelmap *map, TablePlan *plan, const MapEntry *entry)
+{
+	ms_relmap_open(map, plan, NULL);
+	return plan->bound_map == entry->raw || bind_table_map(plan, entry) == NULL;
 }
 
 /* The values of the key by which the row is found. */

@@ -116,6 +116,8 @@ extern void ms_relmap_watch(MsRelmap *map, const char *db, const char *table,
 							struct MsCascade *cascade);
 extern struct MsCascade *ms_relmap_find_watched(MsRelmap *map, const char *db,
 												const char *table);
+extern bool ms_relmap_fits(MsRelmap *map, TablePlan *plan,
+						   const MapEntry *entry);
 extern void ms_relmap_open(MsRelmap *map, TablePlan *plan,
 						   const MapEntry *entry);
 extern void ms_relmap_report_changes(TablePlan *plan, const MsRow *row,

@@ -27,6 +27,8 @@ extern void ms_snapshot_wait_for_chunks(TablePlan *plan, const char *file,
 										uint64 start_pos);
 extern void ms_snapshot_xa_begin(const char *xid);
 extern void ms_snapshot_xa_end(void);
+extern bool ms_snapshot_is_ahead(TablePlan *plan, const char *file,
+								 uint64 start_pos);
 extern bool ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
 									 uint64 start_pos, bool wholly);
 extern bool ms_snapshot_ends_after(const TablePlan *plan, const char *file,

@@ -244,6 +244,30 @@ ms_snapshot_is_copied_at(const TablePlan *plan, const char *file,
 }
 
 /*
+ * Will all that the target is to hold of the table be copied after the source
+ * transaction that begins at start_pos of file?  Waits for chunks that are
+ * being loaded.
+ */
+bool
+ms_snapshot_is_ahead(TablePlan *plan, const char *file, uint64 start_pos)
+{
+	ms_snapshot_wait_for_chunks(plan, file, start_pos);
+	if (plan->sub->state == MS_TABLE_READY ||
+		(plan->sub->state == MS_TABLE_COPIED && plan->passed))
+		return false;
+	for (int i = 0; i < plan->nchunks; i++)
+	{
+		const MsChunk *chunk = plan->chunks[i];
+
+		if (chunk->state == MS_CHUNK_DONE &&
+			ms_snapshot_compare_positions(file, start_pos, chunk->snapshot_file,
+										  chunk->snapshot_pos) >= 0)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Of a table that is copied without a read view: may the copy have what the
  * source transaction that begins at start_pos of file did, and what was
  * wanted as it was not before the view?
