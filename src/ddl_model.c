@@ -133,6 +133,17 @@ place_column(MsSourceTable *table, MsSourceColumn *col, const MsClause *clause,
 	return true;
 }
 
+/* The character set that the statement gives a column. */
+static void
+set_charset(const MsSourceTable *table, MsSourceColumn *col,
+			const MsModelChange *change)
+{
+	if (change->converts &&
+		!(col->charset && pg_strcasecmp(col->charset, "binary") == 0))
+		col->charset = col->collation = NULL;
+	ms_ddl_set_column_charset(col, table->collation);
+}
+
 static void
 add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 {
@@ -145,7 +156,7 @@ add_column(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 			set_unknown(change, psprintf("ADD COLUMN %s", col->name));
 		return;
 	}
-	ms_ddl_set_column_charset(col, table->collation);
+	set_charset(table, col, change);
 	if (!place_column(table, col, clause, list_length(table->columns)))
 		set_unknown(change, psprintf("AFTER %s", clause->after));
 }
@@ -247,6 +258,33 @@ rename_everywhere(MsSourceTable *table)
 	}
 }
 
+static bool
+has_part(const MsSourceIndex *index, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, index->columns)
+		if (pg_strcasecmp(lfirst(lc), name) == 0)
+		return true;
+	return false;
+}
+
+/* Has an index leading characters, perhaps of this column? */
+static bool
+is_cut(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+	{
+		const MsSourceIndex *index = lfirst(lc);
+
+		if (index->has_prefix && has_part(index, name))
+			return true;
+	}
+	return false;
+}
+
 static void
 change_column(MsSourceTable *table, const MsClause *clause,
 			  MsModelChange *change)
@@ -268,12 +306,15 @@ change_column(MsSourceTable *table, const MsClause *clause,
 	table->columns = list_delete_nth_cell(table->columns, at);
 	col->was = old->was;
 	drop_check(table, clause->name);
-	if (old->json_check && strcmp(col->data_type, "longtext") == 0)
-		ms_source_set_json(col, old->json_check);
 	/* the name may be written in another way than the column has it */
 	if (clause->name == col->name)
 		col->name = old->name;
-	ms_ddl_set_column_charset(col, table->collation);
+	set_charset(table, col, change);
+	/* a part that the column does not fill any more is the whole column */
+	if (is_cut(table, clause->name) &&
+		(strcmp(col->data_type, old->data_type) != 0 ||
+		 col->char_length < old->char_length))
+		set_unknown(change, psprintf("column %s", clause->name));
 	foreach(lc, primary ? primary->columns : NIL)
 		if (pg_strcasecmp(lfirst(lc), clause->name) == 0)
 		col->nullable = false;
@@ -710,7 +751,10 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 				pg_strcasecmp(clause->charset, "DEFAULT") == 0)
 				set_unknown(change, "CHARACTER SET DEFAULT");
 			if (clause->kind == MS_CLAUSE_CONVERT_CHARSET)
+			{
 				ms_ddl_convert_charset(table, clause);
+				change->converts = true;
+			}
 			else
 			{
 				ms_ddl_resolve_charset(&clause->charset, &clause->collation,
@@ -761,12 +805,14 @@ clause_rank(const MsClause *clause)
 		case MS_CLAUSE_DROP_CONSTRAINT:
 		case MS_CLAUSE_DROP_COLUMN:
 			return 1;
+		case MS_CLAUSE_CONVERT_CHARSET:
+			return 2;
 		case MS_CLAUSE_ADD_INDEX:
 		case MS_CLAUSE_ADD_FOREIGN_KEY:
 		case MS_CLAUSE_ADD_CHECK:
-			return 3;
+			return 4;
 		default:
-			return 2;
+			return 3;
 	}
 }
 
@@ -836,6 +882,39 @@ fill_in_timestamps(MsSourceTable *table, const MsDdl *ddl)
 }
 
 /*
+ * A column that goes while another of its name comes leaves its place in keys
+ * to that one, or a part of it.
+ */
+static void
+check_replaced(const MsSourceTable *table, const MsDdl *ddl,
+			   MsModelChange *change)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+	ListCell   *lc3;
+
+	foreach(lc, ddl->clauses)
+	{
+		const MsClause *gone = lfirst(lc);
+
+		if (gone->kind != MS_CLAUSE_DROP_COLUMN)
+			continue;
+		foreach(lc2, ddl->clauses)
+		{
+			const MsClause *added = lfirst(lc2);
+
+			if (added->kind != MS_CLAUSE_ADD_COLUMN ||
+				pg_strcasecmp(added->column->name, gone->name) != 0)
+				continue;
+			foreach(lc3, table->indexes)
+				if (has_part(lfirst(lc3), gone->name))
+				set_unknown(change, psprintf("DROP COLUMN %s, ADD COLUMN %s",
+											 gone->name, gone->name));
+		}
+	}
+}
+
+/*
  * A copy of the recorded schema, to be changed: its columns know which ones
  * of old they are.
  */
@@ -864,6 +943,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	bool		keys = false;
 
 	memset(change, 0, sizeof(*change));
+	check_replaced(table, ddl, change);
 	forget_hashes(table);
 	foreach(lc, ddl->clauses)
 	{
@@ -873,7 +953,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 		if (clause->kind == MS_CLAUSE_RENAME_INDEX)
 			clause->index = find_index(table, clause->name);
 	}
-	for (int rank = 0; rank <= 3; rank++)
+	for (int rank = 0; rank <= 4; rank++)
 	{
 		foreach(lc, ddl->clauses)
 		{
@@ -881,7 +961,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 
 			if (clause_rank(clause) != rank)
 				continue;
-			if (rank == 3 && !keys)
+			if (rank == 4 && !keys)
 			{
 				rename_everywhere(table);
 				keys = true;

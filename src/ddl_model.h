@@ -12,6 +12,7 @@ typedef struct MsModelChange
 	char	   *unknown;		/* what was not understood, or NULL */
 	char	   *rows_changed;	/* why rows are not what they were, or NULL */
 	MsTableName *new_name;		/* RENAME, or NULL */
+	bool		converts;		/* CONVERT TO, which new columns are part of */
 } MsModelChange;
 
 extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);

@@ -462,6 +462,14 @@ INSERT INTO json VALUES (3, 'none', '[]', '{"a": 1}', '[1]')}
 	[ 'CHARACTER SET DEFAULT', q{SET sql_mode = ''; ALTER TABLE t ENGINE = NoSuch, CHARACTER SET = DEFAULT} ],
 	[ 'CONVERT TO DEFAULT', 'ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT' ],
 	[ 'versioned by a column', 'CREATE TABLE versioned (a int WITH SYSTEM VERSIONING, b int UNIQUE KEY KEY); INSERT INTO versioned (b) VALUES (1)' ],
+	[
+		'CONVERT TO of new columns',
+		q{ALTER TABLE t ADD n1 varchar(5) CHARACTER SET ucs2, ADD n2 tinytext CHARACTER SET latin1, MODIFY c3 varchar(9) CHARACTER SET latin1, CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+INSERT INTO t (id, n1, n2, c3) VALUES (9, 'ä', 'ö', 'ü')}
+	],
+	[ 'columns in place of others', 'ALTER TABLE t ADD k1 int, ADD k2 varchar(20), ADD k3 text, ADD KEY kk (k1, k2), ADD UNIQUE kl (k3(10))' ],
+	[ 'a column in place of another', 'ALTER TABLE t DROP k1, ADD k1 int' ],
+	[ 'a key over leading characters', 'ALTER TABLE t MODIFY k3 varchar(8)' ],
 	[ 'MEMORY', q{SET sql_mode = ''; CREATE TABLE memory (a int PRIMARY KEY, b int, UNIQUE (b), KEY (b)) ENGINE = heap; CREATE TABLE none (a int PRIMARY KEY) ENGINE = NoSuch} ],
 	[ 'MEMORY no more', 'ALTER TABLE memory ENGINE = InnoDB' ],
 	[ 'InnoDB no more', 'ALTER TABLE none ENGINE = MEMORY, ADD b int UNIQUE' ])
