@@ -66,13 +66,13 @@ parse_table_name(MsParser *parser, const char *default_db)
 	MsScanner  *s = &parser->scanner;
 	MsTableName *name = palloc0(sizeof(MsTableName));
 
-	name->db = default_db ? pstrdup(default_db) : NULL;
+	name->db = default_db ? ms_token_fold(default_db) : NULL;
 	(void) ms_token_accept_punct(s, '.');
-	name->table = ms_token_name(s);
+	name->table = ms_token_table_name(s);
 	if (name->table && ms_token_accept_punct(s, '.'))
 	{
 		name->db = name->table;
-		name->table = ms_token_name(s);
+		name->table = ms_token_table_name(s);
 	}
 	return name->table ? name : NULL;
 }

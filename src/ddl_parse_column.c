@@ -387,18 +387,18 @@ parse_nextval(MsParser *parser, char **text)
 	bool		in_parentheses = ms_token_accept_punct(&s, '(');
 	bool		is_call = ms_token_accept(&s, "NEXTVAL");
 	StringInfoData buf;
-	const char *db = parser->default_db;
+	const char *db = ms_token_fold(parser->default_db);
 	char	   *name;
 
 	if (is_call ? !ms_token_accept_punct(&s, '(') :
 		!(ms_token_accept(&s, "NEXT") && ms_token_accept(&s, "VALUE") &&
 		  ms_token_accept(&s, "FOR")))
 		return false;
-	name = ms_token_name(&s);
+	name = ms_token_table_name(&s);
 	if (name && ms_token_accept_punct(&s, '.'))
 	{
 		db = name;
-		name = ms_token_name(&s);
+		name = ms_token_table_name(&s);
 	}
 	if (name == NULL || (is_call && !ms_token_accept_punct(&s, ')')) ||
 		(in_parentheses && !ms_token_accept_punct(&s, ')')))

@@ -22,19 +22,19 @@ take_table(MsScanner *s, MsStatement *statement)
 	char	   *first;
 
 	(void) ms_token_accept_punct(s, '.');
-	first = ms_token_name(s);
+	first = ms_token_table_name(s);
 	if (first == NULL)
 		return false;
 	if (ms_token_accept_punct(s, '.'))
 	{
 		name->db = first;
-		name->table = ms_token_name(s);
+		name->table = ms_token_table_name(s);
 		if (name->table == NULL)
 			return false;
 	}
 	else
 	{
-		name->db = pstrdup(statement->default_db);
+		name->db = ms_token_fold(statement->default_db);
 		name->table = first;
 	}
 	statement->tables = lappend(statement->tables, name);
@@ -165,7 +165,7 @@ scan_drop(MsScanner *s, MsStatement *statement)
 	else if (ms_token_accept(s, "DATABASE") || ms_token_accept(s, "SCHEMA"))
 	{
 		ms_token_accept_if_exists(s);
-		statement->db = ms_token_name(s);
+		statement->db = ms_token_table_name(s);
 		if (statement->db)
 			set_kind(statement, MS_STMT_DROP_DATABASE, "DROP DATABASE");
 	}

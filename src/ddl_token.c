@@ -236,6 +236,36 @@ ms_token_name(MsScanner *s)
 	return name;
 }
 
+/* Has the source its tables and databases in lower case, however written? */
+static bool fold_table_names = false;
+
+/* With lower_case_table_names = 1 it has. */
+void
+ms_token_fold_table_names(bool fold)
+{
+	fold_table_names = fold;
+}
+
+/* The name of a table or database as the source has it. */
+char *
+ms_token_fold(const char *name)
+{
+	char	   *folded = pstrdup(name);
+
+	for (char *p = folded; fold_table_names && *p; p++)
+		*p = pg_ascii_tolower((unsigned char) *p);
+	return folded;
+}
+
+/* ms_token_name() of a table or database. */
+char *
+ms_token_table_name(MsScanner *s)
+{
+	char	   *name = ms_token_name(s);
+
+	return name ? ms_token_fold(name) : NULL;
+}
+
 /*
  * Start on a statement; the first token is the current one.
  */

@@ -37,5 +37,8 @@ extern bool ms_token_accept(MsScanner *s, const char *word);
 extern bool ms_token_accept_punct(MsScanner *s, char c);
 extern bool ms_token_accept_if_exists(MsScanner *s);
 extern char *ms_token_name(MsScanner *s);
+extern char *ms_token_table_name(MsScanner *s);
+extern char *ms_token_fold(const char *name);
+extern void ms_token_fold_table_names(bool fold);
 
 #endif							/* MS_DDL_TOKEN_H */

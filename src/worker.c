@@ -503,7 +503,7 @@ check_source(void)
 	uint32		server_id;
 
 	res = ms_wire_query(worker.control,
-						"SELECT @@global.server_id, @@global.log_bin, @@global.binlog_format");
+						"SELECT @@global.server_id, @@global.log_bin, @@global.binlog_format, @@global.lower_case_table_names");
 	server_id = strtoul(ms_result_cell(res, 0, 0), NULL, 10);
 	if (server_id == worker.sub->server_id)
 		ereport(ERROR,
@@ -521,6 +521,7 @@ check_source(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("binlog_format of the source is %s", ms_result_cell(res, 0, 2)),
 				 errhint("Run SET GLOBAL binlog_format = 'ROW' on the source, and set it in its configuration.")));
+	ms_token_fold_table_names(strcmp(ms_result_cell(res, 0, 3), "1") == 0);
 	return server_id;
 }
 

@@ -558,7 +558,7 @@ WHERE source_table IN ('taken', 'seen', 'made') ORDER BY 1}),
 	join("\n",
 		q{made|disabled|shop.made|target table shop.made is not empty HINT: Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.},
 		q{seen|disabled||cannot replicate into "seen" HINT: Remove the cause, then use mariadb_sync.remove_table() and mariadb_sync.add_table().},
-		q{taken|disabled|shop.taken|target table shop.taken is not empty HINT: Change the target to fit and use mariadb_sync.resync_table(), which empties it and copies the table.}
+		q{taken|disabled|shop.taken|target table shop.taken is not empty HINT: Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.}
 	),
 	'tables that cannot join are disabled, with the reason');
 is(pg('SELECT count(*) FROM shop.taken'), '1', 'their targets are untouched');
@@ -638,5 +638,29 @@ is( pg( "SELECT count(*) FROM mariadb_sync.history WHERE original LIKE 'CREATE T
 	'1',
 	'what has no end has not happened');
 is(view_value($node, 'forged', 'last_error'), '', 'without an error');
+
+# A source whose names are in lower case, however a statement writes them
+my $folding =
+  MariaDBServer->new('folding', options => { lower_case_table_names => 1 });
+$folding->sql(
+	'CREATE DATABASE Fold; CREATE TABLE Fold.Tab (Id int PRIMARY KEY, A int); INSERT INTO Fold.Tab VALUES (1, 1)'
+);
+add_source($node, $folding);
+create_subscription($node, 'folding', 'folding', ['fold.*']);
+wait_for_catchup($node, 'folding');
+$folding->sql($_, 'Fold')
+  foreach (
+	'ALTER TABLE FOLD.TAB ADD COLUMN B int DEFAULT 4; INSERT INTO tAB VALUES (2, 2, 2)',
+	'CREATE TABLE Kid (id int PRIMARY KEY, t_id int, FOREIGN KEY (t_id) REFERENCES TAB (ID) ON DELETE CASCADE)',
+	'INSERT INTO KID VALUES (1, 1), (2, 2); DELETE FROM TAB WHERE id = 1; CREATE TABLE Fold.Like_It LIKE KID; CREATE TABLE Gone LIKE KID',
+	'RENAME TABLE Tab TO FOLD.Renamed; CREATE INDEX i ON RENAMED (a); TRUNCATE TABLE Fold.KID; INSERT INTO Kid VALUES (7, 2)',
+	'ALTER TABLE Renamed DROP COLUMN B; DROP TABLE GONE; DELETE FROM RENAMED');
+wait_for_catchup($node, 'folding');
+my @folded = map { "fold.$_" } qw(renamed kid like_it);
+compare_tables($folding, $node, \@folded);
+compare_structure($folding, $node, \@folded);
+is( pg(q{SELECT count(*), count(*) FILTER (WHERE copy_started_at IS NOT NULL) FROM mariadb_sync.subscription_table WHERE source_db = 'fold'}),
+	'3|1',
+	'tables in any case: they have joined and left without a copy');
 
 done_testing();
