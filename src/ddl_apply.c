@@ -33,6 +33,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "cascade.h"
 #include "ddl_apply_internal.h"
 #include "ddl_charset.h"
 #include "ddl_diff.h"
@@ -527,11 +528,17 @@ concerns_us(MsDdlApply *ddl)
 	MsRelmap   *relmap = ddl->apply->relmap;
 	ListCell   *lc;
 
+	if (!ms_relmap_is_linked(relmap))
+		ms_cascade_link(relmap);
 	foreach(lc, ddl->statement->tables)
 	{
 		MsTableName *name = lfirst(lc);
 
 		if (ms_relmap_find_name(relmap, name->db, name->table))
+			return true;
+		/* foreign keys of ours follow a new name of their parent */
+		if (list_length(ddl->statement->tables) > 1 &&
+			ms_relmap_find_watched(relmap, name->db, name->table))
 			return true;
 		if (ms_relmap_matches(relmap, name->db, name->table) &&
 			strcmp(ddl->statement->verb, "DROP TABLE") != 0)

@@ -51,8 +51,7 @@ extern void ms_ddl_drop_references(MsDdlApply *ddl, Oid relid, Oid index,
 extern void ms_ddl_drop_own_references(TablePlan *plan, List **statements);
 extern void ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 								   List **statements, List **notes);
-extern void ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
-									 const MsTableName *to);
+extern void ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs);
 extern void ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table);
 extern void ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 									 const MsSourceTable *new);

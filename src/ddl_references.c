@@ -238,10 +238,33 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
  * ------------------------------------------------------------------------
  */
 
-/* Foreign keys of other tables follow, as MariaDB's do. */
+/*
+ * The first pair is the key's: what its parent is called now may be what
+ * another table was called.
+ */
+static bool
+follow_pairs(MsSourceForeignKey *fk, const List *pairs)
+{
+	for (int i = 0; i + 1 < list_length(pairs); i += 2)
+	{
+		const MsTableName *from = list_nth(pairs, i);
+		const MsTableName *to = list_nth(pairs, i + 1);
+
+		if (!refers_to(fk, from->db, from->table))
+			continue;
+		fk->ref_db = to->db;
+		fk->ref_table = to->table;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Foreign keys follow tables to their new names, as MariaDB's do.  pairs are
+ * MsTableName, of before and after the statement in turn.
+ */
 void
-ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
-						 const MsTableName *to)
+ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs)
 {
 	ListCell   *lc;
 	ListCell   *lc2;
@@ -253,15 +276,7 @@ ms_ddl_rename_references(MsDdlApply *ddl, const MsTableName *from,
 		bool		changed = false;
 
 		foreach(lc2, table->foreign_keys)
-		{
-			MsSourceForeignKey *fk = lfirst(lc2);
-
-			if (!refers_to(fk, from->db, from->table))
-				continue;
-			fk->ref_db = to->db;
-			fk->ref_table = to->table;
-			changed = true;
-		}
+			changed |= follow_pairs(lfirst(lc2), pairs);
 		if (!changed)
 			continue;
 		ms_relmap_set_schema(ddl->apply->relmap, plan,

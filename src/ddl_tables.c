@@ -387,6 +387,7 @@ rename_plans(MsDdlApply *ddl, List *moves)
 {
 	MsApply    *apply = ddl->apply;
 	List	   *staying = NIL;
+	List	   *pairs = NIL;
 	ListCell   *lc;
 
 	foreach(lc, moves)
@@ -456,12 +457,14 @@ rename_plans(MsDdlApply *ddl, List *moves)
 		ms_ddl_record(ddl, psprintf("%s.%s", move->from.db, move->from.table),
 					  target.statements, result);
 	}
-	foreach(lc, staying)
+	/* those of a table that leaves, or that we never had, follow it too */
+	foreach(lc, moves)
 	{
 		Move	   *move = lfirst(lc);
 
-		ms_ddl_rename_references(ddl, &move->from, &move->to);
+		pairs = lappend(lappend(pairs, &move->from), &move->to);
 	}
+	ms_ddl_rename_references(ddl, pairs);
 
 	/* what was copied is what has the old name at the source */
 	foreach(lc, staying)

@@ -742,9 +742,31 @@ DELETE FROM base WHERE id = 1;
 ALTER TABLE base ADD COLUMN code int UNIQUE;
 UPDATE base SET code = id;
 DELETE FROM base WHERE id = 2}, 'named');
+# A key goes with its parent: into the place of another table, and out of the
+# subscription.
+$maria->sql(
+	q{
+CREATE DATABASE elsewhere;
+CREATE TABLE one (id int PRIMARY KEY);
+CREATE TABLE two (id int PRIMARY KEY);
+CREATE TABLE of_one (id int PRIMARY KEY, p int,
+	FOREIGN KEY (p) REFERENCES one (id) ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO one SELECT seq FROM seq_1_to_9;
+INSERT INTO two SELECT seq FROM seq_1_to_9;
+INSERT INTO of_one SELECT seq, seq FROM seq_1_to_9;
+RENAME TABLE one TO aside, two TO one, aside TO two;
+DELETE FROM one WHERE id = 1;
+DELETE FROM two WHERE id = 2;
+UPDATE two SET id = 30 WHERE id = 3;
+RENAME TABLE two TO elsewhere.two;
+DELETE FROM elsewhere.two WHERE id = 4;
+RENAME TABLE elsewhere.two TO elsewhere.three;
+DELETE FROM elsewhere.three WHERE id = 5;
+ALTER TABLE elsewhere.three RENAME TO elsewhere.four;
+DELETE FROM elsewhere.four WHERE id = 6}, 'named');
 $oracle->wait_for_gtid($maria->gtid);
 wait_for_catchup($node, 'named');
-foreach my $table (qw(named.q named.c named.base named.leaf))
+foreach my $table (qw(named.q named.c named.base named.leaf named.one named.of_one))
 {
 	ok(scalar(has_same_rows($_, $node, { source => $table })),
 		"$table is equal to that of " . $_->name)
