@@ -545,7 +545,9 @@ change_type(Diff *diff, const MsSourceColumn *col, const char *old_type,
 		add_action(&diff->actions, "ALTER COLUMN %s DROP DEFAULT", name);
 	if (ms_typemap_is_identity(col->was, old_type) &&
 		!ms_typemap_is_identity(col, type))
-		add_action(&diff->actions, "ALTER COLUMN %s DROP IDENTITY IF EXISTS", name);
+		/* before: together with TYPE the new one would be the sequence's too */
+		add_statement(diff, psprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS",
+									 diff->target, name));
 	if (diff->will_be_empty)
 		add_action(&diff->actions, "ALTER COLUMN %s TYPE %s USING NULL", name, type);
 	else

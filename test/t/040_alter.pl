@@ -109,6 +109,9 @@ my @clauses = (
 	[ 'ADD PRIMARY KEY (id), DROP KEY u2',          qr/^applied$/ ],
 	[ 'MODIFY id int AUTO_INCREMENT',               qr/^applied$/ ],
 	[ 'MODIFY id int unsigned AUTO_INCREMENT',      qr/^resync/ ],
+	[ 'MODIFY id bigint unsigned AUTO_INCREMENT',   qr/^applied/ ],
+	[ 'MODIFY id bigint unsigned AUTO_INCREMENT FIRST', qr/^applied/ ],
+	[ 'MODIFY id int unsigned AUTO_INCREMENT AFTER a',  qr/^resync/ ],
 	[ 'ADD CONSTRAINT chk CHECK (n2 < 1000000)',    qr/^applied; check/ ],
 	[ 'DROP CONSTRAINT chk',                        qr/^applied$/ ],
 	[ 'CONVERT TO CHARACTER SET latin1',            qr/^resync/ ],
@@ -251,6 +254,7 @@ ADD COLUMN d5 varchar(9) DEFAULT 12, ADD COLUMN d6 char(1) NOT NULL DEFAULT 0, A
 # Which changes of types PostgreSQL cannot make without writing the table anew
 my %rewrites = map { $_ => 1 } (
 	'MODIFY a bigint',
+	'MODIFY id bigint unsigned AUTO_INCREMENT',
 	'MODIFY cc decimal(12,3)',
 	'MODIFY s1 bigint unsigned NOT NULL DEFAULT 5',
 	'MODIFY COLUMN IF EXISTS i1 bigint DEFAULT 2, MODIFY IF EXISTS nothere int'
