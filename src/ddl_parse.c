@@ -231,7 +231,8 @@ parse_index(MsParser *parser, char *name, const char *type, bool unique)
 	{
 		char	   *own = ms_token_name(s);
 
-		if (name == NULL)
+		/* wins over the constraint's */
+		if (own && !(name && strcmp(name, "PRIMARY") == 0))
 			name = own;
 	}
 	using = parse_index_options(s);

@@ -128,6 +128,7 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 {
 	MsSourceTable *table;
 	MsModelChange change;
+	MsDdl		nothing = {0};
 
 	if (parsed->like)
 	{
@@ -139,6 +140,7 @@ build_model(MsDdlApply *ddl, const MsTableName *name, const MsDdl *parsed)
 			return NULL;
 		table = ms_ddl_recorded(like);
 		table->foreign_keys = NIL;
+		ms_model_apply(table, &nothing, &change);
 	}
 	else
 	{

@@ -645,11 +645,14 @@ sub compare_structure
 			  . ' ORDER BY index_name, seq_in_index');
 		foreach my $row (
 			$maria->query_rows(
-				'SELECT column_name, data_type, column_type, character_maximum_length,'
+				q{SELECT column_name, IF(EXISTS (SELECT 1 FROM information_schema.check_constraints k
+	WHERE k.constraint_schema = c.table_schema AND k.table_name = c.table_name
+	AND k.check_clause = concat('json_valid(`', column_name, '`)')), 'json', data_type),}
+				  . ' column_type, character_maximum_length,'
 				  . ' numeric_precision, numeric_scale, datetime_precision, is_nullable,'
 				  . " extra LIKE '%auto_increment%', replace(column_comment, '\\n', ' '),"
 				  . " IF(extra LIKE '%auto_increment%' OR extra LIKE '%GENERATED%', NULL, column_default)"
-				  . " FROM information_schema.columns WHERE $where"))
+				  . " FROM information_schema.columns c WHERE $where"))
 		{
 			push @columns, $row;
 			$defaults{ $row->[0] } = [ @$row[ 1, 10 ] ];
@@ -717,8 +720,9 @@ sub compare_structure
 
 A test: what is recorded of the source's tables for the subscription is what a
 new one reads from the source now.  Only for a subscription that is caught up.
-Defaults and expressions, which statements may write in other ways, are not
-compared; C<compare_structure> evaluates defaults.
+Defaults and expressions, which statements may write in other ways, and the
+name of what makes a column JSON are not compared; C<compare_structure>
+evaluates defaults.
 
 =cut
 
@@ -736,7 +740,7 @@ sub _facts
 		foreach my $key (sort keys %$column)
 		{
 			next
-			  if $key =~ /^(name|default|generation)$/
+			  if $key =~ /^(name|default|generation|json_check)$/
 			  || ($key =~ /^(precision|scale)$/ && !$counted)
 			  || ($key eq 'char_length' && $column->{data_type} =~ /^(enum|set)$/)
 			  || $column->{$key} eq '';

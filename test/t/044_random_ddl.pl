@@ -1,7 +1,8 @@
 # A random backlog: 200 structure changes mixed with rows over six tables,
 # which the subscription meets after its worker was stopped.  In the end both
-# sides have the same tables with the same rows.  DDL_SEED repeats a run,
-# DDL_COUNT makes it longer or shorter.
+# sides have the same tables with the same rows, and what is recorded of each is
+# what MariaDB made of it.  DDL_SEED repeats a run, DDL_COUNT makes it longer or
+# shorter.
 
 use strict;
 use warnings;
@@ -64,6 +65,12 @@ my %values = (
 	"enum('a','b')"     => sub { (q{'a'}, q{'b'})[ rand(2) ] },
 	"enum('a','b','c')" => sub { (q{'a'}, q{'b'}, q{'c'})[ rand(3) ] },
 	"set('x','y')"      => sub { (q{''},  q{'x'}, q{'x,y'})[ rand(3) ] },
+	'json'           => sub { '\'{"a": ' . int(rand(100)) . "}'" },
+	'char(5) BINARY' => sub { "'B" . int(rand(100)) . "'" },
+	'mediumtext'     => sub { "'" . ('medium ' x int(rand(20))) . "'" },
+	'time(3)'        => sub { sprintf("'0%d:11:12.5'", rand(9)) },
+	'float'          => sub { int(rand(1000)) / 8 },
+	'bit(9)'         => sub { int(rand(500)) },
 	'varbinary(10)' => sub { "x'61" . sprintf('%02x', 0x61 + rand(26)) . "'" }
 );
 my @types = sort keys %values;
@@ -294,6 +301,49 @@ my @changes = (
 	sub {
 		try_sql('TRUNCATE TABLE ' . some_table());
 	},
+	sub {    # engines
+		try_sql('ALTER TABLE '
+			  . some_table()
+			  . ' ENGINE = '
+			  . pick('MyISAM', 'Aria', 'InnoDB', 'innodb'));
+	},
+	sub {    # a column in place of another, named in another case
+		my $t    = some_table();
+		my $c    = some_column($t);
+		my $type = pick(@types);
+		$tables{$t}{$c} = $type
+		  if try_sql("ALTER TABLE $t DROP COLUMN "
+			  . uc($c)
+			  . ", ADD COLUMN $c "
+			  . column_definition($type));
+	},
+	sub {    # checks come and go, also with their columns
+		my $t = some_table();
+		my $c = some_column($t);
+		try_sql("ALTER TABLE $t ADD CONSTRAINT k_$c CHECK ($c IS NOT NULL OR 1)");
+		try_sql("ALTER TABLE $t DROP CONSTRAINT IF EXISTS k_$c")
+		  if rand() < 0.3;
+	},
+	sub {    # keys over several columns, leading characters too
+		my $t = some_table();
+		my ($c, $d) = (some_column($t), some_column($t));
+		try_sql("ALTER TABLE $t ADD KEY w_$c (${\ uc($c)}, $d), ADD KEY p_$c (id, $c(3))");
+		try_sql("ALTER TABLE $t ADD KEY IF NOT EXISTS w_$c ($c), ADD KEY IF NOT EXISTS w_$d ($d, id)");
+		try_sql("ALTER TABLE $t RENAME INDEX w_$c TO w_$d, RENAME INDEX w_$d TO w_$c")
+		  if rand() < 0.5;
+	},
+	sub {    # the session's settings
+		my $t = some_table();
+		my $n = 'c' . $next_column++;
+		$tables{$t}{$n} = 'double'
+		  if try_sql(
+			pick(
+				qq{SET sql_mode = 'ANSI_QUOTES'; ALTER TABLE "$t" ADD "$n" double DEFAULT 1. NOT NULL},
+				qq{SET sql_mode = 'REAL_AS_FLOAT'; ALTER TABLE $t ADD $n real},
+				qq{SET sql_mode = 'NO_BACKSLASH_ESCAPES'; ALTER TABLE $t ADD $n double COMMENT 'a\\'},
+				qq{SET STATEMENT lock_wait_timeout = 10 FOR ALTER TABLE $t /*! ADD $n double */}
+			));
+	},
 	sub {
 		my $t = some_table();
 		try_sql("ALTER TABLE $t DROP PRIMARY KEY, ADD PRIMARY KEY (id)");
@@ -353,6 +403,7 @@ foreach my $name (@names)
 		[ { source => $name, columns => \%columns } ]);
 }
 compare_structure($maria, $node, \@names);
+compare_recorded($node, 'sub', 'source', \@names);
 is( $node->safe_psql(
 		'postgres',
 		q{SELECT string_agg('r.' || source_table, ' ' ORDER BY source_table COLLATE "C") FROM mariadb_sync.subscription_table}
