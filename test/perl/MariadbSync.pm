@@ -476,7 +476,7 @@ sub _value_of_default
 	$value =~ s/^0+(?=.)// if $type eq 'bit';
 	$value =~ s/ +$//      if $type eq 'char';
 	$value =~ s/(00)+$//   if $type eq 'binary';
-	$value =~ s/\.0+$//    if $type =~ /^(datetime|time)$/;
+	$value =~ s/\.?0*$//   if $type =~ /^(datetime|time)$/ && $value =~ /\./;
 	return $value;
 }
 
