@@ -53,6 +53,7 @@
 typedef struct ParentRow
 {
 	const MsCascade *cascade;
+	const Dependant *by;		/* the cascade that changed it, or NULL */
 	bool		update;
 	const Datum *old_datums;	/* by attribute index; NULL = row event */
 	const bool *old_isnull;
@@ -337,6 +338,7 @@ change_row(MsApply *apply, const ChildChange *change, HeapTuple tuple,
 	if (child->cascade == NULL)
 		return;
 	below.cascade = child->cascade;
+	below.by = dep;
 	below.update = !change->delete;
 	below.old_datums = old_values;
 	below.old_isnull = old_isnull;
@@ -492,7 +494,8 @@ run_dependant(MsApply *apply, const ParentRow *row, Dependant *dep)
 	bool		any = !row->update;
 
 	if (action == CASCADE_NOTHING ||
-		(apply->options->publish & (delete ? MS_PUBLISH_DELETE : MS_PUBLISH_UPDATE)) == 0)
+		(apply->options->publish & (delete ? MS_PUBLISH_DELETE : MS_PUBLISH_UPDATE)) == 0 ||
+		(delete && dep->deletes_once && row->by == dep))
 		return;
 	for (int i = 0; row->update && i < dep->ncolumns; i++)
 		any |= is_changed(row, dep, i);

@@ -31,6 +31,7 @@ typedef struct Dependant
 								 * by */
 	CascadeAction on_delete;
 	CascadeAction on_update;
+	bool		deletes_once;	/* see mark_keys_to_itself() */
 	int			ncolumns;
 	char	  **columns;		/* names */
 	int		   *refs;			/* in the MsCascade's */

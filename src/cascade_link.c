@@ -232,6 +232,25 @@ order_copies(const List *children)
 }
 
 /*
+ * What InnoDB deletes by a system-versioned table's foreign key to itself has
+ * no consequences by the same key: the rows that refer to it stay.  Those of
+ * other keys, of this table or another, have all of theirs.
+ */
+static void
+mark_keys_to_itself(MsCascade *cascade, const MsSourceTable *table)
+{
+	ListCell   *lc;
+
+	foreach(lc, cascade->dependants)
+	{
+		Dependant  *dep = lfirst(lc);
+
+		dep->deletes_once = dep->child == cascade->plan &&
+			ms_source_is_versioned(table);
+	}
+}
+
+/*
  * Find out which tables have dependants, when the tables of the map or their
  * foreign keys have changed.
  */
@@ -271,10 +290,13 @@ ms_cascade_link(MsRelmap *map)
 	foreach(lc, ms_relmap_plans(map))
 	{
 		TablePlan  *parent = lfirst(lc);
+		MsSourceTable *table;
 
-		if (parent->cascade)
-			order_dependants(parent->cascade,
-							 ms_source_table_from_jsonb(parent->sub->source_schema));
+		if (parent->cascade == NULL)
+			continue;
+		table = ms_source_table_from_jsonb(parent->sub->source_schema);
+		order_dependants(parent->cascade, table);
+		mark_keys_to_itself(parent->cascade, table);
 	}
 	order_copies(children);
 	MemoryContextSwitchTo(oldcxt);

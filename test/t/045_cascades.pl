@@ -397,6 +397,16 @@ CREATE TABLE n (id int PRIMARY KEY, p int,
 CREATE TABLE outside (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING;
 CREATE TABLE inside (id int PRIMARY KEY, o int,
 	FOREIGN KEY (o) REFERENCES outside (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE tree (id int PRIMARY KEY, a int, b int, n int,
+	FOREIGN KEY (a) REFERENCES tree (id) ON DELETE CASCADE,
+	FOREIGN KEY (b) REFERENCES tree (id) ON DELETE CASCADE,
+	FOREIGN KEY (n) REFERENCES tree (id) ON DELETE SET NULL) WITH SYSTEM VERSIONING;
+CREATE TABLE leaf (id int PRIMARY KEY, t int,
+	FOREIGN KEY (t) REFERENCES tree (id) ON DELETE CASCADE);
+INSERT INTO tree VALUES (1, NULL, NULL, NULL), (2, 1, NULL, NULL), (3, 2, NULL, NULL), (4, 3, NULL, 2),
+	(12, NULL, 1, NULL), (13, 12, NULL, NULL), (14, NULL, 13, 12), (15, NULL, 14, 13),
+	(21, NULL, NULL, 3), (22, 21, NULL, NULL), (23, 22, NULL, NULL);
+INSERT INTO leaf SELECT id, id FROM tree;
 INSERT INTO p SELECT seq, seq FROM seq_1_to_20;
 INSERT INTO outside SELECT seq, seq FROM seq_1_to_20;
 INSERT INTO c SELECT seq, seq FROM seq_1_to_20;
@@ -421,9 +431,16 @@ foreach my $parent (qw(p outside))
 		"REPLACE INTO $parent VALUES (6, 66), (21, 21)",
 		"START TRANSACTION; DELETE FROM $parent WHERE id = 7; INSERT INTO $parent VALUES (7, 7); UPDATE $parent SET v = 8 WHERE id = 7; COMMIT");
 }
+$maria->sql(
+	'DELETE FROM tree WHERE id = 1; REPLACE INTO tree VALUES (21, NULL, NULL, NULL)',
+	'vers');
+is( $maria->value('SELECT group_concat(id ORDER BY id) FROM tree', 'vers'),
+	'3,4,15,21,23',
+	'a versioned table deletes once by a key to itself');
 $oracle->wait_for_gtid($maria->gtid);
 wait_for_catchup($node, 'vers');
-foreach my $table (qw(vers.p vers.c vers.n vers.inside))
+foreach my $table (
+	qw(vers.p vers.c vers.n vers.inside vers.tree vers.leaf))
 {
 	my ($same, $text) = has_same_rows($maria, $node, { source => $table });
 	ok($same, "$table is equal") or diag($text);
