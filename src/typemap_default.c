@@ -407,6 +407,8 @@ implicit_default(const MsColumn *col, const MsSourceColumn *source,
 			return "'00:00:00'";
 		case MS_KIND_TEXT:
 			return "''";
+		case MS_KIND_JSON:
+			return strncmp(type, "json", 4) == 0 ? "'null'" : "''";
 		case MS_KIND_BIT:
 			return bit_literal(col, "0");
 		case MS_KIND_ENUM:

@@ -116,7 +116,8 @@ typedef enum MsChangeKind
 	MS_CHANGE_NUL_BYTE = 0x02,
 	MS_CHANGE_UNTRANSLATABLE = 0x04,
 	MS_CHANGE_BOOLEAN = 0x08,	/* a TINYINT(1) that is neither 0 nor 1 */
-	MS_CHANGE_LOCAL_TIME = 0x10 /* a DATETIME that the zone's clocks skip */
+	MS_CHANGE_LOCAL_TIME = 0x10,	/* a DATETIME that the zone's clocks skip */
+	MS_CHANGE_EMPTY_JSON = 0x20
 } MsChangeKind;
 
 struct MsColumn;

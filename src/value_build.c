@@ -53,6 +53,8 @@ ms_value_change_name(MsChangeKind kind)
 			return "a number that is neither 0 nor 1 in a boolean";
 		case MS_CHANGE_LOCAL_TIME:
 			return "a local time that the zone's clocks skip";
+		case MS_CHANGE_EMPTY_JSON:
+			return "an empty string in JSON";
 	}
 	return "a value";
 }
@@ -564,6 +566,31 @@ build_text_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
 	return make_checked(col, v, jsonb_in);
 }
 
+/*
+ * An empty string is no JSON, and yet what MariaDB fills a JSON column with
+ * that is added NOT NULL to a table with rows.
+ */
+static Datum
+make_json(MsColumn *col, const MsValue *v, PGFunction in_func)
+{
+	if (likely(v->s.len > 0))
+		return make_checked(col, v, in_func);
+	note_change(col, MS_CHANGE_EMPTY_JSON);
+	return DirectFunctionCall1(in_func, CStringGetDatum("null"));
+}
+
+static Datum
+build_json_json(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	return make_json(col, v, json_in);
+}
+
+static Datum
+build_json_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
+{
+	return make_json(col, v, jsonb_in);
+}
+
 static Datum
 build_text_uuid(MsColumn *col, const MsValue *v, bool *isnull)
 {
@@ -828,8 +855,8 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_TEXT, JSONBOID, build_text_jsonb},
 	{MS_KIND_TEXT, BYTEAOID, build_bytes_bytea},
 	{MS_KIND_TEXT, UUIDOID, build_text_uuid},
-	{MS_KIND_JSON, JSONOID, build_text_json},
-	{MS_KIND_JSON, JSONBOID, build_text_jsonb},
+	{MS_KIND_JSON, JSONOID, build_json_json},
+	{MS_KIND_JSON, JSONBOID, build_json_jsonb},
 	{MS_KIND_JSON, TEXTOID, build_text_text},
 	{MS_KIND_JSON, VARCHAROID, build_text_text},
 	{MS_KIND_BYTES, BYTEAOID, build_bytes_bytea},

@@ -232,6 +232,10 @@ set_document(MsVerifyColumn *col, const MsSourceColumn *source,
 							   col->source);
 		return;
 	}
+	if (col->kind == MS_KIND_JSON &&
+		(col->typid == JSONOID || col->typid == JSONBOID))
+		col->source = psprintf("IF(LENGTH(%s) = 0, 'null', %s)", col->source,
+							   col->source);
 	set_text(col, source, policies);
 	if (col->typid == JSONBOID)
 		col->fetched = col->digest = true;

@@ -336,6 +336,47 @@ is( $node->safe_psql(
 	'1',
 	'of its row alone');
 
+# A JSON column that is added NOT NULL has empty strings, which are no JSON.
+$maria->sql(
+	q{
+CREATE DATABASE je;
+CREATE TABLE je.j (id int PRIMARY KEY);
+INSERT INTO je.j VALUES (1), (5);
+ALTER TABLE je.j ADD COLUMN a json NOT NULL, ADD COLUMN n json;
+INSERT INTO je.j VALUES (2, '[2]', NULL)});
+foreach my $as (qw(json jsonb))
+{
+	create_subscription($node, "je_$as", 'source', ['je.*'],
+		{ json_as => $as, schema_map => { je => "je_$as" } });
+	wait_for_catchup($node, "je_$as");
+}
+$maria->sql(
+	q{
+ALTER TABLE j ADD COLUMN b json NOT NULL;
+UPDATE j SET n = '{}', a = '1', b = '[1]' WHERE id = 1;
+INSERT INTO j VALUES (3, '3', '"3"', 'true')}, 'je');
+foreach my $as (qw(json jsonb))
+{
+	wait_for_catchup($node, "je_$as");
+	is( $node->safe_psql('postgres', "TABLE je_$as.j ORDER BY id"),
+		qq(1|1|{}|[1]\n2|[2]||null\n3|3|"3"|true\n5|null||null),
+		"$as: an empty string is JSON's null");
+	is( $node->safe_psql(
+			'postgres',
+			qq{SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('je_$as')}
+		),
+		'1|0',
+		'for verify(), too');
+	is( $node->safe_psql(
+			'postgres',
+			qq{SELECT result FROM mariadb_sync.history h JOIN mariadb_sync.subscription s USING (subid) WHERE name = 'je_$as' AND h.kind = 'ddl'}
+		),
+		'applied',
+		'and the column is added in place');
+	cmp_ok(view_value($node, "je_$as", 'values_changed'),
+		'>', 0, 'it is counted');
+}
+
 # A column's policy comes before the subscription's, also if it is to stop.
 $maria->sql(
 	q{

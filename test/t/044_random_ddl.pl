@@ -378,7 +378,8 @@ foreach my $n (1 .. $count / 10)
 wait_for_catchup($node, 'sub');
 my @names = map { "r.$_" } sort keys %tables;
 
-# zero dates, which conversions make, are NULL in the target
+# zero dates, which conversions make, are NULL in the target, and empty strings
+# that are to be JSON its null
 foreach my $name (@names)
 {
 	my ($db, $table) = split(/\./, $name);
@@ -399,6 +400,8 @@ foreach my $name (@names)
 			"to_char(%s, '$of_target')"
 		];
 	}
+	$columns{$_} = [ q{IF(LENGTH(%1$s) = 0, 'null', %1$s)}, '%s::text' ]
+	  foreach grep { $tables{$table}{$_} eq 'json' } keys %{ $tables{$table} };
 	compare_tables($maria, $node,
 		[ { source => $name, columns => \%columns } ]);
 }
