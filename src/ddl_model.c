@@ -12,6 +12,7 @@
 
 #include "ddl_charset.h"
 #include "ddl_engine.h"
+#include "ddl_keys.h"
 #include "ddl_model.h"
 #include "ddl_token.h"
 #include "typemap.h"
@@ -269,22 +270,6 @@ has_part(const MsSourceIndex *index, const char *name)
 	return false;
 }
 
-/* Has an index leading characters, perhaps of this column? */
-static bool
-is_cut(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		const MsSourceIndex *index = lfirst(lc);
-
-		if (index->has_prefix && has_part(index, name))
-			return true;
-	}
-	return false;
-}
-
 static void
 change_column(MsSourceTable *table, const MsClause *clause,
 			  MsModelChange *change)
@@ -310,11 +295,6 @@ change_column(MsSourceTable *table, const MsClause *clause,
 	if (clause->name == col->name)
 		col->name = old->name;
 	set_charset(table, col, change);
-	/* a part that the column does not fill any more is the whole column */
-	if (is_cut(table, clause->name) &&
-		(strcmp(col->data_type, old->data_type) != 0 ||
-		 col->char_length < old->char_length))
-		set_unknown(change, psprintf("column %s", clause->name));
 	foreach(lc, primary ? primary->columns : NIL)
 		if (pg_strcasecmp(lfirst(lc), clause->name) == 0)
 		col->nullable = false;
@@ -328,7 +308,6 @@ drop_column(MsSourceTable *table, const MsClause *clause,
 {
 	MsSourceColumn *old = find_old_column(table, clause->name);
 	ListCell   *lc;
-	ListCell   *lc2;
 
 	if (old == NULL)
 	{
@@ -341,9 +320,14 @@ drop_column(MsSourceTable *table, const MsClause *clause,
 	{
 		MsSourceIndex *index = lfirst(lc);
 
-		foreach(lc2, index->columns)
-			if (pg_strcasecmp(lfirst(lc2), clause->name) == 0)
-			index->columns = foreach_delete_current(index->columns, lc2);
+		for (int i = list_length(index->columns); i-- > 0;)
+		{
+			if (pg_strcasecmp(list_nth(index->columns, i), clause->name) != 0)
+				continue;
+			index->columns = list_delete_nth_cell(index->columns, i);
+			if (i < list_length(index->prefixes))
+				index->prefixes = list_delete_nth_cell(index->prefixes, i);
+		}
 		if (index->columns == NIL)
 			table->indexes = foreach_delete_current(table->indexes, lc);
 	}
@@ -376,21 +360,11 @@ choose_index_name(const MsSourceTable *table, const MsSourceIndex *index)
 	return name;
 }
 
-/* A prefix as long as the column is none. */
-static bool
-is_real_prefix(const MsSourceColumn *col, int prefix)
-{
-	return prefix > 0 &&
-		!(strstr(col->data_type, "char") && prefix >= col->char_length) &&
-		!(strstr(col->data_type, "binary") && prefix >= col->char_length);
-}
-
 static void
 add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 {
 	MsSourceIndex *index = clause->index;
 	ListCell   *lc;
-	ListCell   *lc2;
 
 	if (index->name && find_index(table, index->name))
 	{
@@ -398,7 +372,8 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 			set_unknown(change, psprintf("index %s", index->name));
 		return;
 	}
-	forboth(lc, index->columns, lc2, clause->prefixes)
+	index->prefixes = clause->prefixes;
+	foreach(lc, index->columns)
 	{
 		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
 
@@ -408,86 +383,12 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 			return;
 		}
 		lfirst(lc) = col->name;
-		index->has_prefix |= is_real_prefix(col, lfirst_int(lc2));
 		if (index->name && strcmp(index->name, "PRIMARY") == 0)
 			col->nullable = false;
 	}
 	if (index->name == NULL)
 		index->name = choose_index_name(table, index);
 	table->indexes = lappend(table->indexes, index);
-}
-
-/* In bytes, what max_key_length() of the engine's handler is. */
-static int64
-max_key_length(const MsSourceTable *table)
-{
-	if (ms_engine_is(table, "MyISAM"))
-		return 1000;
-	if (ms_engine_is(table, "Aria"))
-		return 2300;
-	return 3072;
-}
-
-/*
- * Does MariaDB not index whole values with a BTREE?  Parts that are no text
- * count for 8 bytes.
- */
-static bool
-is_too_long(const MsSourceTable *table, const MsSourceIndex *index)
-{
-	int64		length = 0;
-	ListCell   *lc;
-
-	foreach(lc, index->columns)
-	{
-		MsSourceColumn *col = ms_source_find_column(table->columns, lfirst(lc));
-
-		if (col == NULL)
-			continue;
-		if (strstr(col->data_type, "text") || strstr(col->data_type, "blob"))
-			return true;
-		length += col->char_length == 0 ? 8 :
-			col->char_length * (col->charset ? ms_ddl_charset_width(col->charset) : 1);
-	}
-	return length > max_key_length(table);
-}
-
-/*
- * A unique key is a HASH where it is too long, or where the statement says so,
- * which the next ALTER TABLE forgets.
- */
-static void
-forget_hashes(MsSourceTable *table)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		MsSourceIndex *index = lfirst(lc);
-
-		if (index->unique && pg_strcasecmp(index->type, "HASH") == 0)
-			index->type = "BTREE";
-	}
-}
-
-/* A unique key becomes a HASH, another one is cut to leading characters. */
-static void
-mark_long_keys(MsSourceTable *table)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		MsSourceIndex *index = lfirst(lc);
-
-		if (pg_strcasecmp(index->type, "BTREE") != 0 || index->has_prefix ||
-			!is_too_long(table, index))
-			continue;
-		if (index->unique)
-			index->type = "HASH";
-		else
-			index->has_prefix = true;
-	}
 }
 
 static void
@@ -944,7 +845,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 
 	memset(change, 0, sizeof(*change));
 	check_replaced(table, ddl, change);
-	forget_hashes(table);
+	ms_ddl_forget_hashes(table);
 	foreach(lc, ddl->clauses)
 	{
 		MsClause   *clause = lfirst(lc);
@@ -973,9 +874,9 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 		rename_everywhere(table);
 	if (ddl->implicit_timestamps)
 		fill_in_timestamps(table, ddl);
-	mark_long_keys(table);
+	ms_ddl_fit_keys(table);
 	if (ms_engine_is(table, "MEMORY"))
-		forget_hashes(table);	/* there they are whole */
+		ms_ddl_forget_hashes(table);	/* there they are whole */
 	add_indexes_of_foreign_keys(table);
 	/* other engines take them and forget them */
 	if (!ms_engine_is(table, "InnoDB"))

@@ -94,6 +94,24 @@ push_strings(JsonbParseState **state, const char *key, const List *texts)
 }
 
 static void
+push_ints(JsonbParseState **state, const char *key, const List *numbers)
+{
+	ListCell   *lc;
+
+	push_key(state, key);
+	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	foreach(lc, numbers)
+	{
+		JsonbValue	value;
+
+		value.type = jbvNumeric;
+		value.val.numeric = int64_to_numeric(lfirst_int(lc));
+		(void) pushJsonbValue(state, WJB_ELEM, &value);
+	}
+	(void) pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static void
 push_column(JsonbParseState **state, const void *item)
 {
 	const MsSourceColumn *col = item;
@@ -130,6 +148,8 @@ push_index(JsonbParseState **state, const void *item)
 	push_strings(state, "columns", index->columns);
 	push_bool(state, "unique", index->unique);
 	push_bool(state, "has_prefix", index->has_prefix);
+	if (index->has_prefix)
+		push_ints(state, "prefixes", index->prefixes);
 	push_bool(state, "nullable", index->nullable);
 }
 
@@ -220,13 +240,17 @@ get_string(JsonbContainer *object, const char *key)
 }
 
 static int64
-get_int(JsonbContainer *object, const char *key)
+number_of(const JsonbValue *value)
 {
-	JsonbValue *value = find_key(object, key);
-
 	return value && value->type == jbvNumeric ?
 		DatumGetInt64(DirectFunctionCall1(numeric_int8,
 										  NumericGetDatum(value->val.numeric))) : 0;
+}
+
+static int64
+get_int(JsonbContainer *object, const char *key)
+{
+	return number_of(find_key(object, key));
 }
 
 static bool
@@ -250,6 +274,21 @@ get_list(JsonbContainer *object, const char *key, void *(*read) (JsonbValue *))
 	for (uint32 i = 0; i < JsonContainerSize(value->val.binary.data); i++)
 		result = lappend(result,
 						 read(getIthJsonbValueFromContainer(value->val.binary.data, i)));
+	return result;
+}
+
+static List *
+get_ints(JsonbContainer *object, const char *key)
+{
+	JsonbValue *value = find_key(object, key);
+	List	   *result = NIL;
+
+	if (value == NULL || value->type != jbvBinary ||
+		!JsonContainerIsArray(value->val.binary.data))
+		return NIL;
+	for (uint32 i = 0; i < JsonContainerSize(value->val.binary.data); i++)
+		result = lappend_int(result,
+							 (int) number_of(getIthJsonbValueFromContainer(value->val.binary.data, i)));
 	return result;
 }
 
@@ -312,6 +351,7 @@ read_index(JsonbValue *value)
 	index->columns = get_list(object, "columns", read_string);
 	index->unique = get_bool(object, "unique");
 	index->has_prefix = get_bool(object, "has_prefix");
+	index->prefixes = get_ints(object, "prefixes");
 	index->nullable = get_bool(object, "nullable");
 	return index;
 }

@@ -700,6 +700,7 @@ fetch_indexes(const Request *request, TableSet *set)
 		}
 		index->columns = lappend(index->columns, ms_result_cell(result, i, 3));
 		index->has_prefix |= ms_result_cell(result, i, 5) != NULL;
+		index->prefixes = lappend_int(index->prefixes, cell_int(result, i, 5));
 		index->nullable |= cell_is(result, i, 6, "YES");
 	}
 }

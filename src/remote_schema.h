@@ -48,6 +48,8 @@ typedef struct MsSourceIndex
 	bool		nullable;		/* a part may be NULL */
 	char	   *type;			/* INDEX_TYPE: BTREE, HASH, FULLTEXT, SPATIAL */
 	List	   *columns;		/* of char * */
+	List	   *prefixes;		/* of int: characters of each column that are
+								 * indexed; 0, or at the end nothing = all */
 } MsSourceIndex;
 
 typedef struct MsSourceForeignKey

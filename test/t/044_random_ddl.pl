@@ -264,9 +264,11 @@ my @changes = (
 		my $new = 't' . $next_name++;
 		my $u   = some_table();
 		return if $t eq $u;
-		$tables{$new} = { %{ $tables{$t} } }
-		  if try_sql(
-			"CREATE TABLE $new LIKE $t; INSERT INTO $new SELECT * FROM $t");
+		if (try_sql("CREATE TABLE $new LIKE $t"))
+		{
+			$tables{$new} = { %{ $tables{$t} } };
+			try_sql("INSERT INTO $new SELECT * FROM $t");
+		}
 		delete $tables{$u} if try_sql("DROP TABLE $u");
 	},
 	sub {
