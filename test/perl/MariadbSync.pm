@@ -641,7 +641,9 @@ sub compare_structure
 		push @{ $key{ $_->[0] } }, $_->[1]
 		  foreach $maria->query_rows(
 			'SELECT index_name, column_name FROM information_schema.statistics'
-			  . " WHERE $where AND non_unique = 0 AND (index_type = 'BTREE' OR index_name = 'PRIMARY' OR (SELECT engine = 'MEMORY' FROM information_schema.tables WHERE $where)) AND sub_part IS NULL"
+			  . " WHERE $where AND non_unique = 0 AND (index_type = 'BTREE' OR index_name = 'PRIMARY' OR (SELECT engine = 'MEMORY' FROM information_schema.tables WHERE $where))"
+			  # one over leading characters has no counterpart
+			  . " AND index_name NOT IN (SELECT index_name FROM information_schema.statistics WHERE $where AND sub_part IS NOT NULL)"
 			  . ' ORDER BY index_name, seq_in_index');
 		foreach my $row (
 			$maria->query_rows(

@@ -70,7 +70,6 @@ my %values = (
 	'mediumtext'     => sub { "'" . ('medium ' x int(rand(20))) . "'" },
 	'time(3)'        => sub { sprintf("'0%d:11:12.5'", rand(9)) },
 	'float'          => sub { int(rand(1000)) / 8 },
-	'bit(9)'         => sub { int(rand(500)) },
 	'varbinary(10)' => sub { "x'61" . sprintf('%02x', 0x61 + rand(26)) . "'" }
 );
 my @types = sort keys %values;
