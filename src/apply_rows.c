@@ -480,12 +480,8 @@ must_wait_for_chunk(TablePlan *plan, const MsChunkKey *key,
 static bool
 is_before_copy(MsApply *apply, TablePlan *plan, const MapEntry *entry)
 {
-	bool		fits;
-
-	if (plan->sub->state == MS_TABLE_READY || plan->bound_map == entry->raw)
-		return false;
-	fits = ms_relmap_fits(apply->relmap, plan, entry);
-	if (fits)
+	if (plan->sub->state == MS_TABLE_READY || plan->bound_map == entry->raw ||
+		ms_relmap_fits(apply->relmap, plan, entry))
 		return false;
 	if (!apply->wrote)
 	{

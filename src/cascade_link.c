@@ -131,26 +131,6 @@ index_begins_with(const MsSourceIndex *index, const MsCascade *cascade,
 	return true;
 }
 
-/* The index that InnoDB stores the table's rows by; NULL = a hidden one. */
-static const MsSourceIndex *
-clustered_index(const MsSourceTable *table)
-{
-	const MsSourceIndex *result = NULL;
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		const MsSourceIndex *index = lfirst(lc);
-
-		if (strcmp(index->name, "PRIMARY") == 0)
-			return index;
-		if (result == NULL && index->unique && !index->nullable &&
-			!index->has_prefix && pg_strcasecmp(index->type, "BTREE") == 0)
-			result = index;
-	}
-	return result;
-}
-
 static int
 compare_dependants(const ListCell *a, const ListCell *b)
 {
@@ -171,7 +151,8 @@ compare_dependants(const ListCell *a, const ListCell *b)
 static void
 order_dependants(MsCascade *cascade, const MsSourceTable *table)
 {
-	const MsSourceIndex *clustered = clustered_index(table);
+	/* which InnoDB stores the table's rows by; NULL = a hidden one */
+	const MsSourceIndex *clustered = ms_source_table_key(table);
 	ListCell   *lc;
 
 	foreach(lc, cascade->dependants)

@@ -91,6 +91,10 @@ typedef struct MsTableSummary
 	int64		rows_done;
 } MsTableSummary;
 
+/* What to do about a table that is disabled, for its error and the log. */
+#define MS_HINT_DISABLED \
+	"Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table."
+
 extern const char *ms_table_state_name(MsTableState state);
 
 /* Both come from the same hands, in which keys have one order. */

@@ -133,14 +133,14 @@ ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan, const char *error)
 	plan->nchunks = 0;
 	ms_snapshot_forget_table(plan);
 	ms_catalog_set_table_error(sub->subid, sub->source_db, sub->source_table,
-							   psprintf("%s\nwhile applying: %s\nHINT: Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.",
+							   psprintf("%s\nwhile applying: %s\nHINT: " MS_HINT_DISABLED,
 										error, ddl->shown));
 	ms_ddl_record(ddl, plan->name, NIL, psprintf("failed: %s", error));
 	ereport(WARNING,
 			(errmsg("subscription \"%s\" has disabled source table \"%s\" after a structure change",
 					ddl->apply->sub->name, plan->name),
 			 errdetail_internal("%s", error),
-			 errhint("Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table.")));
+			 errhint(MS_HINT_DISABLED)));
 }
 
 /* ------------------------------------------------------------------------
@@ -791,14 +791,10 @@ void
 ms_ddl_reshape(MsApply *apply)
 {
 	MsDdlApply	ddl = {.apply = apply,.shown = "resync_table()"};
-	ListCell   *lc;
+	TablePlan  *plan;
 
-	foreach(lc, ms_relmap_plans(apply->relmap))
+	while ((plan = ms_snapshot_table_to_reshape()) != NULL)
 	{
-		TablePlan  *plan = lfirst(lc);
-
-		if (!plan->sub->reshape)
-			continue;
 		refresh_now(&ddl, plan, "it was asked for");
 		ms_apply_commit(apply);
 	}

@@ -13,6 +13,12 @@
 /* MAX_FIELD_VARCHARLENGTH of MariaDB */
 #define MAX_VARCHAR_OCTETS 65532
 
+/* TINYTEXT, TEXT, MEDIUMTEXT, LONGTEXT, and the same of BLOB */
+static const char *const text_sizes[] = {"tiny", "", "medium", "long"};
+static const int64 text_octets[] = {
+	255, 65535, 16777215, INT64CONST(4294967295)
+};
+
 /* "utf8mb4_general_ci" to "utf8mb4"; NULL for one that goes with several */
 char *
 ms_ddl_collation_charset(const char *collation)
@@ -191,6 +197,26 @@ ms_ddl_charset_width(const char *charset)
 	return 1;
 }
 
+/* Octets of a character; 1 for other types than texts. */
+int
+ms_ddl_character_width(const MsSourceColumn *col)
+{
+	return col->charset ? ms_ddl_charset_width(col->charset) : 1;
+}
+
+/* Make it the smallest TEXT or BLOB that holds so many octets. */
+void
+ms_ddl_set_long_type(MsSourceColumn *col, bool is_text, int64 octets)
+{
+	int			size = 0;
+
+	while (size + 1 < (int) lengthof(text_octets) && octets > text_octets[size])
+		size++;
+	col->char_length = text_octets[size];
+	col->data_type = psprintf("%s%s", text_sizes[size], is_text ? "text" : "blob");
+	col->column_type = col->data_type;
+}
+
 /*
  * What is longer than a VARCHAR can be becomes a TEXT or BLOB, unless the
  * source's sql_mode is strict.
@@ -199,24 +225,11 @@ static void
 shorten_varchar(MsSourceColumn *col)
 {
 	bool		is_text = strcmp(col->data_type, "varchar") == 0;
-	int64		octets = col->char_length * (col->charset ? ms_ddl_charset_width(col->charset) : 1);
-	const char *size = "";
+	int64		octets = col->char_length * ms_ddl_character_width(col);
 
-	if ((!is_text && strcmp(col->data_type, "varbinary") != 0) ||
-		octets <= MAX_VARCHAR_OCTETS)
-		return;
-	col->char_length = 65535;
-	if (octets > 16777215)
-	{
-		size = "long";
-		col->char_length = INT64CONST(4294967295);
-	}
-	else if (octets > 65535)
-	{
-		size = "medium";
-		col->char_length = 16777215;
-	}
-	col->data_type = col->column_type = psprintf("%s%s", size, is_text ? "text" : "blob");
+	if ((is_text || strcmp(col->data_type, "varbinary") == 0) &&
+		octets > MAX_VARCHAR_OCTETS)
+		ms_ddl_set_long_type(col, is_text, octets);
 }
 
 void
@@ -237,23 +250,15 @@ ms_ddl_set_column_charset(MsSourceColumn *col, const char *table_collation)
 static void
 grow_text(MsSourceColumn *col, const char *old_charset)
 {
-	static const char *const names[] = {
-		"tinytext", "text", "mediumtext", "longtext"
-	};
-	static const int64 octets[] = {
-		255, 65535, 16777215, INT64CONST(4294967295)
-	};
+	int			size = 0;
 
 	if (ms_ddl_charset_width(col->charset) <= ms_ddl_charset_width(old_charset))
 		return;
-	for (int i = 0; i + 1 < (int) lengthof(names); i++)
-	{
-		if (strcmp(col->data_type, names[i]) != 0)
-			continue;
-		col->data_type = col->column_type = pstrdup(names[i + 1]);
-		col->char_length = octets[i + 1];
-		return;
-	}
+	while (size + 1 < (int) lengthof(text_octets) &&
+		   strcmp(col->data_type, psprintf("%stext", text_sizes[size])) != 0)
+		size++;
+	if (size + 1 < (int) lengthof(text_octets))
+		ms_ddl_set_long_type(col, true, text_octets[size + 1]);
 }
 
 void

@@ -336,17 +336,6 @@ add_keys(Diff *diff, List *old_keys, List *new_keys)
 	}
 }
 
-static bool
-has_index(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-		if (pg_strcasecmp(((MsSourceIndex *) lfirst(lc))->name, name) == 0)
-		return true;
-	return false;
-}
-
 /*
  * An index that has another name there gets it here, if it has the one that
  * we gave it.
@@ -362,7 +351,7 @@ rename_indexes(Diff *diff, List *old_keys, List *new_keys)
 	{
 		TargetKey  *key = lfirst(lc);
 
-		if (key->is_key || has_index(diff->old, key->index->name))
+		if (key->is_key || ms_source_find_index(diff->old, key->index->name))
 			continue;
 		foreach(lc2, old_keys)
 		{
@@ -371,7 +360,7 @@ rename_indexes(Diff *diff, List *old_keys, List *new_keys)
 			char	   *name;
 
 			if (old->index->unique != key->index->unique || old->is_key ||
-				has_index(diff->new, old->index->name) ||
+				ms_source_find_index(diff->new, old->index->name) ||
 				!same_names(old->columns, key->columns))
 				continue;
 			index = find_target_index(diff->relid, diff->old, old->index);
@@ -401,18 +390,10 @@ note_lost_keys(Diff *diff)
 	foreach(lc, diff->new->indexes)
 	{
 		MsSourceIndex *index = lfirst(lc);
-		bool		was_lost = false;
+		MsSourceIndex *old = ms_source_find_index(diff->old, index->name);
 
-		if (ms_typemap_is_portable_index(diff->new, index))
-			continue;
-		foreach(lc2, diff->old->indexes)
-		{
-			MsSourceIndex *old = lfirst(lc2);
-
-			was_lost |= strcmp(old->name, index->name) == 0 &&
-				!ms_typemap_is_portable_index(diff->old, old);
-		}
-		if (!was_lost)
+		if (!ms_typemap_is_portable_index(diff->new, index) &&
+			(old == NULL || ms_typemap_is_portable_index(diff->old, old)))
 			add_note(diff, psprintf("index \"%s\" has no counterpart", index->name));
 	}
 	foreach(lc, diff->new->checks)

@@ -62,10 +62,3 @@ ms_engine_default(void)
 {
 	return default_engine;
 }
-
-/* What is not known is InnoDB. */
-bool
-ms_engine_is(const MsSourceTable *table, const char *name)
-{
-	return pg_strcasecmp(table->engine ? table->engine : "InnoDB", name) == 0;
-}

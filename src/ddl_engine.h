@@ -4,12 +4,10 @@
 #ifndef MS_DDL_ENGINE_H
 #define MS_DDL_ENGINE_H
 
-#include "remote_schema.h"
 #include "wire.h"
 
 extern void ms_engine_load(MsWire *wire);
 extern const char *ms_engine_name(const char *name);
 extern const char *ms_engine_default(void);
-extern bool ms_engine_is(const MsSourceTable *table, const char *name);
 
 #endif							/* MS_DDL_ENGINE_H */

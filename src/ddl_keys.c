@@ -14,9 +14,9 @@
 static int64
 max_key_length(const MsSourceTable *table)
 {
-	if (ms_engine_is(table, "MyISAM"))
+	if (ms_source_engine_is(table, "MyISAM"))
 		return 1000;
-	if (ms_engine_is(table, "Aria"))
+	if (ms_source_engine_is(table, "Aria"))
 		return 2300;
 	return 3072;
 }
@@ -37,13 +37,6 @@ real_prefix(const MsSourceColumn *col, int prefix)
 	return 0;
 }
 
-/* Octets of a column's character; 1 for other types than texts. */
-static int
-character_width(const MsSourceColumn *col)
-{
-	return col->charset ? ms_ddl_charset_width(col->charset) : 1;
-}
-
 /*
  * Octets of a part of an index, of which a TEXT or BLOB has no limit.  What is
  * no text counts for 8.
@@ -52,10 +45,10 @@ static int64
 part_length(const MsSourceColumn *col, int prefix)
 {
 	if (prefix > 0)
-		return (int64) prefix * character_width(col);
+		return (int64) prefix * ms_ddl_character_width(col);
 	if (strstr(col->data_type, "text") || strstr(col->data_type, "blob"))
 		return PG_INT32_MAX;
-	return col->char_length == 0 ? 8 : col->char_length * character_width(col);
+	return col->char_length == 0 ? 8 : col->char_length * ms_ddl_character_width(col);
 }
 
 /*
@@ -99,7 +92,7 @@ fit_key(const MsSourceTable *table, MsSourceIndex *index)
 		{
 			prefix = real_prefix(col, prefix);
 			if (!index->unique && part_length(col, prefix) > max)
-				prefix = (int) (max / character_width(col));
+				prefix = (int) (max / ms_ddl_character_width(col));
 			length += part_length(col, prefix);
 		}
 		index->has_prefix |= prefix > 0;

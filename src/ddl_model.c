@@ -41,36 +41,6 @@ find_old_column(const MsSourceTable *table, const char *name)
 	return NULL;
 }
 
-static MsSourceIndex *
-find_index(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		MsSourceIndex *index = lfirst(lc);
-
-		if (pg_strcasecmp(index->name, name) == 0)
-			return index;
-	}
-	return NULL;
-}
-
-static MsSourceForeignKey *
-find_foreign_key(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->foreign_keys)
-	{
-		MsSourceForeignKey *fk = lfirst(lc);
-
-		if (pg_strcasecmp(fk->name, name) == 0)
-			return fk;
-	}
-	return NULL;
-}
-
 static MsSourceCheck *
 find_check(const MsSourceTable *table, const char *name)
 {
@@ -207,6 +177,20 @@ name_columns(const char *expression, const MsSourceColumn *col,
 	return buf.data;
 }
 
+static void
+rename_columns(const MsSourceTable *table, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		MsSourceColumn *col = find_old_column(table, lfirst(lc));
+
+		if (col)
+			lfirst(lc) = col->name;
+	}
+}
+
 /*
  * Names in indexes and foreign keys are those of before the statement until
  * it has been applied, see ms_model_apply().
@@ -215,41 +199,17 @@ static void
 rename_everywhere(MsSourceTable *table)
 {
 	ListCell   *lc;
-	ListCell   *lc2;
 
 	foreach(lc, table->indexes)
-	{
-		MsSourceIndex *index = lfirst(lc);
-
-		foreach(lc2, index->columns)
-		{
-			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
-
-			if (col)
-				lfirst(lc2) = col->name;
-		}
-	}
+		rename_columns(table, ((MsSourceIndex *) lfirst(lc))->columns);
 	foreach(lc, table->foreign_keys)
 	{
 		MsSourceForeignKey *fk = lfirst(lc);
 
-		foreach(lc2, fk->columns)
-		{
-			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
-
-			if (col)
-				lfirst(lc2) = col->name;
-		}
-		if (strcmp(fk->ref_db, table->db) != 0 ||
-			strcmp(fk->ref_table, table->name) != 0)
-			continue;
-		foreach(lc2, fk->ref_columns)
-		{
-			MsSourceColumn *col = find_old_column(table, lfirst(lc2));
-
-			if (col)
-				lfirst(lc2) = col->name;
-		}
+		rename_columns(table, fk->columns);
+		if (strcmp(fk->ref_db, table->db) == 0 &&
+			strcmp(fk->ref_table, table->name) == 0)
+			rename_columns(table, fk->ref_columns);
 	}
 	foreach(lc, table->checks)
 	{
@@ -276,7 +236,7 @@ change_column(MsSourceTable *table, const MsClause *clause,
 {
 	MsSourceColumn *old = find_old_column(table, clause->name);
 	MsSourceColumn *col = clause->column;
-	MsSourceIndex *primary = find_index(table, "PRIMARY");
+	MsSourceIndex *primary = ms_source_find_index(table, "PRIMARY");
 	int			at = 0;
 	ListCell   *lc;
 
@@ -355,7 +315,7 @@ choose_index_name(const MsSourceTable *table, const MsSourceIndex *index)
 	char	   *base = linitial(index->columns);
 	char	   *name = base;
 
-	for (int n = 2; find_index(table, name) || strcmp(name, "PRIMARY") == 0; n++)
+	for (int n = 2; ms_source_find_index(table, name) || strcmp(name, "PRIMARY") == 0; n++)
 		name = psprintf("%s_%d", base, n);
 	return name;
 }
@@ -366,7 +326,7 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 	MsSourceIndex *index = clause->index;
 	ListCell   *lc;
 
-	if (index->name && find_index(table, index->name))
+	if (index->name && ms_source_find_index(table, index->name))
 	{
 		if (!clause->if_exists)
 			set_unknown(change, psprintf("index %s", index->name));
@@ -394,7 +354,7 @@ add_index(MsSourceTable *table, const MsClause *clause, MsModelChange *change)
 static void
 drop_index(MsSourceTable *table, const char *name)
 {
-	MsSourceIndex *index = find_index(table, name);
+	MsSourceIndex *index = ms_source_find_index(table, name);
 
 	if (index)
 		table->indexes = list_delete_ptr(table->indexes, index);
@@ -437,7 +397,7 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 {
 	MsSourceForeignKey *fk = clause->foreign_key;
 
-	if (fk->name && find_foreign_key(table, fk->name))
+	if (fk->name && ms_source_find_foreign_key(table, fk->name))
 		return;
 	if (fk->ref_db == NULL)
 		fk->ref_db = change->new_name ? change->new_name->db : table->db;
@@ -451,7 +411,7 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 	{
 		char	   *name = psprintf("%s_ibfk_%d", table->name, n);
 
-		if (find_foreign_key(table, name) == NULL)
+		if (ms_source_find_foreign_key(table, name) == NULL)
 			fk->name = name;
 	}
 	table->foreign_keys = lappend(table->foreign_keys, fk);
@@ -494,7 +454,7 @@ add_indexes_of_foreign_keys(MsSourceTable *table)
 		index = palloc0(sizeof(MsSourceIndex));
 		index->type = "BTREE";
 		index->columns = list_copy(fk->columns);
-		index->name = strstr(fk->name, "_ibfk_") || find_index(table, fk->name) ?
+		index->name = strstr(fk->name, "_ibfk_") || ms_source_find_index(table, fk->name) ?
 			choose_index_name(table, index) : fk->name;
 		table->indexes = lappend(table->indexes, index);
 	}
@@ -503,7 +463,7 @@ add_indexes_of_foreign_keys(MsSourceTable *table)
 static void
 drop_foreign_key(MsSourceTable *table, const char *name)
 {
-	MsSourceForeignKey *fk = find_foreign_key(table, name);
+	MsSourceForeignKey *fk = ms_source_find_foreign_key(table, name);
 
 	if (fk)
 		table->foreign_keys = list_delete_ptr(table->foreign_keys, fk);
@@ -514,11 +474,11 @@ drop_constraint(MsSourceTable *table, const char *name)
 {
 	ListCell   *lc;
 
-	if (find_foreign_key(table, name))
+	if (ms_source_find_foreign_key(table, name))
 		drop_foreign_key(table, name);
 	else if (find_check(table, name))
 		drop_check(table, name);
-	else if (find_index(table, name))
+	else if (ms_source_find_index(table, name))
 		drop_index(table, name);
 	else
 	{
@@ -852,7 +812,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 
 		/* several may exchange their names */
 		if (clause->kind == MS_CLAUSE_RENAME_INDEX)
-			clause->index = find_index(table, clause->name);
+			clause->index = ms_source_find_index(table, clause->name);
 	}
 	for (int rank = 0; rank <= 4; rank++)
 	{
@@ -875,11 +835,11 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	if (ddl->implicit_timestamps)
 		fill_in_timestamps(table, ddl);
 	ms_ddl_fit_keys(table);
-	if (ms_engine_is(table, "MEMORY"))
+	if (ms_source_engine_is(table, "MEMORY"))
 		ms_ddl_forget_hashes(table);	/* there they are whole */
 	add_indexes_of_foreign_keys(table);
 	/* other engines take them and forget them */
-	if (!ms_engine_is(table, "InnoDB"))
+	if (!ms_source_engine_is(table, "InnoDB"))
 		table->foreign_keys = NIL;
 	recompute_nullable(table);
 	ms_source_place_period(table);

@@ -66,15 +66,8 @@ parse_table_name(MsParser *parser, const char *default_db)
 	MsScanner  *s = &parser->scanner;
 	MsTableName *name = palloc0(sizeof(MsTableName));
 
-	name->db = default_db ? ms_token_fold(default_db) : NULL;
 	(void) ms_token_accept_punct(s, '.');
-	name->table = ms_token_table_name(s);
-	if (name->table && ms_token_accept_punct(s, '.'))
-	{
-		name->db = name->table;
-		name->table = ms_token_table_name(s);
-	}
-	return name->table ? name : NULL;
+	return ms_token_table(s, default_db, &name->db, &name->table) ? name : NULL;
 }
 
 /* (name [(length)] [ASC | DESC], ...) */

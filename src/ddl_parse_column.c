@@ -11,6 +11,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "ddl_charset.h"
 #include "ddl_parse_internal.h"
 #include "event.h"
 #include "typemap.h"
@@ -202,25 +203,6 @@ parse_type_words(MsScanner *s, MsSourceColumn *col)
 	return word;
 }
 
-/* TEXT(n) and BLOB(n) are the smallest that holds so many. */
-static const char *
-sized_type(const char *data_type, int length, int64 *octets)
-{
-	bool		is_text = strcmp(data_type, "text") == 0;
-
-	if (length < 256)
-	{
-		*octets = 255;
-		return is_text ? "tinytext" : "tinyblob";
-	}
-	if (length < 65536)
-		return data_type;
-	*octets = length < 16777216 ? 16777215 : INT64CONST(4294967295);
-	if (length < 16777216)
-		return is_text ? "mediumtext" : "mediumblob";
-	return is_text ? "longtext" : "longblob";
-}
-
 /* What the word means in the session's sql_mode. */
 static const char *
 meant_type(const char *word, uint64 sql_mode, bool has_length)
@@ -285,8 +267,9 @@ parse_type(MsParser *parser, MsSourceColumn *col)
 			{
 				if (count > 0)
 				{
-					col->data_type = pstrdup(sized_type(col->data_type, numbers[0],
-														&col->char_length));
+					/* the smallest that holds so many */
+					ms_ddl_set_long_type(col, strcmp(col->data_type, "text") == 0,
+										 numbers[0]);
 					resetStringInfo(&type);
 					appendStringInfoString(&type, col->data_type);
 				}
@@ -387,20 +370,15 @@ parse_nextval(MsParser *parser, char **text)
 	bool		in_parentheses = ms_token_accept_punct(&s, '(');
 	bool		is_call = ms_token_accept(&s, "NEXTVAL");
 	StringInfoData buf;
-	const char *db = ms_token_fold(parser->default_db);
+	char	   *db;
 	char	   *name;
 
 	if (is_call ? !ms_token_accept_punct(&s, '(') :
 		!(ms_token_accept(&s, "NEXT") && ms_token_accept(&s, "VALUE") &&
 		  ms_token_accept(&s, "FOR")))
 		return false;
-	name = ms_token_table_name(&s);
-	if (name && ms_token_accept_punct(&s, '.'))
-	{
-		db = name;
-		name = ms_token_table_name(&s);
-	}
-	if (name == NULL || (is_call && !ms_token_accept_punct(&s, ')')) ||
+	if (!ms_token_table(&s, parser->default_db, &db, &name) ||
+		(is_call && !ms_token_accept_punct(&s, ')')) ||
 		(in_parentheses && !ms_token_accept_punct(&s, ')')))
 		return false;
 	initStringInfo(&buf);

@@ -36,15 +36,14 @@ refers_to(const MsSourceForeignKey *fk, const char *db, const char *table)
  * ------------------------------------------------------------------------
  */
 
-static bool
-has_foreign_key(const MsSourceTable *table, const char *name)
+/* What the target's constraint is called. */
+static char *
+constraint_name(const MsSourceForeignKey *fk)
 {
-	ListCell   *lc;
+	char	   *name = pstrdup(fk->name);
 
-	foreach(lc, table->foreign_keys)
-		if (pg_strcasecmp(((MsSourceForeignKey *) lfirst(lc))->name, name) == 0)
-		return true;
-	return false;
+	truncate_identifier(name, strlen(name), false);
+	return name;
 }
 
 typedef struct TableStatement
@@ -84,20 +83,18 @@ ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
 	foreach(lc, old->foreign_keys)
 	{
 		MsSourceForeignKey *fk = lfirst(lc);
-		char	   *name = pstrdup(fk->name);
 
-		truncate_identifier(name, strlen(name), false);
-		if (!has_foreign_key(new, fk->name))
+		if (!ms_source_find_foreign_key(new, fk->name))
 			all = lappend(all, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
 										quote_qualified_identifier(schema, relname),
-										quote_identifier(name)));
+										quote_identifier(constraint_name(fk))));
 	}
 	added.foreign_keys = NIL;
 	foreach(lc, new->foreign_keys)
 	{
 		MsSourceForeignKey *fk = lfirst(lc);
 
-		if (!has_foreign_key(old, fk->name) &&
+		if (!ms_source_find_foreign_key(old, fk->name) &&
 			ms_relmap_find_name(ddl->apply->relmap, fk->ref_db, fk->ref_table))
 			added.foreign_keys = lappend(added.foreign_keys, fk);
 	}
@@ -106,7 +103,7 @@ ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
 	/* cascades are followed whether the parent is replicated or not */
 	added.foreign_keys = NIL;
 	foreach(lc, new->foreign_keys)
-		if (!has_foreign_key(old, ((MsSourceForeignKey *) lfirst(lc))->name))
+		if (!ms_source_find_foreign_key(old, ((MsSourceForeignKey *) lfirst(lc))->name))
 		added.foreign_keys = lappend(added.foreign_keys, lfirst(lc));
 	all = list_concat(all, ms_typemap_create_matching_indexes(&added, schema,
 															  relname));
@@ -220,12 +217,11 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 		foreach(lc2, recorded->foreign_keys)
 		{
 			MsSourceForeignKey *fk = lfirst(lc2);
-			char	   *name = pstrdup(fk->name);
 
-			truncate_identifier(name, strlen(name), false);
 			if ((child != plan &&
 				 !refers_to(fk, plan->sub->source_db, plan->sub->source_table)) ||
-				OidIsValid(get_relation_constraint_oid(child->sub->relid, name, true)))
+				OidIsValid(get_relation_constraint_oid(child->sub->relid,
+													   constraint_name(fk), true)))
 				there.foreign_keys = lappend(there.foreign_keys, fk);
 		}
 		if (list_length(there.foreign_keys) < list_length(recorded->foreign_keys))
@@ -237,6 +233,14 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
  * Those of recorded schemas
  * ------------------------------------------------------------------------
  */
+
+static void
+record(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *table)
+{
+	ms_relmap_set_schema(ddl->apply->relmap, plan,
+						 ms_source_table_to_jsonb(table));
+	ms_catalog_set_source_schema(plan->sub);
+}
 
 /*
  * The first pair is the key's: what its parent is called now may be what
@@ -277,11 +281,8 @@ ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs)
 
 		foreach(lc2, table->foreign_keys)
 			changed |= follow_pairs(lfirst(lc2), pairs);
-		if (!changed)
-			continue;
-		ms_relmap_set_schema(ddl->apply->relmap, plan,
-							 ms_source_table_to_jsonb(table));
-		ms_catalog_set_source_schema(plan->sub);
+		if (changed)
+			record(ddl, plan, table);
 	}
 }
 
@@ -340,10 +341,7 @@ ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 				break;
 			}
 		}
-		if (!changed)
-			continue;
-		ms_relmap_set_schema(ddl->apply->relmap, plan,
-							 ms_source_table_to_jsonb(table));
-		ms_catalog_set_source_schema(plan->sub);
+		if (changed)
+			record(ddl, plan, table);
 	}
 }

@@ -19,24 +19,10 @@ static bool
 take_table(MsScanner *s, MsStatement *statement)
 {
 	MsTableName *name = palloc(sizeof(MsTableName));
-	char	   *first;
 
 	(void) ms_token_accept_punct(s, '.');
-	first = ms_token_table_name(s);
-	if (first == NULL)
+	if (!ms_token_table(s, statement->default_db, &name->db, &name->table))
 		return false;
-	if (ms_token_accept_punct(s, '.'))
-	{
-		name->db = first;
-		name->table = ms_token_table_name(s);
-		if (name->table == NULL)
-			return false;
-	}
-	else
-	{
-		name->db = ms_token_fold(statement->default_db);
-		name->table = first;
-	}
 	statement->tables = lappend(statement->tables, name);
 	return true;
 }

@@ -247,8 +247,8 @@ ms_token_fold_table_names(bool fold)
 }
 
 /* The name of a table or database as the source has it. */
-char *
-ms_token_fold(const char *name)
+static char *
+fold(const char *name)
 {
 	char	   *folded = pstrdup(name);
 
@@ -263,7 +263,24 @@ ms_token_table_name(MsScanner *s)
 {
 	char	   *name = ms_token_name(s);
 
-	return name ? ms_token_fold(name) : NULL;
+	return name ? fold(name) : NULL;
+}
+
+/*
+ * [db.]table, which is in default_db when it does not say; that may be NULL.
+ * False when there is none.
+ */
+bool
+ms_token_table(MsScanner *s, const char *default_db, char **db, char **table)
+{
+	*db = default_db ? fold(default_db) : NULL;
+	*table = ms_token_table_name(s);
+	if (*table && ms_token_accept_punct(s, '.'))
+	{
+		*db = *table;
+		*table = ms_token_table_name(s);
+	}
+	return *table != NULL;
 }
 
 /*

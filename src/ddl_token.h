@@ -38,7 +38,8 @@ extern bool ms_token_accept_punct(MsScanner *s, char c);
 extern bool ms_token_accept_if_exists(MsScanner *s);
 extern char *ms_token_name(MsScanner *s);
 extern char *ms_token_table_name(MsScanner *s);
-extern char *ms_token_fold(const char *name);
+extern bool ms_token_table(MsScanner *s, const char *default_db, char **db,
+						   char **table);
 extern void ms_token_fold_table_names(bool fold);
 
 #endif							/* MS_DDL_TOKEN_H */

@@ -96,23 +96,8 @@ skip_names(MsScanner *s)
 static bool
 take_table(MsScanner *s, const char *default_db, MsTableName *table)
 {
-	char	   *first = ms_token_table_name(s);
-
-	if (first == NULL)
-		return false;
-	if (ms_token_accept_punct(s, '.'))
-	{
-		table->db = first;
-		table->table = ms_token_table_name(s);
-		if (table->table == NULL)
-			return false;
-	}
-	else
-	{
-		table->db = ms_token_fold(default_db);
-		table->table = first;
-	}
-	return !ms_token_accept(s, "PARTITION") || skip_names(s);
+	return ms_token_table(s, default_db, &table->db, &table->table) &&
+		(!ms_token_accept(s, "PARTITION") || skip_names(s));
 }
 
 /* The head of the statement, up to what follows its one table. */

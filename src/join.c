@@ -83,7 +83,7 @@ record_failed(const MsSubscription *sub, const MsMapping *mapping,
 			  const char *error)
 {
 	const char *hint = OidIsValid(mapping->relid) ?
-	"Remove the cause and use mariadb_sync.resync_table(), which gives the target its shape, empties it and copies the table." :
+	MS_HINT_DISABLED :
 	"Remove the cause, then use mariadb_sync.remove_table() and mariadb_sync.add_table().";
 	char	   *name = psprintf("%s.%s", mapping->source->db,
 								mapping->source->name);

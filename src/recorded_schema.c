@@ -30,6 +30,13 @@ set_string(JsonbValue *value, const char *text)
 }
 
 static void
+set_number(JsonbValue *value, int64 number)
+{
+	value->type = jbvNumeric;
+	value->val.numeric = int64_to_numeric(number);
+}
+
+static void
 push_key(JsonbParseState **state, const char *key)
 {
 	JsonbValue	value;
@@ -58,8 +65,7 @@ push_int(JsonbParseState **state, const char *key, int64 number)
 	if (number == 0)
 		return;
 	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric = int64_to_numeric(number);
+	set_number(&value, number);
 	(void) pushJsonbValue(state, WJB_VALUE, &value);
 }
 
@@ -77,35 +83,31 @@ push_bool(JsonbParseState **state, const char *key, bool flag)
 }
 
 static void
-push_strings(JsonbParseState **state, const char *key, const List *texts)
+set_string_cell(JsonbValue *value, const ListCell *lc)
 {
-	ListCell   *lc;
-
-	push_key(state, key);
-	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	foreach(lc, texts)
-	{
-		JsonbValue	value;
-
-		set_string(&value, lfirst(lc));
-		(void) pushJsonbValue(state, WJB_ELEM, &value);
-	}
-	(void) pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	set_string(value, lfirst(lc));
 }
 
 static void
-push_ints(JsonbParseState **state, const char *key, const List *numbers)
+set_int_cell(JsonbValue *value, const ListCell *lc)
+{
+	set_number(value, lfirst_int(lc));
+}
+
+/* An array of what set makes of the list's cells. */
+static void
+push_array(JsonbParseState **state, const char *key, const List *items,
+		   void (*set) (JsonbValue *, const ListCell *))
 {
 	ListCell   *lc;
 
 	push_key(state, key);
 	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	foreach(lc, numbers)
+	foreach(lc, items)
 	{
 		JsonbValue	value;
 
-		value.type = jbvNumeric;
-		value.val.numeric = int64_to_numeric(lfirst_int(lc));
+		set(&value, lc);
 		(void) pushJsonbValue(state, WJB_ELEM, &value);
 	}
 	(void) pushJsonbValue(state, WJB_END_ARRAY, NULL);
@@ -145,11 +147,11 @@ push_index(JsonbParseState **state, const void *item)
 
 	push_string(state, "name", index->name);
 	push_string(state, "type", index->type);
-	push_strings(state, "columns", index->columns);
+	push_array(state, "columns", index->columns, set_string_cell);
 	push_bool(state, "unique", index->unique);
 	push_bool(state, "has_prefix", index->has_prefix);
 	if (index->has_prefix)
-		push_ints(state, "prefixes", index->prefixes);
+		push_array(state, "prefixes", index->prefixes, set_int_cell);
 	push_bool(state, "nullable", index->nullable);
 }
 
@@ -159,10 +161,10 @@ push_foreign_key(JsonbParseState **state, const void *item)
 	const MsSourceForeignKey *fk = item;
 
 	push_string(state, "name", fk->name);
-	push_strings(state, "columns", fk->columns);
+	push_array(state, "columns", fk->columns, set_string_cell);
 	push_string(state, "ref_db", fk->ref_db);
 	push_string(state, "ref_table", fk->ref_table);
-	push_strings(state, "ref_columns", fk->ref_columns);
+	push_array(state, "ref_columns", fk->ref_columns, set_string_cell);
 	push_string(state, "update_rule", fk->update_rule);
 	push_string(state, "delete_rule", fk->delete_rule);
 }
@@ -261,34 +263,39 @@ get_bool(JsonbContainer *object, const char *key)
 	return value && value->type == jbvBool && value->val.boolean;
 }
 
+/* NULL when there is none. */
+static JsonbContainer *
+find_array(JsonbContainer *object, const char *key)
+{
+	JsonbValue *value = find_key(object, key);
+
+	return value && value->type == jbvBinary &&
+		JsonContainerIsArray(value->val.binary.data) ?
+		value->val.binary.data : NULL;
+}
+
 /* An array's elements, each made into something by read. */
 static List *
 get_list(JsonbContainer *object, const char *key, void *(*read) (JsonbValue *))
 {
-	JsonbValue *value = find_key(object, key);
+	JsonbContainer *array = find_array(object, key);
 	List	   *result = NIL;
 
-	if (value == NULL || value->type != jbvBinary ||
-		!JsonContainerIsArray(value->val.binary.data))
-		return NIL;
-	for (uint32 i = 0; i < JsonContainerSize(value->val.binary.data); i++)
+	for (uint32 i = 0; array && i < JsonContainerSize(array); i++)
 		result = lappend(result,
-						 read(getIthJsonbValueFromContainer(value->val.binary.data, i)));
+						 read(getIthJsonbValueFromContainer(array, i)));
 	return result;
 }
 
 static List *
 get_ints(JsonbContainer *object, const char *key)
 {
-	JsonbValue *value = find_key(object, key);
+	JsonbContainer *array = find_array(object, key);
 	List	   *result = NIL;
 
-	if (value == NULL || value->type != jbvBinary ||
-		!JsonContainerIsArray(value->val.binary.data))
-		return NIL;
-	for (uint32 i = 0; i < JsonContainerSize(value->val.binary.data); i++)
+	for (uint32 i = 0; array && i < JsonContainerSize(array); i++)
 		result = lappend_int(result,
-							 (int) number_of(getIthJsonbValueFromContainer(value->val.binary.data, i)));
+							 (int) number_of(getIthJsonbValueFromContainer(array, i)));
 	return result;
 }
 

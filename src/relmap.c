@@ -509,7 +509,7 @@ structure_differs(const TablePlan *plan, const char *detail)
 			 errmsg("structure of source table \"%s\" is not the recorded one",
 					plan->name),
 			 errdetail("%s", detail),
-			 errhint("The table was altered on the source. Copy it again with mariadb_sync.resync_table(); unless option \"ddl\" is \"apply\", change the target to fit first.")));
+			 errhint(MS_HINT_ALTERED)));
 }
 
 /* Is map column i a hidden one that the recorded schema does not list? */

@@ -10,6 +10,10 @@
 #include "target.h"
 #include "value.h"
 
+/* What to do about a table that has another structure than is recorded. */
+#define MS_HINT_ALTERED \
+	"The table was altered on the source. Copy it again with mariadb_sync.resync_table(); unless option \"ddl\" is \"apply\", change the target to fit first."
+
 /* What becomes of a table's rows while it is being copied. */
 typedef enum MsCopyVerdict
 {

@@ -404,6 +404,37 @@ ms_source_find_column(const List *columns, const char *name)
 	return NULL;
 }
 
+/* The same of indexes. */
+MsSourceIndex *
+ms_source_find_index(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->indexes)
+		if (pg_strcasecmp(((MsSourceIndex *) lfirst(lc))->name, name) == 0)
+		return lfirst(lc);
+	return NULL;
+}
+
+/* And of foreign keys. */
+MsSourceForeignKey *
+ms_source_find_foreign_key(const MsSourceTable *table, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+		if (pg_strcasecmp(((MsSourceForeignKey *) lfirst(lc))->name, name) == 0)
+		return lfirst(lc);
+	return NULL;
+}
+
+/* What is not known is InnoDB. */
+bool
+ms_source_engine_is(const MsSourceTable *table, const char *name)
+{
+	return pg_strcasecmp(table->engine ? table->engine : "InnoDB", name) == 0;
+}
+
 /* It is JSON; check is the constraint's name, NULL if it has none. */
 void
 ms_source_set_json(MsSourceColumn *col, char *check)
@@ -652,21 +683,6 @@ fetch_checks(const Request *request, TableSet *set)
 	}
 }
 
-static MsSourceIndex *
-find_index(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->indexes)
-	{
-		MsSourceIndex *index = lfirst(lc);
-
-		if (strcmp(index->name, name) == 0)
-			return index;
-	}
-	return NULL;
-}
-
 static void
 fetch_indexes(const Request *request, TableSet *set)
 {
@@ -685,7 +701,7 @@ fetch_indexes(const Request *request, TableSet *set)
 
 		if (table == NULL)
 			continue;
-		index = find_index(table, name);
+		index = ms_source_find_index(table, name);
 		if (index == NULL)
 		{
 			index = palloc0(sizeof(MsSourceIndex));
@@ -693,7 +709,7 @@ fetch_indexes(const Request *request, TableSet *set)
 			index->unique = cell_int(result, i, 4) == 0;
 			index->type = ms_result_cell(result, i, 7);
 			/* elsewhere a HASH stands for values too long for a BTREE */
-			if (table->engine && pg_strcasecmp(table->engine, "MEMORY") == 0 &&
+			if (ms_source_engine_is(table, "MEMORY") &&
 				pg_strcasecmp(index->type, "HASH") == 0)
 				index->type = "BTREE";
 			table->indexes = lappend(table->indexes, index);
@@ -703,21 +719,6 @@ fetch_indexes(const Request *request, TableSet *set)
 		index->prefixes = lappend_int(index->prefixes, cell_int(result, i, 5));
 		index->nullable |= cell_is(result, i, 6, "YES");
 	}
-}
-
-static MsSourceForeignKey *
-find_foreign_key(const MsSourceTable *table, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, table->foreign_keys)
-	{
-		MsSourceForeignKey *key = lfirst(lc);
-
-		if (strcmp(key->name, name) == 0)
-			return key;
-	}
-	return NULL;
 }
 
 /*
@@ -765,7 +766,7 @@ fetch_foreign_key_columns(const Request *request, TableSet *set)
 
 		if (table == NULL)
 			continue;
-		key = find_foreign_key(table, name);
+		key = ms_source_find_foreign_key(table, name);
 		if (key == NULL)
 		{
 			key = palloc0(sizeof(MsSourceForeignKey));
@@ -796,7 +797,7 @@ fetch_foreign_key_rules(const Request *request, TableSet *set)
 		MsSourceForeignKey *key;
 
 		key = table ?
-			find_foreign_key(table, ms_result_cell(result, i, 2)) : NULL;
+			ms_source_find_foreign_key(table, ms_result_cell(result, i, 2)) : NULL;
 		if (key)
 		{
 			key->update_rule = ms_result_cell(result, i, 3);
@@ -866,7 +867,7 @@ MsSourceIndex *
 ms_source_table_key(const MsSourceTable *table)
 {
 	ListCell   *lc;
-	MsSourceIndex *primary = find_index(table, "PRIMARY");
+	MsSourceIndex *primary = ms_source_find_index(table, "PRIMARY");
 
 	if (primary)
 		return primary;

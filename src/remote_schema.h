@@ -103,6 +103,11 @@ ms_source_column_is_row_end(const MsSourceColumn *col)
 
 extern MsSourceColumn *ms_source_find_column(const List *columns,
 											 const char *name);
+extern MsSourceIndex *ms_source_find_index(const MsSourceTable *table,
+										   const char *name);
+extern MsSourceForeignKey *ms_source_find_foreign_key(const MsSourceTable *table,
+													  const char *name);
+extern bool ms_source_engine_is(const MsSourceTable *table, const char *name);
 extern void ms_source_set_json(MsSourceColumn *col, char *check);
 extern bool ms_source_is_versioned(const MsSourceTable *table);
 extern void ms_source_place_period(MsSourceTable *table);

@@ -37,6 +37,7 @@ extern void ms_snapshot_restart_table(TablePlan *plan);
 extern void ms_snapshot_wait_for_table(TablePlan *plan);
 extern void ms_snapshot_forget_table(TablePlan *plan);
 extern TablePlan *ms_snapshot_held_table(void);
+extern TablePlan *ms_snapshot_table_to_reshape(void);
 extern void ms_snapshot_settle(const MsStreamPosition *position);
 
 extern int	ms_snapshot_compare_positions(const char *file1, uint64 pos1,

@@ -143,7 +143,7 @@ find_key(Cut *cut, const MsSubTable *table, const MsSourceTable *source,
 
 	ms_options_bind_columns(columns, table->columns, options);
 	if (key == NULL || changed_by_cascades(source, true) ||
-		pg_strcasecmp(source->engine, "InnoDB") != 0)
+		!ms_source_engine_is(source, "InnoDB"))
 		return false;
 	initStringInfo(&select);
 	cut->format.columns = palloc0(sizeof(MsColumn) * MS_MAX_CHUNK_COLUMNS);

@@ -214,6 +214,22 @@ ms_snapshot_held_table(void)
 	return NULL;
 }
 
+/* A table whose target is to be reshaped before it is copied, or NULL. */
+TablePlan *
+ms_snapshot_table_to_reshape(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, ms_copy_leader.unsettled)
+	{
+		TablePlan  *plan = lfirst(lc);
+
+		if (plan->sub->reshape)
+			return plan;
+	}
+	return NULL;
+}
+
 /*
  * Does the target hold the table, or a part of it, as it was before the
  * source transaction that begins at start_pos of file?  Chunks that are being

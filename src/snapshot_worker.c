@@ -80,7 +80,7 @@ structure_differs(const MsCopy *copy, const char *detail)
 			 errmsg("structure of source table \"%s.%s\" is not the recorded one",
 					copy->table->source_db, copy->table->source_table),
 			 errdetail("%s", detail),
-			 errhint("The table was altered on the source. Copy it again with mariadb_sync.resync_table(); unless option \"ddl\" is \"apply\", change the target to fit first.")));
+			 errhint(MS_HINT_ALTERED)));
 }
 
 /*

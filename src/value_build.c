@@ -111,7 +111,6 @@ build_int_int4(MsColumn *col, const MsValue *v, bool *isnull)
 	return Int32GetDatum((int32) v->i);
 }
 
-/* An unsigned value that fits is the same bits. */
 static Datum
 build_int_int8(MsColumn *col, const MsValue *v, bool *isnull)
 {
@@ -120,7 +119,8 @@ build_int_int8(MsColumn *col, const MsValue *v, bool *isnull)
 
 /*
  * The one number that is let into a target that lacks some of its values: ids
- * have to be bigint to be of use, and none of them comes near the limit.
+ * have to be bigint to be of use, and none of them comes near the limit.  One
+ * that fits is the same bits.
  */
 static Datum
 build_uint_int8(MsColumn *col, const MsValue *v, bool *isnull)
@@ -554,18 +554,6 @@ make_checked(MsColumn *col, const MsValue *v, PGFunction in_func)
 	return result;
 }
 
-static Datum
-build_text_json(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	return make_checked(col, v, json_in);
-}
-
-static Datum
-build_text_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
-{
-	return make_checked(col, v, jsonb_in);
-}
-
 /*
  * An empty string is no JSON, and yet what MariaDB fills a JSON column with
  * that is added NOT NULL to a table with rows.
@@ -573,20 +561,20 @@ build_text_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
 static Datum
 make_json(MsColumn *col, const MsValue *v, PGFunction in_func)
 {
-	if (likely(v->s.len > 0))
+	if (likely(v->s.len > 0) || col->kind != MS_KIND_JSON)
 		return make_checked(col, v, in_func);
 	note_change(col, MS_CHANGE_EMPTY_JSON);
 	return DirectFunctionCall1(in_func, CStringGetDatum("null"));
 }
 
 static Datum
-build_json_json(MsColumn *col, const MsValue *v, bool *isnull)
+build_text_json(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	return make_json(col, v, json_in);
 }
 
 static Datum
-build_json_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
+build_text_jsonb(MsColumn *col, const MsValue *v, bool *isnull)
 {
 	return make_json(col, v, jsonb_in);
 }
@@ -855,8 +843,8 @@ static const BuilderEntry builders[] = {
 	{MS_KIND_TEXT, JSONBOID, build_text_jsonb},
 	{MS_KIND_TEXT, BYTEAOID, build_bytes_bytea},
 	{MS_KIND_TEXT, UUIDOID, build_text_uuid},
-	{MS_KIND_JSON, JSONOID, build_json_json},
-	{MS_KIND_JSON, JSONBOID, build_json_jsonb},
+	{MS_KIND_JSON, JSONOID, build_text_json},
+	{MS_KIND_JSON, JSONBOID, build_text_jsonb},
 	{MS_KIND_JSON, TEXTOID, build_text_text},
 	{MS_KIND_JSON, VARCHAROID, build_text_text},
 	{MS_KIND_BYTES, BYTEAOID, build_bytes_bytea},

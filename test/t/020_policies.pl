@@ -277,6 +277,14 @@ is( $node->safe_psql(
 	'0',
 	'and can be left out');
 
+# How many tables a subscription has, and how many of their rows differ.
+sub verified
+{
+	return $node->safe_psql('postgres',
+		"SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('$_[0]')"
+	);
+}
+
 # BIGINT UNSIGNED as bigint: where we make it, and in tables of users
 $maria->sql(
 	q{
@@ -309,12 +317,7 @@ SELECT string_agg(concat_ws(' ', column_name, data_type, column_default, identit
 FROM information_schema.columns WHERE table_schema = 'u' AND table_name = 'made'}),
 	q{a bigint, b bigint '9223372036854775807'::bigint, c bigint, d bigint 3, id bigint BY DEFAULT},
 	'BIGINT UNSIGNED is bigint, and an identity');
-is( $node->safe_psql(
-		'postgres',
-		q{SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('bigints')}
-	),
-	'2|0',
-	'which can be verified');
+is(verified('bigints'), '2|0', 'which can be verified');
 $maria->sql(
 	q{INSERT INTO made (id, a) VALUES (1, 9223372036854775808), (2, 1); UPDATE own SET a = a + 2 WHERE a = 9223372036854775807},
 	'u');
@@ -324,8 +327,7 @@ is( $node->safe_psql(
 		q{SELECT source_table, kind, sqlstate, split_part(error, E'\n', 1) FROM mariadb_sync.quarantine ORDER BY id}
 	),
 	join(
-		"
-",
+		"\n",
 		'u.made|insert|22003|value 9223372036854775808 of column "a" is out of range for type bigint',
 		(   'u.own|update|22003|value 9223372036854775809 of column "a" is out of range for type bigint'
 		) x 2),
@@ -361,12 +363,7 @@ foreach my $as (qw(json jsonb))
 	is( $node->safe_psql('postgres', "TABLE je_$as.j ORDER BY id"),
 		qq(1|1|{}|[1]\n2|[2]||null\n3|3|"3"|true\n5|null||null),
 		"$as: an empty string is JSON's null");
-	is( $node->safe_psql(
-			'postgres',
-			qq{SELECT count(*), sum(missing + surplus + different) FROM mariadb_sync.verify('je_$as')}
-		),
-		'1|0',
-		'for verify(), too');
+	is(verified("je_$as"), '1|0', 'for verify(), too');
 	is( $node->safe_psql(
 			'postgres',
 			qq{SELECT result FROM mariadb_sync.history h JOIN mariadb_sync.subscription s USING (subid) WHERE name = 'je_$as' AND h.kind = 'ddl'}
