@@ -278,29 +278,49 @@ check_server(const MsCopy *copy, MsWire *wire)
 }
 
 /*
- * Begin to read the chunk's rows.
- *
- * A table without read views is read as it is when the query locks it.  Rows
- * that have a key can be written once more without harm, but without one it
- * matters what of the stream was in the table by then.  So another connection
- * looks where the binlog ends just before and just after: all before the one
- * has been copied, and nothing behind the other.
+ * Wait until what is in the binlog of the table can be read as well: an INSERT
+ * into a MyISAM or Aria table goes on while the table is read, and its row is
+ * seen only when it unlocks the table, which is after the binlog has it.  CHECK
+ * TABLE waits for those under way, with no privilege but SELECT, and FOR
+ * UPGRADE makes that all it does.  Returns what went wrong, NULL = nothing.
  */
-static void
-begin_rows(MsCopy *copy, const TablePlan *plan)
+static const char *
+wait_for_inserts(const MsCopy *copy, MsWire *wire)
+{
+	MsResult   *result;
+
+	result = ms_wire_query(wire, psprintf("CHECK TABLE %s.%s FOR UPGRADE",
+										  ms_wire_quote_identifier(copy->table->source_db),
+										  ms_wire_quote_identifier(copy->table->source_table)));
+	for (int i = 0; i < result->nrows; i++)
+		if (pg_strcasecmp(ms_result_cell(result, i, 2), "error") == 0)
+			return ms_result_cell(result, i, 3);
+	return NULL;
+}
+
+/*
+ * Begin to read the rows of a table without read views, which is read as it is
+ * when the query locks it.  Rows that have a key can be written once more
+ * without harm, but without one it matters what of the stream was in the table
+ * by then.  So another connection looks where the binlog ends just before and
+ * just after: all before the one has been copied, and nothing behind the other.
+ * Returns the number of columns.
+ */
+static int
+begin_rows_without_view(MsCopy *copy, const TablePlan *plan, const char *sql)
 {
 	MsChunk    *chunk = copy->chunk;
-	char	   *sql = build_select(copy);
-	MsWire	   *other = NULL;
+	bool		has_key = ms_target_has_key(plan->target);
+	MsWire	   *other = ms_wire_connect(&copy->server);
+	const char *failure;
+	int			ncolumns;
 
-	if (plan->no_read_views && !ms_target_has_key(plan->target))
+	(void) check_server(copy, other);
+	if (!has_key)
 	{
 		uint64		pos = 0;
-		char	   *file;
+		char	   *file = ms_snapshot_source_position(other, &pos);
 
-		other = ms_wire_connect(&copy->server);
-		(void) check_server(copy, other);
-		file = ms_snapshot_source_position(other, &pos);
 		if (file &&
 			ms_snapshot_compare_positions(file, pos, chunk->snapshot_file,
 										  chunk->snapshot_pos) > 0)
@@ -309,12 +329,19 @@ begin_rows(MsCopy *copy, const TablePlan *plan)
 			chunk->snapshot_pos = pos;
 		}
 	}
-	if (ms_wire_rows_begin(copy->wire, sql) != plan->format.ncolumns)
-		elog(ERROR, "unexpected number of columns");
-	if (other == NULL)
-		return;
-	chunk->end_file = ms_snapshot_last_position(other, &chunk->end_pos);
+	failure = wait_for_inserts(copy, other);
+	ncolumns = ms_wire_rows_begin(copy->wire, sql);
+	if (failure)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not wait for the statements that write to source table \"%s.%s\"",
+						copy->table->source_db, copy->table->source_table),
+				 errdetail("CHECK TABLE on the source: %s", failure),
+				 errhint("Look for what holds the table in SHOW PROCESSLIST on the source.")));
+	if (!has_key)
+		chunk->end_file = ms_snapshot_last_position(other, &chunk->end_pos);
 	ms_wire_close(other);
+	return ncolumns;
 }
 
 static void
@@ -323,6 +350,8 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	ErrorContextCallback callback;
 	const uint8 *data;
 	size_t		len;
+	const char *sql;
+	int			ncolumns;
 	double		rate = rate_limit(copy);
 	int64		step_rows = PROGRESS_ROWS;
 	int64		step_bytes = PROGRESS_BYTES;
@@ -343,7 +372,11 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	error_context_stack = &callback;
 
 	ms_value_changes.count = 0;
-	begin_rows(copy, plan);
+	sql = build_select(copy);
+	ncolumns = plan->no_read_views ? begin_rows_without_view(copy, plan, sql) :
+		ms_wire_rows_begin(copy->wire, sql);
+	if (ncolumns != plan->format.ncolumns)
+		elog(ERROR, "unexpected number of columns");
 	while (ms_wire_rows_next(copy->wire, &data, &len))
 	{
 		MsRow		row = ms_target_insert_row(plan->target);
