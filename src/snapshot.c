@@ -824,6 +824,23 @@ complete_table(TablePlan *plan)
 	ms_copy_set_state(plan, MS_TABLE_COPIED);
 }
 
+/* Have all of the table's chunks been copied, and it does not know yet? */
+static bool
+is_read(TablePlan *plan)
+{
+	return plan->sub->state == MS_TABLE_COPYING &&
+		ms_copy_find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
+		ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE) < 0;
+}
+
+/* Has the stream come to where the copy ended, and it does not know yet? */
+static bool
+can_finish(const TablePlan *plan, const MsStreamPosition *position)
+{
+	return plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
+		is_passed(position, plan->sub);
+}
+
 /* Tables that have come to the end of a state, but for those under way. */
 static bool
 any_to_move(const MsStreamPosition *position)
@@ -834,12 +851,7 @@ any_to_move(const MsStreamPosition *position)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state == MS_TABLE_COPYING &&
-			ms_copy_find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
-			ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
-			return true;
-		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
-			is_passed(position, plan->sub))
+		if (is_read(plan) || can_finish(plan, position))
 			return true;
 	}
 	return false;
@@ -880,12 +892,9 @@ ms_snapshot_settle(const MsStreamPosition *position)
 	{
 		TablePlan  *plan = lfirst(lc);
 
-		if (plan->sub->state == MS_TABLE_COPYING &&
-			ms_copy_find_chunk(plan, MS_CHUNK_PENDING) < 0 &&
-			ms_copy_find_chunk(plan, MS_CHUNK_ACTIVE) < 0)
+		if (is_read(plan))
 			complete_table(plan);
-		if (plan->sub->state == MS_TABLE_COPIED && !plan->passed &&
-			is_passed(position, plan->sub))
+		if (can_finish(plan, position))
 		{
 			char	   *gtid = ms_gtid_format_list(&position->gtid);
 

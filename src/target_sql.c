@@ -178,30 +178,47 @@ ms_target_sql_insert(MsTargetSql *sql, const Datum *values, const bool *isnull)
 	pfree(nulls);
 }
 
-/* Is there a row with this key?  Only for targets with a key. */
-bool
-ms_target_sql_exists(MsTargetSql *sql, const Datum *values, const bool *isnull)
+/*
+ * Run the statement "verb FROM relation" for a row, with the plan that is made
+ * of it at its first use.  False when there is no such row.
+ */
+static bool
+run_for_row(MsTargetSql *sql, SPIPlanPtr *plan, const char *verb,
+			const Datum *values, const bool *isnull)
 {
 	Datum	   *params = palloc(sizeof(Datum) * Max(1, sql->ncolumns));
 	char	   *nulls = palloc(Max(1, sql->ncolumns));
 	uint64		found;
 
 	begin();
-	if (sql->exists == NULL)
+	if (*plan == NULL)
 	{
 		StringInfoData buf;
 
 		initStringInfo(&buf);
-		appendStringInfo(&buf, "SELECT 1 FROM %s WHERE ", sql->relation);
+		appendStringInfo(&buf, "%s FROM %s WHERE ", verb, sql->relation);
 		append_condition(sql, &buf, 1);
-		sql->exists = prepare(buf.data, sql->ncolumns, sql->types);
+		*plan = prepare(buf.data, sql->ncolumns, sql->types);
 	}
 	set_parameters(sql, params, nulls, 0, values, isnull);
-	found = run(sql->exists, params, nulls);
+	found = run(*plan, params, nulls);
 	SPI_finish();
 	pfree(params);
 	pfree(nulls);
 	return found > 0;
+}
+
+/* Is there a row with this key?  Only for targets with a key. */
+bool
+ms_target_sql_exists(MsTargetSql *sql, const Datum *values, const bool *isnull)
+{
+	return run_for_row(sql, &sql->exists, "SELECT 1", values, isnull);
+}
+
+bool
+ms_target_sql_delete(MsTargetSql *sql, const Datum *values, const bool *isnull)
+{
+	return run_for_row(sql, &sql->delete, "DELETE", values, isnull);
 }
 
 /*
@@ -271,31 +288,6 @@ ms_target_sql_update(MsTargetSql *sql, const Datum *old_values,
 	pfree(params);
 	pfree(nulls);
 	return updated > 0;
-}
-
-bool
-ms_target_sql_delete(MsTargetSql *sql, const Datum *values, const bool *isnull)
-{
-	Datum	   *params = palloc(sizeof(Datum) * Max(1, sql->ncolumns));
-	char	   *nulls = palloc(Max(1, sql->ncolumns));
-	uint64		deleted;
-
-	begin();
-	if (sql->delete == NULL)
-	{
-		StringInfoData buf;
-
-		initStringInfo(&buf);
-		appendStringInfo(&buf, "DELETE FROM %s WHERE ", sql->relation);
-		append_condition(sql, &buf, 1);
-		sql->delete = prepare(buf.data, sql->ncolumns, sql->types);
-	}
-	set_parameters(sql, params, nulls, 0, values, isnull);
-	deleted = run(sql->delete, params, nulls);
-	SPI_finish();
-	pfree(params);
-	pfree(nulls);
-	return deleted > 0;
 }
 
 /* Run a statement about a table as a whole. */
