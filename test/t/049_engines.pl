@@ -158,6 +158,16 @@ is(pg('SELECT count(*) FROM e.inno'),
 	$before, 'a temporary table hides nothing');
 is(pg(q{SELECT to_regclass('e.temp') IS NULL}), 't', 'and does not appear');
 
+# RENAME of one is in the binary log as if it were of the table that it hides,
+# which is copied anew when rows come for it.
+$maria->sql(
+	q{
+CREATE TEMPORARY TABLE inno (id int);
+RENAME TABLE inno TO inno_temp;
+UPDATE inno SET v = v + 1 WHERE id = 1}, 'e');
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['e.inno']);
+
 # CREATE TABLE ... SELECT: the rows are in the statement's own group.
 $maria->sql(
 	q{
