@@ -55,7 +55,8 @@ CREATE TABLE mariadb_sync.subscription_table (
 	conflicts			bigint NOT NULL DEFAULT 0,
 	last_error			text,
 	source_schema		jsonb NOT NULL,
-	deferred_ddl		text[] NOT NULL DEFAULT '{}',
+	-- its foreign keys are made when all tables are ready
+	foreign_keys_wait	boolean NOT NULL DEFAULT false,
 	created				boolean NOT NULL DEFAULT false,
 	columns				jsonb,
 	since_version		integer NOT NULL DEFAULT 0,

@@ -441,7 +441,7 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 #define TABLE_COLUMNS \
 	"subid, source_db, source_table, relid, state, snapshot_file," \
 	" snapshot_pos, snapshot_server_id, source_schema," \
-	" deferred_ddl, created, columns, since_version," \
+	" foreign_keys_wait, created, columns, since_version," \
 	" reshape, inserts + updates + deletes > 0"
 
 static void *
@@ -459,7 +459,7 @@ table_row(HeapTuple tuple, TupleDesc desc)
 	table->snapshot_pos = (uint64) get_int8(tuple, desc, 7);
 	table->snapshot_server_id = (uint32) get_int8(tuple, desc, 8);
 	table->source_schema = get_jsonb(tuple, desc, 9);
-	table->deferred_ddl = get_text_list(tuple, desc, 10);
+	table->foreign_keys_wait = DatumGetBool(get_datum(tuple, desc, 10, &isnull));
 	table->created = DatumGetBool(get_datum(tuple, desc, 11, &isnull));
 	table->columns = get_jsonb(tuple, desc, 12);
 	table->since_version = DatumGetInt32(get_datum(tuple, desc, 13, &isnull));
@@ -567,13 +567,13 @@ ms_catalog_insert_table(const MsSubTable *table, int64 rows_estimate)
 			!OidIsValid(table->relid));
 	add_text(&args, ms_table_state_name(table->state));
 	add_jsonb(&args, table->source_schema);
-	add_text_array(&args, table->deferred_ddl);
+	add_arg(&args, BOOLOID, BoolGetDatum(table->foreign_keys_wait), false);
 	add_int8(&args, rows_estimate);
 	add_arg(&args, BOOLOID, BoolGetDatum(table->created), false);
 	add_jsonb(&args, table->columns);
 	execute("INSERT INTO mariadb_sync.subscription_table"
 			" (subid, source_db, source_table, relid, state, source_schema,"
-			" deferred_ddl, rows_total, created, columns, since_version)"
+			" foreign_keys_wait, rows_total, created, columns, since_version)"
 			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
 			" CASE WHEN EXISTS (SELECT FROM mariadb_sync.gtid_position"
 			" WHERE subid = $1) THEN tables_version + 1 ELSE 0 END"
@@ -728,15 +728,33 @@ ms_catalog_set_reshape(const MsSubTable *table)
 				 " SET reshape = $4 WHERE " TABLE_KEY, &args, table);
 }
 
-/* What was held back has been done. */
+/* The table's foreign keys are made. */
 void
-ms_catalog_clear_deferred_ddl(const MsSubTable *table)
+ms_catalog_clear_foreign_keys_wait(const MsSubTable *table)
 {
 	Args		args = {0};
 
 	add_table_key(&args, table);
 	update_table("UPDATE mariadb_sync.subscription_table"
-				 " SET deferred_ddl = '{}' WHERE " TABLE_KEY, &args, table);
+				 " SET foreign_keys_wait = false WHERE " TABLE_KEY, &args, table);
+}
+
+/* Foreign keys to tables that have joined are made when those are ready. */
+void
+ms_catalog_let_foreign_keys_wait(int32 subid)
+{
+	Args		args = {0};
+
+	add_int4(&args, subid);
+	execute("UPDATE mariadb_sync.subscription_table child"
+			" SET foreign_keys_wait = true"
+			" WHERE subid = $1 AND created AND NOT foreign_keys_wait AND EXISTS"
+			" (SELECT FROM jsonb_array_elements(child.source_schema -> 'foreign_keys') key"
+			" JOIN mariadb_sync.subscription_table parent"
+			" ON parent.source_db = key ->> 'ref_db'"
+			" AND parent.source_table = key ->> 'ref_table'"
+			" WHERE parent.subid = $1 AND parent.state = 'pending')",
+			&args, NULL, NULL);
 }
 
 void

@@ -49,7 +49,7 @@ typedef struct MsSubTable
 	uint64		snapshot_pos;
 	uint32		snapshot_server_id;
 	Jsonb	   *source_schema;	/* the recorded schema */
-	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
+	bool		foreign_keys_wait;	/* until all tables are ready */
 	bool		created;		/* by us: secondary indexes are ours to make */
 	Jsonb	   *columns;		/* options of single columns, or NULL */
 	int32		since_version;	/* tables_version it came with */
@@ -140,7 +140,8 @@ extern void ms_catalog_set_table_progress(const MsSubTable *table,
 extern void ms_catalog_set_table_error(int32 subid, const char *db,
 									   const char *table, const char *error);
 extern void ms_catalog_set_reshape(const MsSubTable *table);
-extern void ms_catalog_clear_deferred_ddl(const MsSubTable *table);
+extern void ms_catalog_clear_foreign_keys_wait(const MsSubTable *table);
+extern void ms_catalog_let_foreign_keys_wait(int32 subid);
 extern void ms_catalog_set_position(int32 subid, const char *gtid,
 									const char *file, uint64 pos);
 extern MsPositionRow ms_catalog_position_row(void);

@@ -554,6 +554,26 @@ concerns_us(MsDdlApply *ddl)
 	return false;
 }
 
+/* Does the table have a foreign key to one that the statement names? */
+static bool
+refers_to_named(MsDdlApply *ddl, const TablePlan *plan)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_ddl_recorded(plan)->foreign_keys)
+		foreach(lc2, ddl->statement->tables)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+		const MsTableName *name = lfirst(lc2);
+
+		if (strcmp(key->ref_db, name->db) == 0 &&
+			strcmp(key->ref_table, name->table) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Snapshot workers let go of the tables before we want them. */
 static void
 wait_for_tables(MsDdlApply *ddl)
@@ -574,7 +594,8 @@ wait_for_tables(MsDdlApply *ddl)
 
 			named |= ms_relmap_find_name(relmap, name->db, name->table) == plan;
 		}
-		if (named)
+		if (named || (ms_snapshot_makes_foreign_keys(plan) &&
+					  refers_to_named(ddl, plan)))
 			ms_snapshot_wait_for_table(plan);
 	}
 }

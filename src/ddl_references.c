@@ -15,7 +15,6 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_constraint.h"
 #include "miscadmin.h"
-#include "parser/scansup.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -35,16 +34,6 @@ refers_to(const MsSourceForeignKey *fk, const char *db, const char *table)
  * Those of targets
  * ------------------------------------------------------------------------
  */
-
-/* What the target's constraint is called. */
-static char *
-constraint_name(const MsSourceForeignKey *fk)
-{
-	char	   *name = pstrdup(fk->name);
-
-	truncate_identifier(name, strlen(name), false);
-	return name;
-}
 
 typedef struct TableStatement
 {
@@ -87,7 +76,7 @@ ms_ddl_foreign_keys(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *old,
 		if (!ms_source_find_foreign_key(new, fk->name))
 			all = lappend(all, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
 										quote_qualified_identifier(schema, relname),
-										quote_identifier(constraint_name(fk))));
+										quote_identifier(ms_typemap_constraint_name(fk))));
 	}
 	added.foreign_keys = NIL;
 	foreach(lc, new->foreign_keys)
@@ -221,7 +210,7 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 			if ((child != plan &&
 				 !refers_to(fk, plan->sub->source_db, plan->sub->source_table)) ||
 				OidIsValid(get_relation_constraint_oid(child->sub->relid,
-													   constraint_name(fk), true)))
+													   ms_typemap_constraint_name(fk), true)))
 				there.foreign_keys = lappend(there.foreign_keys, fk);
 		}
 		if (list_length(there.foreign_keys) < list_length(recorded->foreign_keys))

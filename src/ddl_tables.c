@@ -104,12 +104,16 @@ map_new_table(MsDdlApply *ddl, void *arg)
 	MsSubscriptionOptions *options = palloc(sizeof(MsSubscriptionOptions));
 	MsRole		before;
 
-	/* there is nothing to copy; the table's columns go on to use this */
+	/*
+	 * There is nothing to copy, nor to wait for; the table's columns go on to
+	 * use this.
+	 */
 	*options = *ddl->apply->options;
 	options->copy_data = false;
 	create->mapping = ms_mapping_make_joining(create->table, create->taken,
 											  options);
 	ms_mapping_finish(list_make1(create->mapping), options);
+	create->mapping->foreign_keys_wait = false;
 	ms_role_enter_table(create->mapping->relid, &before);
 	if (!create->mapping->created &&
 		ms_sql_has_rows(psprintf("SELECT FROM %s LIMIT 1",

@@ -71,10 +71,16 @@ refresh_sequences(void *arg)
 static void
 record_joined(const MsSubscription *sub, const MsMapping *mapping)
 {
+	char	   *name = psprintf("%s.%s", mapping->source->db,
+								mapping->source->name);
+
 	ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
+	ms_catalog_add_history(sub->subid, "join", NULL, name, NULL,
+						   mapping->created ? "joined with a copy, table created" :
+						   "joined with a copy");
 	ereport(LOG,
-			(errmsg("source table \"%s.%s\" joins subscription \"%s\"",
-					mapping->source->db, mapping->source->name, sub->name)));
+			(errmsg("source table \"%s\" joins subscription \"%s\"",
+					name, sub->name)));
 }
 
 /* It is in the subscription, disabled. */
@@ -142,6 +148,8 @@ join_tables(Join *join)
 	foreach(lc, failed)
 		record_failed(join->sub, lfirst(lc),
 					  list_nth(errors, foreach_current_index(lc)));
+	if (mappings != NIL)
+		ms_catalog_let_foreign_keys_wait(join->sub->subid);
 }
 
 /*

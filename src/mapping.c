@@ -464,41 +464,6 @@ check_duplicate_targets(List *mappings)
  * ------------------------------------------------------------------------
  */
 
-static bool
-is_mapped(List *mappings, const char *db, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, mappings)
-	{
-		MsSourceTable *table = ((MsMapping *) lfirst(lc))->source;
-
-		if (strcmp(table->name, name) == 0 && strcmp(table->db, db) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Statements for the foreign keys whose both ends are replicated. */
-static List *
-foreign_key_statements(List *mappings, const MsMapping *mapping,
-					   const MsSubscriptionOptions *options)
-{
-	MsSourceTable table = *mapping->source;
-	ListCell   *lc;
-
-	table.foreign_keys = NIL;
-	foreach(lc, mapping->source->foreign_keys)
-	{
-		MsSourceForeignKey *key = lfirst(lc);
-
-		if (is_mapped(mappings, key->ref_db, key->ref_table))
-			table.foreign_keys = lappend(table.foreign_keys, key);
-	}
-	return ms_typemap_create_foreign_keys(&table, mapping->schema,
-										  mapping->relname, options);
-}
-
 /*
  * The foreign keys of tables that we made wait for the worker, the secondary
  * indexes for the end of the copy.  Without a copy they are made here.
@@ -515,8 +480,7 @@ finish_tables(List *mappings, const MsSubscriptionOptions *options)
 
 		if (!mapping->created)
 			continue;
-		mapping->deferred_ddl = foreign_key_statements(mappings, mapping,
-													   options);
+		mapping->foreign_keys_wait = mapping->source->foreign_keys != NIL;
 		if (options->copy_data)
 			continue;
 		foreach(lc2, ms_typemap_create_indexes(mapping->source,
@@ -625,7 +589,7 @@ ms_mapping_record(int32 subid, const MsMapping *mapping, MsTableState state)
 	table.relid = mapping->relid;
 	table.state = state;
 	table.source_schema = ms_source_table_to_jsonb(mapping->source);
-	table.deferred_ddl = mapping->deferred_ddl;
+	table.foreign_keys_wait = mapping->foreign_keys_wait;
 	table.created = mapping->created;
 	table.columns = mapping->columns;
 	ms_catalog_insert_table(&table, mapping->source->rows_estimate);

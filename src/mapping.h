@@ -18,7 +18,7 @@ typedef struct MsMapping
 	Oid			relid;
 	Jsonb	   *columns;		/* options of single columns, or NULL */
 	bool		created;		/* by us, so its indexes are ours to make */
-	List	   *deferred_ddl;	/* of char *: foreign keys still to make */
+	bool		foreign_keys_wait;	/* until all tables are ready */
 } MsMapping;
 
 extern List *ms_mapping_make(List *tables,

@@ -118,7 +118,7 @@ wait_for_constraints(const MsSubscription *sub)
 		ListCell   *lc;
 
 		foreach(lc, ms_catalog_get_tables(sub->subid))
-			done &= ((MsSubTable *) lfirst(lc))->deferred_ddl == NIL;
+			done &= !((MsSubTable *) lfirst(lc))->foreign_keys_wait;
 		if (done)
 			return;
 		if (TimestampDifferenceExceeds(start, ms_clock_now(), CONSTRAINTS_WAIT_MS))

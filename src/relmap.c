@@ -162,10 +162,6 @@ ms_relmap_add(MsRelmap *map, const MsSubTable *sub)
 	plan->sub->source_db = pstrdup(sub->source_db);
 	plan->sub->source_table = pstrdup(sub->source_table);
 	plan->sub->snapshot_file = sub->snapshot_file ? pstrdup(sub->snapshot_file) : NULL;
-	plan->sub->deferred_ddl = NIL;
-	for (int i = 0; i < list_length(sub->deferred_ddl); i++)
-		plan->sub->deferred_ddl = lappend(plan->sub->deferred_ddl,
-										  pstrdup(list_nth(sub->deferred_ddl, i)));
 	plan->sub->source_schema = (Jsonb *)
 		memcpy(palloc(VARSIZE(sub->source_schema)), sub->source_schema,
 			   VARSIZE(sub->source_schema));

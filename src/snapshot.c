@@ -171,7 +171,7 @@ ms_snapshot_init(const MsSubscription *sub,
 			plan->sub->state == MS_TABLE_COPYING ||
 			plan->sub->state == MS_TABLE_COPIED)
 			ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
-		if (plan->sub->deferred_ddl != NIL &&
+		if (plan->sub->foreign_keys_wait &&
 			plan->sub->state != MS_TABLE_DISABLED)
 			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
 	}
@@ -248,6 +248,15 @@ ms_copy_forget_progress(TablePlan *plan)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Are there foreign keys of the table to be made when all tables are ready? */
+static void
+note_foreign_keys(TablePlan *plan, const MsSubTable *table)
+{
+	plan->sub->foreign_keys_wait = table->foreign_keys_wait;
+	if (table->foreign_keys_wait && plan->sub->state != MS_TABLE_DISABLED)
+		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
+}
+
 /* The table is to be copied again, in the shape that is recorded by now. */
 static void
 begin_anew(TablePlan *plan, const MsSubTable *table)
@@ -259,8 +268,6 @@ begin_anew(TablePlan *plan, const MsSubTable *table)
 	ms_copy_forget_progress(plan);
 	plan->one_chunk = false;
 	plan->schema_gtid = NULL;
-	if (table->deferred_ddl != NIL && plan->sub->deferred_ddl != NIL)
-		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
 }
 
 /*
@@ -284,15 +291,20 @@ ms_snapshot_take_over_tables(List *tables)
 
 		if (table == NULL || table->relid != plan->sub->relid ||
 			table->since_version != plan->sub->since_version)
+		{
 			remove_plan(plan);
-		else if (table->state == MS_TABLE_PENDING &&
+			changed = true;
+			continue;
+		}
+		if (table->state == MS_TABLE_PENDING &&
 				 (plan->sub->state != MS_TABLE_PENDING || table->reshape ||
 				  !ms_catalog_same_jsonb(table->source_schema,
 										 plan->sub->source_schema)))
+		{
 			begin_anew(plan, table);
-		else
-			continue;
-		changed = true;
+			changed = true;
+		}
+		note_foreign_keys(plan, table);
 	}
 	foreach(lc, tables)
 	{
@@ -308,8 +320,7 @@ ms_snapshot_take_over_tables(List *tables)
 		plan = ms_relmap_find_name(relmap, table->source_db,
 								   table->source_table);
 		ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
-		if (plan->sub->deferred_ddl != NIL)
-			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
+		note_foreign_keys(plan, table);
 		changed = true;
 	}
 	/* a table map that is known may be of a table that was not, or was */
@@ -391,6 +402,7 @@ take_over(TablePlan *plan, const MsCopyTask *task)
 					ms_shmem_copy_refuse_help(i);
 			break;
 		case MS_COPY_KIND_CONSTRAINTS:
+			plan->sub->foreign_keys_wait = false;
 			ms_copy_leader.constraints = list_delete_ptr(ms_copy_leader.constraints, plan);
 			break;
 	}

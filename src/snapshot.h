@@ -35,6 +35,7 @@ extern bool ms_snapshot_ends_after(const TablePlan *plan, const char *file,
 								   uint64 start_pos);
 extern void ms_snapshot_restart_table(TablePlan *plan);
 extern void ms_snapshot_wait_for_table(TablePlan *plan);
+extern bool ms_snapshot_makes_foreign_keys(const TablePlan *plan);
 extern void ms_snapshot_forget_table(TablePlan *plan);
 extern TablePlan *ms_snapshot_held_table(void);
 extern TablePlan *ms_snapshot_table_to_reshape(void);

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_constraint.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -20,6 +21,7 @@
 
 #include "snapshot_internal.h"
 #include "sql.h"
+#include "typemap.h"
 #include "worker.h"
 
 /* how long a statement waits for a lock, milliseconds */
@@ -187,22 +189,59 @@ run_constraint(MsCopy *copy, const char *sql)
 	MemoryContextSwitchTo(cxt);
 }
 
+/*
+ * Statements for the foreign keys that the table has by now, as far as both
+ * ends are replicated and nobody has made them yet.
+ */
+static List *
+missing_foreign_keys(const MsCopy *copy)
+{
+	const MsSubTable *sub = copy->table;
+	MsSourceTable *table = ms_source_table_from_jsonb(sub->source_schema);
+	char	   *relname = get_rel_name(sub->relid);
+	ListCell   *lc;
+
+	if (relname == NULL)
+		return NIL;
+	table->db = sub->source_db;
+	table->name = sub->source_table;
+	foreach(lc, table->foreign_keys)
+	{
+		const MsSourceForeignKey *key = lfirst(lc);
+
+		if (ms_catalog_get_table(sub->subid, key->ref_db, key->ref_table) == NULL ||
+			OidIsValid(get_relation_constraint_oid(sub->relid,
+												   ms_typemap_constraint_name(key),
+												   true)))
+			table->foreign_keys = foreach_delete_current(table->foreign_keys, lc);
+	}
+	return ms_typemap_create_foreign_keys(table,
+										  get_namespace_name(get_rel_namespace(sub->relid)),
+										  relname, &copy->options);
+}
+
 /* Make the table's foreign keys, then check the rows that are there. */
 void
 ms_copy_make_constraints(MsCopy *copy)
 {
 	MemoryContext cxt = CurrentMemoryContext;
+	List	   *statements;
 	List	   *validations;
 	ListCell   *lc;
 
-	foreach(lc, copy->table->deferred_ddl)
+	StartTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	statements = missing_foreign_keys(copy);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(cxt);
+	foreach(lc, statements)
 		run_constraint(copy, lfirst(lc));
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(cxt);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	validations = unvalidated_constraints(copy->table->relid);
-	ms_catalog_clear_deferred_ddl(copy->table);
+	ms_catalog_clear_foreign_keys_wait(copy->table);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(cxt);

@@ -187,6 +187,13 @@ ms_snapshot_wait_for_table(TablePlan *plan)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Is a snapshot worker making the table's foreign keys? */
+bool
+ms_snapshot_makes_foreign_keys(const TablePlan *plan)
+{
+	return ms_copy_is_assigned(plan, MS_COPY_KIND_CONSTRAINTS);
+}
+
 /* The table is no longer in the subscription. */
 void
 ms_snapshot_forget_table(TablePlan *plan)

@@ -194,6 +194,7 @@ ms_add_table(PG_FUNCTION_ARGS)
 						   columns, &options);
 	check_target_is_free(sub, mapping->relid);
 	ms_mapping_record(sub->subid, mapping, MS_TABLE_PENDING);
+	ms_catalog_let_foreign_keys_wait(sub->subid);
 	sub->patterns = without_exclusion(sub->patterns, &name);
 	change_tables(sub);
 	PG_RETURN_VOID();

@@ -32,6 +32,7 @@ extern char *ms_typemap_create_table(const MsSourceTable *table,
 extern List *ms_typemap_create_indexes(const MsSourceTable *table,
 									   const char *schema,
 									   const char *relname);
+extern char *ms_typemap_constraint_name(const MsSourceForeignKey *fk);
 extern List *ms_typemap_create_foreign_keys(const MsSourceTable *table,
 											const char *schema,
 											const char *relname,

@@ -631,10 +631,19 @@ referential_action(const MsSourceForeignKey *fk, const char *rule)
 	return NULL;
 }
 
+/* What the target's constraint is called: cut to what PostgreSQL takes. */
+char *
+ms_typemap_constraint_name(const MsSourceForeignKey *fk)
+{
+	char	   *name = pstrdup(fk->name);
+
+	truncate_identifier(name, strlen(name), false);
+	return name;
+}
+
 /*
  * ALTER TABLE statements, a List of char *, that add the foreign keys without
- * checking the rows that are there.  Constraint names are cut to what
- * PostgreSQL takes.
+ * checking the rows that are there.
  */
 List *
 ms_typemap_create_foreign_keys(const MsSourceTable *table, const char *schema,
@@ -650,13 +659,12 @@ ms_typemap_create_foreign_keys(const MsSourceTable *table, const char *schema,
 		MsSourceForeignKey *fk = lfirst(lc);
 		bool		to_itself = strcmp(fk->ref_table, table->name) == 0 &&
 		strcmp(fk->ref_db, table->db) == 0;
-		char	   *name = pstrdup(fk->name);
+		char	   *name = ms_typemap_constraint_name(fk);
 		StringInfoData buf;
 
 		if (!has_columns(table, fk->columns) ||
 			(to_itself && !has_columns(table, fk->ref_columns)))
 			continue;
-		truncate_identifier(name, strlen(name), false);
 		for (int n = 1; list_has_name(names, name); n++)
 			name = makeObjectName(fk->name, NULL, psprintf("fk%d", n));
 		names = lappend(names, name);

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use ForgingProxy;
+use JSON::PP ();
 use MariaDBServer;
 use MariadbSync;
 use Test::More;
@@ -579,6 +580,65 @@ wait_for_catchup($node, 'sub');
 same('shop.taken', 'shop.made', 'shop.seen', 'shop.fine');
 wait_until('the sequence',
 	sub { pg(q{SELECT to_regclass('shop.sq')}) eq 'shop.sq' });
+
+# Foreign keys are made when all tables are copied, and are those of then; also
+# to and from tables that join later, one of them by its rows alone.
+$maria->sql(
+	q{
+CREATE DATABASE late;
+USE late;
+CREATE TABLE par (id int PRIMARY KEY, v int);
+CREATE TABLE other.far (id int PRIMARY KEY);
+CREATE TABLE kid (id int PRIMARY KEY, par_id int, CONSTRAINT kid_par FOREIGN KEY (par_id) REFERENCES par (id) ON DELETE CASCADE);
+CREATE TABLE kid2 (id int PRIMARY KEY, par_id int, CONSTRAINT kid2_par FOREIGN KEY (par_id) REFERENCES par (id));
+CREATE TABLE kid3 (id int PRIMARY KEY, far_id int, CONSTRAINT kid3_far FOREIGN KEY (far_id) REFERENCES other.far (id) ON DELETE SET NULL);
+CREATE TABLE other.kid4 (id int PRIMARY KEY, par_id int, CONSTRAINT kid4_par FOREIGN KEY (par_id) REFERENCES late.par (id) ON DELETE CASCADE);
+INSERT INTO par SELECT seq, seq FROM seq_1_to_50;
+INSERT INTO kid SELECT seq, seq FROM seq_1_to_50;
+INSERT INTO kid2 SELECT seq, seq FROM seq_1_to_50;
+INSERT INTO other.far SELECT seq FROM seq_1_to_50;
+INSERT INTO kid3 SELECT seq, seq FROM seq_1_to_50;
+INSERT INTO other.kid4 SELECT seq, seq FROM seq_1_to_50});
+create_subscription($node, 'late', 'source', ['late.*'],
+	{ enabled => JSON::PP::false });
+pg(q{SELECT mariadb_sync.pause_snapshot('late'), mariadb_sync.start('late')});
+$maria->sql(
+	q{
+RENAME TABLE par TO parent;
+RENAME TABLE kid TO child;
+ALTER TABLE kid2 DROP FOREIGN KEY kid2_par}, 'late');
+pg(     q{SELECT mariadb_sync.wait_for_gtid('late', '}
+	  . $maria->gtid
+	  . q{'), mariadb_sync.resume_snapshot('late')});
+wait_for_catchup($node, 'late');
+my @late = map { "late.$_" } qw(parent child kid2 kid3);
+compare_structure($maria, $node, [ @late[ 0 .. 2 ] ]);
+$maria->sql(
+	q{
+RENAME TABLE other.far TO far, other.kid4 TO kid4;
+SET sql_log_bin = 0;
+CREATE TABLE silent (id int PRIMARY KEY, v int);
+SET sql_log_bin = 1;
+INSERT INTO silent VALUES (1, 1)}, 'late');
+push @late, map { "late.$_" } qw(far kid4 silent);
+wait_until('silent',
+	sub { pg(q{SELECT to_regclass('late.silent')}) ne '' });
+wait_for_catchup($node, 'late');
+$maria->sql(
+	'DELETE FROM parent WHERE id = 1; DELETE FROM far WHERE id = 2', 'late');
+wait_for_catchup($node, 'late');
+same(@late);
+is( pg( q{
+SELECT string_agg(source_table || ': ' || result, E'\n' ORDER BY source_table)
+FROM mariadb_sync.history WHERE kind = 'join' AND source_table LIKE 'late.%'}),
+	join(
+		"\n",
+		map { "late.$_: joined with a copy, table created" }
+		  qw(far kid4 silent)),
+	'the history tells which tables have joined');
+is( pg(q{SELECT count(*) FROM mariadb_sync.history WHERE kind = 'constraint'}),
+	'0',
+	'no foreign key could not be made');
 
 # A table that is created with rows in it, by a transaction that the source
 # rolls back, and by one that has no end because the source crashed.
