@@ -52,6 +52,8 @@ extern void ms_ddl_drop_own_references(TablePlan *plan, List **statements);
 extern void ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 								   List **statements, List **notes);
 extern void ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs);
+extern void ms_ddl_rename_own_keys(MsDdlApply *ddl, TablePlan *plan,
+								   const char *old_name, List **statements);
 extern void ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table);
 extern void ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 									 const MsSourceTable *new);

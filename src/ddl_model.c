@@ -391,6 +391,24 @@ ms_model_name_references(MsSourceTable *table, const MsSourceTable *parent)
 	}
 }
 
+/* The highest number in the name of a foreign key that MariaDB has named. */
+static int
+last_foreign_key(const MsSourceTable *table)
+{
+	char	   *prefix = psprintf("%s_ibfk_", table->name ? table->name : "");
+	int			last = 0;
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		const char *name = ((MsSourceForeignKey *) lfirst(lc))->name;
+
+		if (strncmp(name, prefix, strlen(prefix)) == 0)
+			last = Max(last, atoi(name + strlen(prefix)));
+	}
+	return last;
+}
+
 static void
 add_foreign_key(MsSourceTable *table, const MsClause *clause,
 				MsModelChange *change)
@@ -407,13 +425,8 @@ add_foreign_key(MsSourceTable *table, const MsClause *clause,
 		return;
 	}
 	name_as_columns(fk->columns, table->columns);
-	for (int n = 1; fk->name == NULL; n++)
-	{
-		char	   *name = psprintf("%s_ibfk_%d", table->name, n);
-
-		if (ms_source_find_foreign_key(table, name) == NULL)
-			fk->name = name;
-	}
+	if (fk->name == NULL)
+		fk->name = psprintf("%s_ibfk_%d", table->name, ++change->last_foreign_key);
 	table->foreign_keys = lappend(table->foreign_keys, fk);
 	ms_model_name_references(table, table);
 }
@@ -804,6 +817,7 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	bool		keys = false;
 
 	memset(change, 0, sizeof(*change));
+	change->last_foreign_key = last_foreign_key(table);
 	check_replaced(table, ddl, change);
 	ms_ddl_forget_hashes(table);
 	foreach(lc, ddl->clauses)

@@ -13,6 +13,7 @@ typedef struct MsModelChange
 	char	   *rows_changed;	/* why rows are not what they were, or NULL */
 	MsTableName *new_name;		/* RENAME, or NULL */
 	bool		converts;		/* CONVERT TO, which new columns are part of */
+	int			last_foreign_key;	/* number in a name that MariaDB gave */
 } MsModelChange;
 
 extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);

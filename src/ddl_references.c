@@ -275,6 +275,45 @@ ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs)
 	}
 }
 
+/*
+ * What MariaDB has named after the table is named after it again when it gets
+ * another name: a later statement drops it by that.
+ */
+void
+ms_ddl_rename_own_keys(MsDdlApply *ddl, TablePlan *plan, const char *old_name,
+					   List **statements)
+{
+	MsSourceTable *table = ms_ddl_recorded(plan);
+	char	   *prefix = psprintf("%s_ibfk_", old_name);
+	bool		changed = false;
+	ListCell   *lc;
+
+	foreach(lc, table->foreign_keys)
+	{
+		MsSourceForeignKey *fk = lfirst(lc);
+		char	   *old = ms_typemap_constraint_name(fk);
+		TableStatement statement = {plan->sub->relid, NULL};
+		char	   *error;
+
+		if (strncmp(fk->name, prefix, strlen(prefix)) != 0)
+			continue;
+		fk->name = psprintf("%s_ibfk_%s", table->name, fk->name + strlen(prefix));
+		changed = true;
+		if (!plan->sub->created ||
+			!OidIsValid(get_relation_constraint_oid(plan->sub->relid, old, true)))
+			continue;
+		statement.sql = psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s",
+								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(plan->sub->relid)),
+															get_rel_name(plan->sub->relid)),
+								 quote_identifier(old),
+								 quote_identifier(ms_typemap_constraint_name(fk)));
+		if (ms_ddl_try(ddl, run_statement, &statement, &error))
+			*statements = lappend(*statements, unconstify(char *, statement.sql));
+	}
+	if (changed)
+		record(ddl, plan, table);
+}
+
 /* Foreign keys of a new model name columns of other tables as those do. */
 void
 ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table)

@@ -460,6 +460,7 @@ rename_plans(MsDdlApply *ddl, List *moves)
 				result = psprintf("applied: the target table keeps its name: %s", error);
 			}
 		}
+		ms_ddl_rename_own_keys(ddl, plan, move->from.table, &target.statements);
 		ms_ddl_record(ddl, psprintf("%s.%s", move->from.db, move->from.table),
 					  target.statements, result);
 	}
@@ -468,7 +469,10 @@ rename_plans(MsDdlApply *ddl, List *moves)
 	{
 		Move	   *move = lfirst(lc);
 
-		pairs = lappend(lappend(pairs, &move->from), &move->to);
+		/* nothing refers to a table of another engine, whatever its name */
+		if (move->plan == NULL ||
+			ms_source_engine_is(ms_ddl_recorded(move->plan), "InnoDB"))
+			pairs = lappend(lappend(pairs, &move->from), &move->to);
 	}
 	ms_ddl_rename_references(ddl, pairs);
 

@@ -297,9 +297,9 @@ ms_snapshot_take_over_tables(List *tables)
 			continue;
 		}
 		if (table->state == MS_TABLE_PENDING &&
-				 (plan->sub->state != MS_TABLE_PENDING || table->reshape ||
-				  !ms_catalog_same_jsonb(table->source_schema,
-										 plan->sub->source_schema)))
+			(plan->sub->state != MS_TABLE_PENDING || table->reshape ||
+			 !ms_catalog_same_jsonb(table->source_schema,
+									plan->sub->source_schema)))
 		{
 			begin_anew(plan, table);
 			changed = true;

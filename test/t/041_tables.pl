@@ -628,6 +628,39 @@ $maria->sql(
 	'DELETE FROM parent WHERE id = 1; DELETE FROM far WHERE id = 2', 'late');
 wait_for_catchup($node, 'late');
 same(@late);
+
+# A foreign key that MariaDB has named after its table follows the table's name,
+# by which it is dropped, and so do no rows of the child.
+$maria->sql(
+	q{
+CREATE TABLE called (id int PRIMARY KEY, par_id int, FOREIGN KEY (par_id) REFERENCES parent (id) ON DELETE CASCADE);
+INSERT INTO called VALUES (5, 5), (6, 6);
+RENAME TABLE called TO recalled;
+ALTER TABLE recalled ADD FOREIGN KEY (id) REFERENCES parent (id) ON DELETE CASCADE}, 'late');
+wait_for_catchup($node, 'late');
+compare_recorded($node, 'late', 'source', ['late.recalled']);
+$maria->sql(
+	q{
+ALTER TABLE recalled DROP FOREIGN KEY recalled_ibfk_1, ADD FOREIGN KEY (par_id) REFERENCES parent (id) ON DELETE SET NULL;
+ALTER TABLE recalled DROP FOREIGN KEY recalled_ibfk_2, DROP FOREIGN KEY recalled_ibfk_3;
+DELETE FROM parent WHERE id = 5}, 'late');
+wait_for_catchup($node, 'late');
+same('late.parent', 'late.recalled');
+
+# Nor do foreign keys follow a table that only takes the place of their parent.
+$maria->sql(
+	q{
+SET foreign_key_checks = 0;
+DROP TABLE parent;
+CREATE TABLE parent (id int PRIMARY KEY) ENGINE = MyISAM;
+RENAME TABLE parent TO no_parent;
+CREATE TABLE parent (id int PRIMARY KEY);
+INSERT INTO parent VALUES (7), (8);
+SET foreign_key_checks = 1;
+DELETE FROM parent WHERE id = 7}, 'late');
+wait_for_catchup($node, 'late');
+compare_recorded($node, 'late', 'source', ['late.child']);
+compare_tables($maria, $node, [qw(late.parent late.child)]);
 is( pg( q{
 SELECT string_agg(source_table || ': ' || result, E'\n' ORDER BY source_table)
 FROM mariadb_sync.history WHERE kind = 'join' AND source_table LIKE 'late.%'}),
