@@ -88,7 +88,7 @@ sub bank_batch
 		$sql .= "
 START TRANSACTION;
 UPDATE giro SET balance = balance - $amount, note = 'writer $number' WHERE id = $giro;
-INSERT INTO journal VALUES ($giro, $savings, $amount, 'writer $number');
+INSERT INTO journal (giro, savings, amount, text) VALUES ($giro, $savings, $amount, 'writer $number');
 UPDATE savings SET balance = balance + $amount WHERE id = $savings;
 COMMIT;
 UPDATE bulk SET pad = concat('w$number ', $_) WHERE id BETWEEN $bulk AND $bulk + 20;
@@ -98,7 +98,35 @@ DELETE FROM journal WHERE giro = $giro AND amount < 0 LIMIT 1;
 	return $sql;
 }
 
-foreach my $number (1 .. 2)
+# Somebody else changes the structure of what they write to.
+my @changes = (
+	'ALTER TABLE giro ADD COLUMN IF NOT EXISTS extra int NOT NULL DEFAULT 7',
+	'ALTER TABLE giro ADD COLUMN IF NOT EXISTS extra datetime DEFAULT now() FIRST',
+	'ALTER TABLE giro DROP COLUMN IF EXISTS extra',
+	'ALTER TABLE giro MODIFY note varchar(60), ADD INDEX IF NOT EXISTS by_note (note)',
+	'ALTER TABLE giro MODIFY note varchar(40), DROP INDEX IF EXISTS by_note',
+	'ALTER TABLE savings ADD COLUMN IF NOT EXISTS (one int, two varchar(9) DEFAULT "two")',
+	'ALTER TABLE savings DROP COLUMN IF EXISTS one, DROP COLUMN IF EXISTS two',
+	'ALTER TABLE savings RENAME COLUMN IF EXISTS two TO three',
+	'ALTER TABLE savings DROP COLUMN IF EXISTS three',
+	'ALTER TABLE journal MODIFY text varchar(70) CHARACTER SET latin1',
+	'ALTER TABLE journal CONVERT TO CHARACTER SET utf8mb4, MODIFY text varchar(40)',
+	'ALTER TABLE journal ADD COLUMN IF NOT EXISTS number bigint AUTO_INCREMENT PRIMARY KEY',
+	'ALTER TABLE journal DROP COLUMN IF EXISTS number',
+	'TRUNCATE journal',
+	'ALTER TABLE bulk MODIFY pad text, ALGORITHM = COPY',
+	'ALTER TABLE bulk MODIFY pad varchar(200)',
+	'ALTER TABLE bulk ADD COLUMN IF NOT EXISTS half int AS (id DIV 2) VIRTUAL',
+	'ALTER TABLE bulk DROP COLUMN IF EXISTS half',
+	'ALTER TABLE bulk ENGINE = InnoDB',
+	'RENAME TABLE bulk TO bulk_away; RENAME TABLE bulk_away TO bulk',
+	'CREATE OR REPLACE TABLE bulk_new LIKE bulk; INSERT INTO bulk_new (id, pad) SELECT id, pad FROM bulk;
+RENAME TABLE bulk TO bulk_old, bulk_new TO bulk; DROP TABLE bulk_old',
+	'CREATE OR REPLACE TABLE aside (PRIMARY KEY (id)) AS SELECT id, balance FROM giro',
+	'ALTER TABLE aside ADD COLUMN IF NOT EXISTS more int DEFAULT 1; UPDATE aside SET balance = balance + 1',
+	'DROP TABLE IF EXISTS aside');
+
+foreach my $number (1 .. 3)
 {
 	my $pid = fork();
 	die "could not fork: $!" unless defined $pid;
@@ -109,7 +137,10 @@ foreach my $number (1 .. 2)
 		open(STDERR, '>', '/dev/null');
 		for (;;)
 		{
-			$maria->try_sql(bank_batch($number), 'bank');
+			$maria->try_sql(
+				$number < 3 ? bank_batch($number) : $changes[ rand @changes ],
+				'bank');
+			usleep(rand(1_000_000)) if $number == 3;
 			usleep(100_000);
 			POSIX::_exit(0) if getppid() == 1;
 		}
@@ -478,6 +509,9 @@ $_->finish foreach @sessions;
 try_psql('ALTER SYSTEM RESET ALL');
 try_psql('SELECT pg_reload_conf()');
 try_psql(q{SELECT mariadb_sync.resume_snapshot('sub')});
+try_psql(
+	'DROP INDEX IF EXISTS bank.extra; ALTER TABLE bank.giro ALTER balance TYPE bigint'
+);
 kill 'KILL', @writers;
 waitpid $_, 0 foreach @writers;
 @writers = ();
@@ -495,12 +529,28 @@ diag("$count faults of " . scalar(keys %seen) . " kinds in $seconds seconds");
 is($broken, 0, 'whole transactions only, at every moment');
 is($failed, 0, 'nobody had to help');
 
+my $changed = $node->safe_psql('postgres',
+	q{SELECT count(*) FROM mariadb_sync.history WHERE kind = 'ddl'});
+diag("$changed changes of structure");
+cmp_ok($changed, '>=', $seconds / 10, 'enough changes of structure');
+
 # 500 in the twenty minutes of "make torture"
 cmp_ok($count, '>=', $seconds / 2.4, 'enough faults');
 $maria->sql(q{UPDATE giro SET note = 'the end' WHERE id = 1}, 'bank');
 wait_for_catchup($node, 'sub');
+@tables = map { "bank.$_" } split ' ',
+  $maria->value(
+	q{SELECT group_concat(table_name SEPARATOR ' ') FROM information_schema.tables WHERE table_schema = 'bank'}
+  );
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT string_agg(source_table || ': ' || last_error, E'\n') FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE state <> 'ready'}
+	),
+	'',
+	'no table was left behind');
 compare_tables($maria, $node, \@tables)
   or diag("run again with TORTURE_SEED=$seed");
+compare_structure($maria, $node, \@tables);
 
 $node->stop;
 $maria->stop;
