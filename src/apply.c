@@ -669,6 +669,7 @@ apply_truncate(MsApply *apply, const MsStatement *statement)
 static const char *
 ddl_touches(MsApply *apply, const MsStatement *statement)
 {
+	const char *touched = NULL;
 	ListCell   *lc;
 
 	foreach(lc, statement->tables)
@@ -677,14 +678,14 @@ ddl_touches(MsApply *apply, const MsStatement *statement)
 		TablePlan  *plan = ms_relmap_find_name(apply->relmap, name->db,
 											   name->table);
 
-		if (plan && plan->sub->state == MS_TABLE_DISABLED)
-			continue;
-		if (plan)
-			return plan->name;
 		/* a table that is created or renamed into the patterns */
-		if (ms_relmap_matches(apply->relmap, name->db, name->table))
-			apply->rescan = true;
+		if (plan == NULL)
+			apply->rescan |= ms_relmap_matches(apply->relmap, name->db, name->table);
+		else if (touched == NULL && plan->sub->state != MS_TABLE_DISABLED)
+			touched = plan->name;
 	}
+	if (touched)
+		return touched;
 	if (statement->kind == MS_STMT_DROP_DATABASE)
 	{
 		foreach(lc, ms_relmap_plans(apply->relmap))

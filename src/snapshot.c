@@ -186,6 +186,13 @@ ms_snapshot_failed_table(void)
 	return ms_copy_leader.failed;
 }
 
+/* Did it fail for good, because a structure change was ignored? */
+bool
+ms_snapshot_lost_table(void)
+{
+	return ms_copy_leader.lost;
+}
+
 static MsSubTable *
 find_recorded(List *tables, const TablePlan *plan)
 {
@@ -544,10 +551,15 @@ collect(int worker)
 	{
 		ms_copy_leader.counters[MS_CNT_SYNC_ERRORS]++;
 		ms_copy_leader.failed = plan->sub;
+		/* the stream tells, but nobody listens to it */
+		ms_copy_leader.lost = ms_copy_leader.options->ddl == MS_DDL_IGNORE &&
+			is_other_structure(task.sqlerrcode);
 		ereport(ERROR,
 				(errcode(task.sqlerrcode),
 				 errmsg("copy of source table \"%s\" failed", plan->name),
-				 errdetail_internal("%s", task.error)));
+				 errdetail_internal("%s", task.error),
+				 ms_copy_leader.lost && task.sqlerrcode == ERRCODE_UNDEFINED_TABLE ?
+				 errhint("It was dropped or renamed on the source, and option \"ddl\" is ignore. Use mariadb_sync.remove_table() and, if it has another name, mariadb_sync.add_table(); or mariadb_sync.resync_table() when it is there again.") : 0));
 	}
 	if (task.state != MS_COPY_DONE)
 		return;

@@ -17,6 +17,7 @@ extern void ms_snapshot_look_ahead(MsWire *control,
 extern bool ms_snapshot_take_over_tables(List *tables);
 extern bool ms_snapshot_settled(void);
 extern const MsSubTable *ms_snapshot_failed_table(void);
+extern bool ms_snapshot_lost_table(void);
 extern void ms_snapshot_assist(const char *file, uint64 start_pos);
 extern bool ms_snapshot_must_wait(const TablePlan *plan);
 extern MsCopyVerdict ms_snapshot_verdict(TablePlan *plan, const char *file,

@@ -22,6 +22,7 @@ typedef struct MsCopyLeader
 	List	   *unsettled;		/* of TablePlan *: not ready yet */
 	List	   *constraints;	/* of TablePlan *: foreign keys to be made */
 	const MsSubTable *failed;	/* whose copy raised an error */
+	bool		lost;			/* which it will always do */
 	uint32		source_server_id;
 	TablePlan  *assigned[MS_MAX_SNAPSHOT_WORKERS];	/* NULL = no task */
 	MsCopyKind	kinds[MS_MAX_SNAPSHOT_WORKERS];

@@ -189,6 +189,12 @@ ms_verify_repair(Verify *v, List *checks)
 
 		if (check->parts == NIL)
 			continue;
+		if (!ms_source_has_read_views(ms_source_table_from_jsonb(check->table->sub->source_schema)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" cannot be repaired row by row", check->table->name),
+					 errdetail("Its storage engine has no read views, so that the source cannot tell its rows as of one position."),
+					 errhint("Use mariadb_sync.resync_table().")));
 		if (check->table->fetches && check->table->key == NIL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -813,6 +813,7 @@ contain_error(const MsSubTable *table, bool careful, const char *gtid,
 {
 	/* what no later attempt can apply is one table's matter alone */
 	bool		hopeless = ms_apply_image_was_incomplete() ||
+	ms_snapshot_lost_table() ||
 	(worker.options.ddl == MS_DDL_APPLY && ms_relmap_structure_differed());
 
 	if ((worker.options.on_error == MS_ON_ERROR_DISABLE_TABLE || hopeless) &&

@@ -673,6 +673,61 @@ is( pg(q{SELECT count(*) FROM mariadb_sync.history WHERE kind = 'constraint'}),
 	'0',
 	'no foreign key could not be made');
 
+# When changes are ignored, a table that is no longer there to be copied is
+# disabled; its new name joins, and the others go on.
+$maria->sql(
+	q{
+CREATE DATABASE ign;
+USE ign;
+CREATE TABLE gone (id int PRIMARY KEY);
+CREATE TABLE was (id int PRIMARY KEY, v int);
+CREATE TABLE altered (id int PRIMARY KEY, v int);
+CREATE TABLE stays (id int PRIMARY KEY);
+INSERT INTO gone VALUES (1);
+INSERT INTO was VALUES (1, 1), (2, 2);
+INSERT INTO altered VALUES (1, 1);
+INSERT INTO stays VALUES (1)});
+create_subscription($node, 'ign', 'source', ['ign.*'],
+	{ enabled => JSON::PP::false, ddl => 'ignore' });
+pg(q{SELECT mariadb_sync.pause_snapshot('ign'), mariadb_sync.start('ign')});
+$maria->sql(
+	q{
+DROP TABLE gone;
+RENAME TABLE was TO now;
+ALTER TABLE altered DROP COLUMN v;
+INSERT INTO now VALUES (3, 3);
+INSERT INTO stays VALUES (2)}, 'ign');
+pg(     q{SELECT mariadb_sync.wait_for_gtid('ign', '}
+	  . $maria->gtid
+	  . q{'), mariadb_sync.resume_snapshot('ign')});
+foreach my $case (
+	[ 'gone',    qr/option "ddl" is ignore.*remove_table\(\)/ ],
+	[ 'was',     qr/option "ddl" is ignore.*add_table\(\)/ ],
+	[ 'altered', qr/resync_table\(\); unless option "ddl" is "apply"/ ])
+{
+	my ($table, $hint) = @$case;
+
+	like(
+		wait_for_disabled($node, "ign.$table"),
+		qr/copy of source table "ign\.$table" failed.*HINT: .*$hint/s,
+		"$table is disabled, with the reason");
+}
+$node->poll_query_until('postgres',
+	q{SELECT count(*) = 2 FROM mariadb_sync.pg_stat_mariadb_sync_tables WHERE source_table IN ('ign.now', 'ign.stays') AND state = 'ready'}
+) or die 'the other tables do not become ready';
+$maria->sql('INSERT INTO now VALUES (4, 4); INSERT INTO stays VALUES (3)',
+	'ign');
+pg(q{SELECT mariadb_sync.wait_for_gtid('ign', '} . $maria->gtid . q{')});
+compare_tables($maria, $node, [qw(ign.now ign.stays)]);
+is(view_value($node, 'ign', 'state'), 'streaming', 'the others go on');
+pg( q{
+SELECT mariadb_sync.remove_table('ign', 'ign.gone'),
+	mariadb_sync.remove_table('ign', 'ign.was');
+ALTER TABLE ign.altered DROP COLUMN v;
+SELECT mariadb_sync.resync_table('ign', 'ign.altered')});
+wait_for_catchup($node, 'ign');
+same(qw(ign.now ign.stays ign.altered));
+
 # A table that is created with rows in it, by a transaction that the source
 # rolls back, and by one that has no end because the source crashed.
 my ($query, $xid) = (2, 16);

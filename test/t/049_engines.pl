@@ -275,6 +275,28 @@ $session->quit;
 wait_for_catchup($node, 'sub');
 compare_tables($maria, $node, ['e.no_key']);
 
+# What cannot be read as of one position is not repaired row by row.
+pg('DELETE FROM e.no_key WHERE a = 1; DELETE FROM e.aria WHERE id = 1');
+foreach my $table (qw(no_key aria))
+{
+	my ($out, $err);
+
+	is( pg("SELECT missing > 0 FROM mariadb_sync.verify('sub', 'e.$table')"),
+		't',
+		"$table differs");
+	$node->psql(
+		'postgres',
+		"SELECT * FROM mariadb_sync.verify('sub', 'e.$table', repair => true)",
+		stderr => \$err);
+	like(
+		$err,
+		qr/table "e\.$table" cannot be repaired row by row.*no read views.*resync_table\(\)/s,
+		"$table cannot be repaired");
+	pg("SELECT mariadb_sync.resync_table('sub', 'e.$table')");
+	wait_for_catchup($node, 'sub');
+	compare_tables($maria, $node, ["e.$table"]);
+}
+
 # The copy while everything is written.
 my $writer = $maria->start_writer(
 	sub {
