@@ -40,12 +40,19 @@ CREATE TABLE giro (id int PRIMARY KEY, balance bigint NOT NULL, note varchar(40)
 CREATE TABLE savings (id int PRIMARY KEY, balance bigint NOT NULL);
 CREATE TABLE journal (giro int, savings int, amount int, text varchar(40));
 CREATE TABLE bulk (id int PRIMARY KEY, pad varchar(200));
+CREATE TABLE holder (id int PRIMARY KEY, name varchar(20));
+CREATE TABLE card (id int AUTO_INCREMENT PRIMARY KEY, holder int,
+	CONSTRAINT of_holder FOREIGN KEY (holder) REFERENCES holder (id) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE payment (id int AUTO_INCREMENT PRIMARY KEY, card int,
+	CONSTRAINT of_card FOREIGN KEY (card) REFERENCES card (id) ON DELETE SET NULL);
 INSERT INTO giro SELECT seq, 1000, '' FROM seq_1_to_500;
 INSERT INTO savings SELECT seq, 1000 FROM seq_1_to_500;
 INSERT INTO bulk SELECT seq, repeat('b', 150) FROM seq_1_to_20000;
+INSERT INTO holder SELECT seq, 'holder' FROM seq_1_to_200;
 });
-my @tables = map { "bank.$_" } qw(giro savings journal bulk);
-my $total  = 2 * 500 * 1000;
+my @tables =
+  map { "bank.$_" } qw(giro savings journal bulk holder card payment);
+my $total = 2 * 500 * 1000;
 
 my $node = sync_node(
 	'replica',
@@ -85,6 +92,7 @@ sub bank_batch
 		my $savings = 1 + int(rand(500));
 		my $amount  = int(rand(200)) - 100;
 		my $bulk    = 1 + int(rand(20_000));
+		my $holder  = 1 + int(rand(200));
 		$sql .= "
 START TRANSACTION;
 UPDATE giro SET balance = balance - $amount, note = 'writer $number' WHERE id = $giro;
@@ -93,7 +101,14 @@ UPDATE savings SET balance = balance + $amount WHERE id = $savings;
 COMMIT;
 UPDATE bulk SET pad = concat('w$number ', $_) WHERE id BETWEEN $bulk AND $bulk + 20;
 DELETE FROM journal WHERE giro = $giro AND amount < 0 LIMIT 1;
-";
+INSERT INTO card (holder) SELECT id FROM holder WHERE id = $holder;
+INSERT INTO payment (card) VALUES (last_insert_id());
+" . (       "UPDATE holder SET id = id + 1000 WHERE id = $holder + 1;
+DELETE FROM holder WHERE id = $holder + 1001;",
+			"REPLACE INTO holder (id, name) VALUES ($holder, 'again')",
+			"INSERT IGNORE INTO holder (id, name) SELECT seq, 'new' FROM seq_1_to_200"
+		)[ rand 3 ]
+		  . ';';
 	}
 	return $sql;
 }
@@ -124,7 +139,17 @@ my @changes = (
 RENAME TABLE bulk TO bulk_old, bulk_new TO bulk; DROP TABLE bulk_old',
 	'CREATE OR REPLACE TABLE aside (PRIMARY KEY (id)) AS SELECT id, balance FROM giro',
 	'ALTER TABLE aside ADD COLUMN IF NOT EXISTS more int DEFAULT 1; UPDATE aside SET balance = balance + 1',
-	'DROP TABLE IF EXISTS aside');
+	'DROP TABLE IF EXISTS aside',
+	'ALTER TABLE card DROP FOREIGN KEY IF EXISTS of_holder',
+	'DELETE FROM card WHERE holder NOT IN (SELECT id FROM holder);
+ALTER TABLE card ADD CONSTRAINT of_holder FOREIGN KEY IF NOT EXISTS (holder) REFERENCES holder (id) ON DELETE CASCADE ON UPDATE CASCADE',
+	'DELETE FROM card WHERE holder NOT IN (SELECT id FROM holder);
+ALTER TABLE card ADD CONSTRAINT of_holder FOREIGN KEY IF NOT EXISTS (holder) REFERENCES holder (id) ON DELETE SET NULL',
+	'ALTER TABLE holder ADD COLUMN IF NOT EXISTS title varchar(5) DEFAULT "Dr." AFTER id',
+	'ALTER TABLE holder DROP COLUMN IF EXISTS title',
+	'ALTER TABLE card ADD COLUMN IF NOT EXISTS made datetime DEFAULT now()',
+	'ALTER TABLE card DROP COLUMN IF EXISTS made',
+	'RENAME TABLE card TO token; RENAME TABLE token TO card');
 
 foreach my $number (1 .. 3)
 {
