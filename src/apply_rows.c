@@ -108,6 +108,8 @@ image_columns(const TablePlan *plan, const MsRowsEvent *rows,
 	return columns;
 }
 
+static const char left_out[] = "An INSERT left columns out, and their defaults are not in the binlog.";
+
 /* an error has been raised about a row image that lacks what is needed */
 static bool image_incomplete = false;
 
@@ -144,9 +146,11 @@ set_image(MsApply *apply, const TablePlan *plan, const MsRowsEvent *rows)
 {
 	if (rows->op == MS_ROW_INSERT)
 	{
-		if (!is_full(rows, rows->present))
-			incomplete_image(apply, plan,
-							 "An INSERT left columns out, and their defaults are not in the binlog.");
+		/* what is history, and not kept, needs no more than to say so */
+		if (!is_full(rows, rows->present) &&
+			(plan->row_end < 0 ||
+			 (rows->present[plan->row_end / 8] & (1 << plan->row_end % 8)) == 0))
+			incomplete_image(apply, plan, left_out);
 		ms_target_set_image(plan->target, NULL, NULL);
 		return;
 	}
@@ -381,6 +385,8 @@ apply_parts(MsApply *apply, TablePlan *plan, const MsRowsEvent *rows,
 		apply_delete(apply, plan, rows, p);
 	else if (parts->new)
 	{
+		if (rows->op == MS_ROW_INSERT && !is_full(rows, rows->present))
+			incomplete_image(apply, plan, left_out);
 		if (parts->after && !is_full(rows, rows->present_after))
 			incomplete_image(apply, plan,
 							 "An update moved the row between two chunks of the copy, or out of the history, and the image has not all of it.");

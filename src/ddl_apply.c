@@ -457,8 +457,8 @@ ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan, const char *why)
 }
 
 /* Was the schema read when the source had this statement behind it? */
-static bool
-is_contained(const MsApply *apply, const TablePlan *plan)
+bool
+ms_ddl_is_contained(const MsApply *apply, const TablePlan *plan)
 {
 	MsGtidList	list;
 
@@ -492,7 +492,7 @@ alter_table(MsDdlApply *ddl, TablePlan *plan)
 		ms_ddl_record(ddl, plan->name, NIL, "ignored: the table is disabled");
 	else if (plan->sub->state != MS_TABLE_READY)
 	{
-		if (is_contained(ddl->apply, plan))
+		if (ms_ddl_is_contained(ddl->apply, plan))
 			ms_ddl_record(ddl, plan->name, NIL, "applied: the copy has it");
 		else
 			ms_ddl_refresh(ddl, plan, "the table is being copied");
@@ -513,6 +513,8 @@ alter_table(MsDdlApply *ddl, TablePlan *plan)
 		from->db = plan->sub->source_db;
 		from->table = plan->sub->source_table;
 		ms_ddl_rename_tables(ddl, list_make2(from, change.new_name));
+		if (change.may_lose_keys)
+			ms_ddl_refresh_referring(ddl, change.new_name);
 	}
 }
 
@@ -594,7 +596,9 @@ wait_for_tables(MsDdlApply *ddl)
 
 			named |= ms_relmap_find_name(relmap, name->db, name->table) == plan;
 		}
-		if (named || (ms_snapshot_makes_foreign_keys(plan) &&
+		/* those that refer to it may have to be copied anew, too */
+		if (named || ((plan->sub->state != MS_TABLE_READY ||
+					   ms_snapshot_makes_foreign_keys(plan)) &&
 					  refers_to_named(ddl, plan)))
 			ms_snapshot_wait_for_table(plan);
 	}

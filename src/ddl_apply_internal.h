@@ -31,6 +31,7 @@ extern void ms_ddl_disable(MsDdlApply *ddl, TablePlan *plan,
 						   const char *error);
 extern void ms_ddl_refresh(MsDdlApply *ddl, TablePlan *plan,
 						   const char *why);
+extern bool ms_ddl_is_contained(const MsApply *apply, const TablePlan *plan);
 extern void ms_ddl_parse_statement(MsDdlApply *ddl, MsDdl *parsed);
 extern char *ms_ddl_join_notes(const char *result, const List *notes);
 extern MsSourceTable *ms_ddl_recorded(const TablePlan *plan);
@@ -54,6 +55,7 @@ extern void ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 extern void ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs);
 extern void ms_ddl_rename_own_keys(MsDdlApply *ddl, TablePlan *plan,
 								   const char *old_name, List **statements);
+extern void ms_ddl_refresh_referring(MsDdlApply *ddl, const MsTableName *parent);
 extern void ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table);
 extern void ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 									 const MsSourceTable *new);

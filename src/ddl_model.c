@@ -473,22 +473,28 @@ add_indexes_of_foreign_keys(MsSourceTable *table)
 	}
 }
 
+/* One that is not known by this name may be known by another. */
 static void
-drop_foreign_key(MsSourceTable *table, const char *name)
+drop_foreign_key(MsSourceTable *table, const MsClause *clause,
+				 MsModelChange *change)
 {
-	MsSourceForeignKey *fk = ms_source_find_foreign_key(table, name);
+	MsSourceForeignKey *fk = ms_source_find_foreign_key(table, clause->name);
 
 	if (fk)
 		table->foreign_keys = list_delete_ptr(table->foreign_keys, fk);
+	else if (!clause->if_exists && table->foreign_keys != NIL)
+		set_unknown(change, psprintf("foreign key %s", clause->name));
 }
 
 static void
-drop_constraint(MsSourceTable *table, const char *name)
+drop_constraint(MsSourceTable *table, const MsClause *clause,
+				MsModelChange *change)
 {
+	const char *name = clause->name;
 	ListCell   *lc;
 
 	if (ms_source_find_foreign_key(table, name))
-		drop_foreign_key(table, name);
+		drop_foreign_key(table, clause, change);
 	else if (find_check(table, name))
 		drop_check(table, name);
 	else if (ms_source_find_index(table, name))
@@ -607,10 +613,10 @@ apply_clause(MsSourceTable *table, MsClause *clause, MsModelChange *change)
 			add_foreign_key(table, clause, change);
 			break;
 		case MS_CLAUSE_DROP_FOREIGN_KEY:
-			drop_foreign_key(table, clause->name);
+			drop_foreign_key(table, clause, change);
 			break;
 		case MS_CLAUSE_DROP_CONSTRAINT:
-			drop_constraint(table, clause->name);
+			drop_constraint(table, clause, change);
 			break;
 		case MS_CLAUSE_ADD_CHECK:
 			add_check(table, clause);
@@ -855,6 +861,10 @@ ms_model_apply(MsSourceTable *table, const MsDdl *ddl, MsModelChange *change)
 	/* other engines take them and forget them */
 	if (!ms_source_engine_is(table, "InnoDB"))
 		table->foreign_keys = NIL;
+	/* when MariaDB copies the table the old name goes, and keys go with it */
+	change->may_lose_keys = change->new_name && list_length(ddl->clauses) > 1;
+	if (change->may_lose_keys && table->foreign_keys != NIL)
+		set_unknown(change, psprintf("RENAME %s", change->new_name->table));
 	recompute_nullable(table);
 	ms_source_place_period(table);
 	if (ddl->ignore && change->rows_changed == NULL)

@@ -14,6 +14,8 @@ typedef struct MsModelChange
 	MsTableName *new_name;		/* RENAME, or NULL */
 	bool		converts;		/* CONVERT TO, which new columns are part of */
 	int			last_foreign_key;	/* number in a name that MariaDB gave */
+	bool		may_lose_keys;	/* renamed and altered: are its foreign keys
+								 * still there, and those that refer to it? */
 } MsModelChange;
 
 extern MsSourceTable *ms_model_follow(Jsonb *schema, MsSourceTable *old);

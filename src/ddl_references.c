@@ -232,6 +232,21 @@ record(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *table)
 }
 
 /*
+ * Foreign keys of a table that is being copied are of the moment at which its
+ * schema was read, which may be before or after what the stream tells now.
+ */
+static void
+record_change(MsDdlApply *ddl, TablePlan *plan, const MsSourceTable *table)
+{
+	if (plan->sub->state == MS_TABLE_READY ||
+		plan->sub->state == MS_TABLE_DISABLED)
+		record(ddl, plan, table);
+	else if (!ms_ddl_is_contained(ddl->apply, plan))
+		ms_ddl_refresh(ddl, plan,
+					   "what its foreign key refers to was renamed while it was copied");
+}
+
+/*
  * The first pair is the key's: what its parent is called now may be what
  * another table was called.
  */
@@ -271,7 +286,37 @@ ms_ddl_rename_references(MsDdlApply *ddl, const List *pairs)
 		foreach(lc2, table->foreign_keys)
 			changed |= follow_pairs(lfirst(lc2), pairs);
 		if (changed)
-			record(ddl, plan, table);
+			record_change(ddl, plan, table);
+	}
+}
+
+/*
+ * A table was altered and got another name in one statement: whether foreign
+ * keys to it follow depends on how MariaDB did that.
+ */
+void
+ms_ddl_refresh_referring(MsDdlApply *ddl, const MsTableName *parent)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, ms_relmap_plans(ddl->apply->relmap))
+	{
+		TablePlan  *plan = lfirst(lc);
+		bool		refers = false;
+
+		if (plan->sub->state == MS_TABLE_DISABLED ||
+			(plan->sub->state != MS_TABLE_READY &&
+			 ms_ddl_is_contained(ddl->apply, plan)) ||
+			(strcmp(plan->sub->source_db, parent->db) == 0 &&
+			 strcmp(plan->sub->source_table, parent->table) == 0))
+			continue;
+		foreach(lc2, ms_ddl_recorded(plan)->foreign_keys)
+			refers |= refers_to(lfirst(lc2), parent->db, parent->table);
+		if (refers)
+			ms_ddl_refresh(ddl, plan,
+						   psprintf("its foreign key may not have followed to \"%s.%s\"",
+									parent->db, parent->table));
 	}
 }
 
@@ -370,6 +415,6 @@ ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 			}
 		}
 		if (changed)
-			record(ddl, plan, table);
+			record_change(ddl, plan, table);
 	}
 }

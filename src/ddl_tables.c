@@ -7,12 +7,17 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "commands/defrem.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 
 #include "ddl_apply_internal.h"
 #include "ddl_engine.h"
@@ -346,6 +351,44 @@ typedef struct Target
 	List	   *statements;
 } Target;
 
+/*
+ * What moves with a table to another schema and has a name there that is
+ * taken: the table itself, its indexes, the sequences of its columns.
+ */
+static List *
+rename_for_schema(const Target *target, const char *schema, char **relname)
+{
+	Oid			namespace = get_namespace_oid(target->schema, true);
+	Relation	rel = table_open(target->relid, AccessShareLock);
+	List	   *statements = NIL;
+	List	   *moving = list_concat(lcons_oid(target->relid,
+											   list_copy(RelationGetIndexList(rel))),
+									 getOwnedSequences(target->relid));
+	ListCell   *lc;
+
+	table_close(rel, NoLock);
+	foreach(lc, moving)
+	{
+		char	   *name = get_rel_name(lfirst_oid(lc));
+		char	   *free_name = name;
+
+		if (!OidIsValid(namespace) ||
+			!OidIsValid(get_relname_relid(name, namespace)))
+			continue;
+		for (int n = 1; OidIsValid(get_relname_relid(free_name, namespace)) ||
+			 OidIsValid(get_relname_relid(free_name, get_rel_namespace(target->relid))); n++)
+			free_name = makeObjectName(name, NULL, psprintf("%d", n));
+		/* ALTER TABLE renames indexes and sequences as well */
+		statements = lappend(statements,
+							 psprintf("ALTER TABLE %s RENAME TO %s",
+									  quote_qualified_identifier(schema, name),
+									  quote_identifier(free_name)));
+		if (lfirst_oid(lc) == target->relid)
+			*relname = free_name;
+	}
+	return statements;
+}
+
 /* The target's own name follows, by way of one that nobody has. */
 static void
 move_target(MsDdlApply *ddl pg_attribute_unused(), void *arg)
@@ -358,6 +401,7 @@ move_target(MsDdlApply *ddl pg_attribute_unused(), void *arg)
 	target->statements = NIL;
 	if (strcmp(schema, target->schema) != 0)
 	{
+		target->statements = rename_for_schema(target, schema, &relname);
 		if (!OidIsValid(get_namespace_oid(target->schema, true)))
 			target->statements = lappend(target->statements,
 										 psprintf("CREATE SCHEMA %s",

@@ -191,6 +191,14 @@ run(q{RENAME TABLE a TO tmp, b TO a, tmp TO b; INSERT INTO a VALUES (50, 'was b'
 same('shop.a', 'shop.b');
 run(q{RENAME TABLE a TO crm.a; INSERT INTO crm.a VALUES (51, 'in crm', 1)});
 same('crm.a');
+# to where its name is taken, and so are those of its indexes
+run(q{CREATE TABLE crm.taken (id int AUTO_INCREMENT PRIMARY KEY, v int, UNIQUE (v)); CREATE TABLE taken LIKE crm.taken;
+INSERT INTO taken (v) VALUES (1); INSERT INTO crm.taken (v) VALUES (2);
+RENAME TABLE taken TO crm.other; INSERT INTO crm.other (v) VALUES (3);
+CREATE TABLE taken (id int AUTO_INCREMENT PRIMARY KEY, v int, UNIQUE (v)); INSERT INTO taken (v) VALUES (4);
+RENAME TABLE crm.taken TO third; INSERT INTO third (v) VALUES (5)});
+same(qw(crm.other shop.taken shop.third));
+run('DROP TABLE taken, third, crm.other');
 run(q{RENAME TABLE b TO skip_b});
 like(
 	last_results(),

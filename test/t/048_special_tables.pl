@@ -345,6 +345,17 @@ ALTER TABLE past DROP SYSTEM VERSIONING;
 UPDATE past SET v = 4;
 INSERT INTO past VALUES (2, 5);
 DELETE FROM past WHERE id = 1;
+CREATE TABLE imaged (id int PRIMARY KEY, v int, b blob) WITH SYSTEM VERSIONING;
+INSERT INTO imaged VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three'), (4, 4, 'four');
+SET SESSION binlog_row_image = NOBLOB;
+UPDATE imaged SET v = 12 WHERE id = 1;
+UPDATE imaged SET id = id + 10 WHERE id IN (2, 3);
+DELETE FROM imaged WHERE id = 13;
+SET SESSION binlog_row_image = MINIMAL;
+UPDATE imaged SET v = 13 WHERE id = 1;
+UPDATE imaged SET b = 'fourth' WHERE id = 4;
+UPDATE imaged SET id = id + 20 WHERE id = 12;
+SET SESSION binlog_row_image = FULL;
 CREATE TABLE declared (
 	id int PRIMARY KEY, v int,
 	since timestamp(6) GENERATED ALWAYS AS ROW START, until timestamp(6) GENERATED ALWAYS AS ROW END,
@@ -360,7 +371,7 @@ $maria->sql('UPDATE declared SET v = 4; INSERT INTO declared (id, v) VALUES (2, 
 	'ver');
 wait_for_catchup($node, 'ver');
 compare_tables($maria, $node,
-	[ map { "ver.$_" } qw(made like_made later past) ]);
+	[ map { "ver.$_" } qw(made like_made later past imaged) ]);
 compare_structure($maria, $node, [qw(ver.later ver.past)]);
 is( pg('SELECT string_agg(id || \':\' || v, \' \' ORDER BY id) FROM ver.declared'),
 	'1:4 2:2', 'a declared period');
