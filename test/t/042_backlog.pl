@@ -149,6 +149,30 @@ INSERT INTO kid SELECT seq, seq FROM seq_1_to_4000}, 'shop');
 		compare_tables($maria, $node, \@tables);
 		compare_structure($maria, $node, \@tables);
 		is(view_value($node, 'sub', 'last_error'), '', 'no error');
+
+		# One that knows its parent by a name that the stream gives it later.
+		$maria->sql(
+			q{CREATE TABLE p1 (id int PRIMARY KEY);
+CREATE TABLE p2 (id int PRIMARY KEY);
+CREATE TABLE k (id int PRIMARY KEY, v varchar(20), p_id int, FOREIGN KEY (p_id) REFERENCES p1 (id) ON DELETE CASCADE);
+INSERT INTO p1 VALUES (1), (2);
+INSERT INTO p2 VALUES (1), (2);
+INSERT INTO k VALUES (1, 'one', 1), (2, 'two', 2)}, 'shop');
+		wait_for_catchup($node, 'sub');
+		$node->safe_psql('postgres', q{SELECT mariadb_sync.stop('sub')});
+		wait_for_state($node, 'sub', 'stopped');
+		$maria->sql(
+			q{ALTER TABLE k MODIFY v varchar(5) CHARACTER SET latin1;
+ALTER TABLE k ADD COLUMN w int;
+RENAME TABLE p1 TO p3, p2 TO p1, p3 TO p2}, 'shop');
+		$node->safe_psql('postgres', q{SELECT mariadb_sync.start('sub')});
+		wait_for_catchup($node, 'sub');
+		compare_recorded($node, 'sub', 'source', ['shop.k']);
+		$maria->sql(
+			q{DELETE FROM p1 WHERE id = 1; DELETE FROM p2 WHERE id = 2},
+			'shop');
+		wait_for_catchup($node, 'sub');
+		compare_tables($maria, $node, [qw(shop.p1 shop.p2 shop.k)]);
 	}
 	$node->stop;
 	$maria->stop;
