@@ -51,6 +51,7 @@ typedef struct MsCopy
 	List	   *unfit;			/* of char *: indexes that do not take the rows */
 	MsChunk    *chunk;			/* the one being loaded */
 	MsWire	   *wire;			/* kept between tasks */
+	MsWire	   *other;			/* beside it, for tables without read views */
 	MsServerOptions server;		/* what it is connected with */
 	TimestampTz started;		/* loading */
 	int64		rows;

@@ -285,13 +285,13 @@ check_server(const MsCopy *copy, MsWire *wire)
  * UPGRADE makes that all it does.  Returns what went wrong, NULL = nothing.
  */
 static const char *
-wait_for_inserts(const MsCopy *copy, MsWire *wire)
+wait_for_inserts(const MsCopy *copy)
 {
 	MsResult   *result;
 
-	result = ms_wire_query(wire, psprintf("CHECK TABLE %s.%s FOR UPGRADE",
-										  ms_wire_quote_identifier(copy->table->source_db),
-										  ms_wire_quote_identifier(copy->table->source_table)));
+	result = ms_wire_query(copy->other, psprintf("CHECK TABLE %s.%s FOR UPGRADE",
+												 ms_wire_quote_identifier(copy->table->source_db),
+												 ms_wire_quote_identifier(copy->table->source_table)));
 	for (int i = 0; i < result->nrows; i++)
 		if (pg_strcasecmp(ms_result_cell(result, i, 2), "error") == 0)
 			return ms_result_cell(result, i, 3);
@@ -299,38 +299,36 @@ wait_for_inserts(const MsCopy *copy, MsWire *wire)
 }
 
 /*
- * Begin to read the rows of a table without read views, which is read as it is
- * when the query locks it.  Rows that have a key can be written once more
- * without harm, but without one it matters what of the stream was in the table
- * by then.  So another connection looks where the binlog ends just before and
- * just after: all before the one has been copied, and nothing behind the other.
- * Returns the number of columns.
+ * A table without read views is read as it is when the query locks it.  Rows
+ * that have a key can be written once more without harm, but without one it
+ * matters what of the stream was in the table by then.  So another connection
+ * looks where the binlog ends before and just after: all before the one has
+ * been copied, and nothing behind the other.
+ *
+ * This is the look before, and makes sure of the table's structure, which has
+ * to come last: it locks out who alters the table, and who waits for us would
+ * be waited for by CHECK TABLE.
  */
-static int
-begin_rows_without_view(MsCopy *copy, const TablePlan *plan, const char *sql)
+static void
+look_before(MsCopy *copy)
 {
 	MsChunk    *chunk = copy->chunk;
-	bool		has_key = ms_target_has_key(plan->target);
-	MsWire	   *other = ms_wire_connect(&copy->server);
+	uint64		pos = 0;
+	char	   *file;
 	const char *failure;
-	int			ncolumns;
 
-	(void) check_server(copy, other);
-	if (!has_key)
+	copy->other = ms_wire_connect(&copy->server);
+	(void) check_server(copy, copy->other);
+	file = ms_snapshot_source_position(copy->other, &pos);
+	if (file &&
+		ms_snapshot_compare_positions(file, pos, chunk->snapshot_file,
+									  chunk->snapshot_pos) > 0)
 	{
-		uint64		pos = 0;
-		char	   *file = ms_snapshot_source_position(other, &pos);
-
-		if (file &&
-			ms_snapshot_compare_positions(file, pos, chunk->snapshot_file,
-										  chunk->snapshot_pos) > 0)
-		{
-			chunk->snapshot_file = file;
-			chunk->snapshot_pos = pos;
-		}
+		chunk->snapshot_file = file;
+		chunk->snapshot_pos = pos;
 	}
-	failure = wait_for_inserts(copy, other);
-	ncolumns = ms_wire_rows_begin(copy->wire, sql);
+	failure = wait_for_inserts(copy);
+	check_structure(copy);
 	if (failure)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
@@ -338,10 +336,17 @@ begin_rows_without_view(MsCopy *copy, const TablePlan *plan, const char *sql)
 						copy->table->source_db, copy->table->source_table),
 				 errdetail("CHECK TABLE on the source: %s", failure),
 				 errhint("Look for what holds the table in SHOW PROCESSLIST on the source.")));
-	if (!has_key)
-		chunk->end_file = ms_snapshot_last_position(other, &chunk->end_pos);
-	ms_wire_close(other);
-	return ncolumns;
+}
+
+/* The look after, when the table is locked. */
+static void
+look_after(MsCopy *copy, const TablePlan *plan)
+{
+	if (!ms_target_has_key(plan->target))
+		copy->chunk->end_file = ms_snapshot_last_position(copy->other,
+														  &copy->chunk->end_pos);
+	ms_wire_close(copy->other);
+	copy->other = NULL;
 }
 
 static void
@@ -350,8 +355,6 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	ErrorContextCallback callback;
 	const uint8 *data;
 	size_t		len;
-	const char *sql;
-	int			ncolumns;
 	double		rate = rate_limit(copy);
 	int64		step_rows = PROGRESS_ROWS;
 	int64		step_bytes = PROGRESS_BYTES;
@@ -372,11 +375,10 @@ load_rows(MsCopy *copy, TablePlan *plan)
 	error_context_stack = &callback;
 
 	ms_value_changes.count = 0;
-	sql = build_select(copy);
-	ncolumns = plan->no_read_views ? begin_rows_without_view(copy, plan, sql) :
-		ms_wire_rows_begin(copy->wire, sql);
-	if (ncolumns != plan->format.ncolumns)
+	if (ms_wire_rows_begin(copy->wire, build_select(copy)) != plan->format.ncolumns)
 		elog(ERROR, "unexpected number of columns");
+	if (copy->other)
+		look_after(copy, plan);
 	while (ms_wire_rows_next(copy->wire, &data, &len))
 	{
 		MsRow		row = ms_target_insert_row(plan->target);
@@ -437,8 +439,12 @@ copy_chunk(MsCopy *copy)
 	copy->rows = copy->bytes = 0;
 
 	copy->chunk->snapshot_server_id = check_server(copy, copy->wire);
+	copy->other = NULL;
 	ms_copy_open_view(copy);
-	check_structure(copy);
+	if (ms_source_has_read_views(ms_source_table_from_jsonb(copy->table->source_schema)))
+		check_structure(copy);
+	else
+		look_before(copy);
 	/* values come in their column's charset, as they do in the binlog */
 	ms_wire_exec(copy->wire, "SET character_set_results = NULL");
 

@@ -254,6 +254,25 @@ for my $table (qw(unseen unseen_no_key))
 	compare_tables($maria, $node, ["e.$table"]);
 }
 
+# Who alters such a table and its copy do not wait for each other.
+my $seen =
+  pg(
+	q{SELECT count(*) FROM mariadb_sync.history WHERE source_table = 'e.unseen'}
+  );
+my $alter = $maria->start_writer(
+	sub { return "ALTER TABLE unseen COMMENT = '$_[0]'" . ' ' x 10_000; },
+	'e');
+foreach my $more (1 .. 10)
+{
+	pg(q{SELECT mariadb_sync.resync_table('sub', 'e.unseen')});
+	$node->poll_query_until('postgres',
+		qq{SELECT count(*) >= $seen + 20 * $more FROM mariadb_sync.history WHERE source_table = 'e.unseen'}
+	) or die 'the stream stands still';
+}
+$alter->stop;
+wait_for_catchup($node, 'sub');
+compare_tables($maria, $node, ['e.unseen']);
+
 # Without a key and without read views: what is written between the read view
 # and the moment at which the copy locks the table is in it, and in the stream.
 my $session = $maria->session('e');
@@ -282,8 +301,7 @@ foreach my $table (qw(no_key aria))
 	my ($out, $err);
 
 	is( pg("SELECT missing > 0 FROM mariadb_sync.verify('sub', 'e.$table')"),
-		't',
-		"$table differs");
+		't', "$table differs");
 	$node->psql(
 		'postgres',
 		"SELECT * FROM mariadb_sync.verify('sub', 'e.$table', repair => true)",
