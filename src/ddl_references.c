@@ -201,6 +201,8 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 			(child != plan && child->sub->state != MS_TABLE_READY))
 			continue;
 		recorded = ms_ddl_recorded(child);
+		ms_options_bind_columns(recorded->columns, child->sub->columns,
+								ddl->apply->options);
 		there = *recorded;
 		there.foreign_keys = NIL;
 		foreach(lc2, recorded->foreign_keys)

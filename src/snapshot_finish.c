@@ -205,6 +205,7 @@ missing_foreign_keys(const MsCopy *copy)
 		return NIL;
 	table->db = sub->source_db;
 	table->name = sub->source_table;
+	ms_options_bind_columns(table->columns, sub->columns, &copy->options);
 	foreach(lc, table->foreign_keys)
 	{
 		const MsSourceForeignKey *key = lfirst(lc);
