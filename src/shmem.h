@@ -87,8 +87,8 @@ typedef struct MsSlotView
 	char		last_error[MS_ERROR_TEXT_MAX];
 	char		last_error_gtid[MS_GTID_TEXT_MAX];
 	TimestampTz last_error_time;	/* 0 = none */
-	double		pause;			/* milliseconds that the stream stood still for
-								 * the last verify() */
+	double		pause;			/* milliseconds that the stream stood still
+								 * for the last verify() */
 	TimestampTz pause_time;		/* 0 = never */
 } MsSlotView;
 
@@ -142,6 +142,7 @@ typedef struct MsCopyTask
 	int64		bytes_done;
 	int			helpers;		/* kind FINISH: so many could help */
 	uint64		values_changed; /* DONE */
+	bool		collected;		/* DONE, and the leader knows */
 	int			sqlerrcode;		/* FAILED */
 	char		error[MS_ERROR_TEXT_MAX];	/* FAILED */
 } MsCopyTask;
@@ -245,6 +246,7 @@ extern bool ms_shmem_copy_busy(int worker);
 extern void ms_shmem_copy_dismiss(int worker);
 extern bool ms_shmem_copy_next(MsCopyTask *task);
 extern void ms_shmem_copy_get(int worker, MsCopyTask *task);
+extern void ms_shmem_copy_set_collected(int worker);
 extern void ms_shmem_copy_refuse_help(int worker);
 extern void ms_shmem_copy_release(int worker);
 extern bool ms_shmem_copy_cancel(int worker);

@@ -34,8 +34,12 @@ ms_shmem_list_copies(Oid dboid)
 			bool		running;
 
 			LWLockAcquire(shared->lock, LW_SHARED);
+			/* a view's snapshot may be from before a chunk was committed */
 			running = slot->in_use && slot->view.dboid == dboid &&
-				slot->copies[j].state == MS_COPY_RUNNING;
+				(slot->copies[j].state == MS_COPY_RUNNING ||
+				 (slot->copies[j].state == MS_COPY_DONE &&
+				  slot->copies[j].kind == MS_COPY_KIND_CHUNK &&
+				  !slot->copies[j].collected));
 			view->subid = slot->view.subid;
 			view->task = slot->copies[j];
 			LWLockRelease(shared->lock);
@@ -132,6 +136,15 @@ ms_shmem_copy_get(int worker, MsCopyTask *task)
 {
 	LWLockAcquire(shared->lock, LW_SHARED);
 	*task = my_slot->copies[worker];
+	LWLockRelease(shared->lock);
+}
+
+/* The leader knows that the worker is done. */
+void
+ms_shmem_copy_set_collected(int worker)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_slot->copies[worker].collected = true;
 	LWLockRelease(shared->lock);
 }
 

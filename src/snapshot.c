@@ -492,6 +492,7 @@ collect_given_up(int worker, const MsCopyTask *task)
 	else if (task->state != MS_COPY_DONE)
 		return;
 	ms_copy_leader.assigned[worker] = NULL;
+	ms_shmem_copy_set_collected(worker);
 	ms_copy_leader.given_up[worker] = false;
 	if (list_member_ptr(ms_copy_leader.unsettled, plan))
 	{
@@ -564,6 +565,7 @@ collect(int worker)
 	if (task.state != MS_COPY_DONE)
 		return;
 	ms_copy_leader.assigned[worker] = NULL;
+	ms_shmem_copy_set_collected(worker);
 	take_over(plan, &task);
 }
 
