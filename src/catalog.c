@@ -435,6 +435,9 @@ ms_catalog_lock_subscription(int32 subid, int lockmode)
 
 /* ------------------------------------------------------------------------
  * mariadb_sync.subscription_table
+ *
+ * Sessions and workers write a table's row before the rows of its chunks, so
+ * that they do not wait for each other.
  * ------------------------------------------------------------------------
  */
 
@@ -606,12 +609,12 @@ ms_catalog_rename_table(const MsSubTable *table, const char *db,
 	add_table_key(&args, table);
 	add_text(&args, db);
 	add_text(&args, name);
-	execute("UPDATE mariadb_sync.snapshot_chunk"
-			" SET source_db = $4, source_table = $5 WHERE " TABLE_KEY,
-			&args, NULL, NULL);
 	update_table("UPDATE mariadb_sync.subscription_table"
 				 " SET source_db = $4, source_table = $5 WHERE " TABLE_KEY,
 				 &args, table);
+	execute("UPDATE mariadb_sync.snapshot_chunk"
+			" SET source_db = $4, source_table = $5 WHERE " TABLE_KEY,
+			&args, NULL, NULL);
 }
 
 void
@@ -622,6 +625,7 @@ ms_catalog_delete_table(const MsSubTable *table)
 	add_table_key(&args, table);
 	execute("DELETE FROM mariadb_sync.subscription_table WHERE " TABLE_KEY,
 			&args, NULL, NULL);
+	ms_catalog_delete_chunks(table);
 }
 
 /*
@@ -638,7 +642,6 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 	switch (state)
 	{
 		case MS_TABLE_PENDING:
-			ms_catalog_delete_chunks(table);
 			update_table("UPDATE mariadb_sync.subscription_table"
 						 " SET state = $4, state_gtid = NULL,"
 						 " snapshot_file = NULL, snapshot_pos = NULL,"
@@ -646,6 +649,7 @@ ms_catalog_set_table_state(const MsSubTable *table, MsTableState state)
 						 " bytes_done = 0, copy_started_at = NULL,"
 						 " copy_ended_at = NULL"
 						 " WHERE " TABLE_KEY, &args, table);
+			ms_catalog_delete_chunks(table);
 			break;
 		case MS_TABLE_COPYING:
 			update_table("UPDATE mariadb_sync.subscription_table"

@@ -35,7 +35,6 @@
 static void
 remove_table(MsDdlApply *ddl, TablePlan *plan)
 {
-	ms_catalog_delete_chunks(plan->sub);
 	ms_catalog_delete_table(plan->sub);
 	ms_snapshot_forget_table(plan);
 	ms_relmap_remove(ddl->apply->relmap, plan);

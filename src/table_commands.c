@@ -236,7 +236,6 @@ ms_remove_table(PG_FUNCTION_ARGS)
 	ms_options_parse(sub->options, &options);
 	if (!is_being_indexed(table))
 		ms_half_made_drop(sub, table, options.run_as_owner);
-	ms_catalog_delete_chunks(table);
 	ms_catalog_delete_table(table);
 	/* or it would join again */
 	if (ms_pattern_list_matches(sub->patterns, name.db, name.table))
