@@ -24,7 +24,9 @@
  * for equal: text by its collation, see cascade_text.c.
  *
  * The history of a system-versioned parent is of no consequence: what the
- * stream has as an update of its period's end is a delete.
+ * stream has as an update of its period's end is a delete.  But DELETE HISTORY
+ * from a table that InnoDB stores by a hidden key deletes, and makes NULL, what
+ * refers to such values.
  *
  * While the child is being copied, its copy decides, not the parent's: see
  * the rules at the top of snapshot.c.  A row of a chunk that was copied after
@@ -666,7 +668,8 @@ read_row(MsCascade *cascade, const MsRowsEvent *rows, const uint8 *row)
 
 /*
  * What has happened to the parent, by the row that was read: of a versioned
- * one only current rows count.  Returns false when it is nothing.
+ * one current rows count, and of some history that is deleted.  Returns false
+ * when it is nothing.
  */
 static bool
 read_change(MsCascade *cascade, const MsRowsEvent *rows, ParentRow *parent)
@@ -678,7 +681,7 @@ read_change(MsCascade *cascade, const MsRowsEvent *rows, ParentRow *parent)
 	if (cascade->nfields == cascade->nrefs || !cascade->old_found[row_end])
 		return true;
 	if (!ms_apply_is_current(&cascade->old_values[row_end]))
-		return false;
+		return cascade->history_counts && rows->op == MS_ROW_DELETE;
 	if (parent->update && cascade->new_found[row_end])
 		parent->update = ms_apply_is_current(&cascade->new_values[row_end]);
 	return true;

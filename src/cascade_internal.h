@@ -58,6 +58,8 @@ struct MsCascade
 	List	   *dependants;		/* of Dependant * */
 	int			nrefs;			/* columns that are referred to */
 	char	  **refs;			/* names */
+	bool		history_counts; /* its history is like other rows, once
+								 * deleted */
 
 	/* bound to the parent's plan, or to a table map */
 	uint32		generation;

@@ -147,6 +147,7 @@ compare_dependants(const ListCell *a, const ListCell *b)
  * when two of them share a column: whether a row is gone before the other key
  * makes NULL of the column by which it would have been found.  It goes from
  * index to index of the parent, which is table, and by their names for each.
+ * Without an index of its own for the rows their history counts, too.
  */
 static void
 order_dependants(MsCascade *cascade, const MsSourceTable *table)
@@ -155,6 +156,7 @@ order_dependants(MsCascade *cascade, const MsSourceTable *table)
 	const MsSourceIndex *clustered = ms_source_table_key(table);
 	ListCell   *lc;
 
+	cascade->history_counts = clustered == NULL;
 	foreach(lc, cascade->dependants)
 	{
 		Dependant  *dep = lfirst(lc);

@@ -413,6 +413,22 @@ INSERT INTO c SELECT seq, seq FROM seq_1_to_20;
 INSERT INTO n SELECT seq, seq FROM seq_1_to_20;
 INSERT INTO inside SELECT seq, seq FROM seq_1_to_20;
 });
+# DELETE HISTORY: of consequence where InnoDB stores rows by a hidden key
+$maria->sql(
+	join(
+		'',
+		map {
+			my ($name, $key) = @$_;
+			"CREATE TABLE h_$name (a int NOT NULL, v int, z int UNIQUE, $key) WITH SYSTEM VERSIONING;
+CREATE TABLE hc_$name (id int PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES h_$name (a) ON DELETE CASCADE);
+CREATE TABLE hn_$name (id int PRIMARY KEY, a int, FOREIGN KEY (a) REFERENCES h_$name (a) ON DELETE SET NULL);
+INSERT INTO h_$name VALUES (1, 1, 1), (2, 1, 2);
+INSERT INTO hc_$name VALUES (1, 1), (2, 2); INSERT INTO hn_$name VALUES (1, 1), (2, 2);"
+		} ( [ 'hidden',  'KEY (a)' ],
+			[ 'primary', 'PRIMARY KEY (a)' ],
+			[ 'unique',  'UNIQUE (a)' ],
+			[ 'beside',  'PRIMARY KEY (a, v), KEY (a)' ])),
+	'vers');
 create_subscription($node, 'vers', 'source', [ 'vers.*', '!vers.outside' ]);
 wait_for_catchup($node, 'vers');
 foreach my $parent (qw(p outside))
@@ -434,13 +450,22 @@ foreach my $parent (qw(p outside))
 $maria->sql(
 	'DELETE FROM tree WHERE id = 1; REPLACE INTO tree VALUES (21, NULL, NULL, NULL)',
 	'vers');
+$maria->sql("UPDATE h_$_ SET z = 9 WHERE a = 1; DELETE HISTORY FROM h_$_",
+	'vers')
+  foreach qw(hidden primary unique beside);
+is( $maria->value(
+		q{SELECT concat((SELECT count(*) FROM hc_hidden), (SELECT count(*) FROM hc_primary), (SELECT count(*) FROM hc_unique))},
+		'vers'),
+	'122',
+	'DELETE HISTORY has consequences without a key');
 is( $maria->value('SELECT group_concat(id ORDER BY id) FROM tree', 'vers'),
 	'3,4,15,21,23',
 	'a versioned table deletes once by a key to itself');
 $oracle->wait_for_gtid($maria->gtid);
 wait_for_catchup($node, 'vers');
-foreach my $table (
-	qw(vers.p vers.c vers.n vers.inside vers.tree vers.leaf))
+foreach my $table ((qw(vers.p vers.c vers.n vers.inside vers.tree vers.leaf)),
+	map { ("vers.h_$_", "vers.hc_$_", "vers.hn_$_") }
+	qw(hidden primary unique beside))
 {
 	my ($same, $text) = has_same_rows($maria, $node, { source => $table });
 	ok($same, "$table is equal") or diag($text);
