@@ -569,8 +569,7 @@ refers_to_named(MsDdlApply *ddl, const TablePlan *plan)
 		const MsSourceForeignKey *key = lfirst(lc);
 		const MsTableName *name = lfirst(lc2);
 
-		if (strcmp(key->ref_db, name->db) == 0 &&
-			strcmp(key->ref_table, name->table) == 0)
+		if (ms_source_refers_to(key, name->db, name->table))
 			return true;
 	}
 	return false;

@@ -207,8 +207,7 @@ rename_everywhere(MsSourceTable *table)
 		MsSourceForeignKey *fk = lfirst(lc);
 
 		rename_columns(table, fk->columns);
-		if (strcmp(fk->ref_db, table->db) == 0 &&
-			strcmp(fk->ref_table, table->name) == 0)
+		if (ms_source_refers_to(fk, table->db, table->name))
 			rename_columns(table, fk->ref_columns);
 	}
 	foreach(lc, table->checks)
@@ -385,8 +384,7 @@ ms_model_name_references(MsSourceTable *table, const MsSourceTable *parent)
 	{
 		MsSourceForeignKey *fk = lfirst(lc);
 
-		if (strcmp(fk->ref_db, parent->db) == 0 &&
-			strcmp(fk->ref_table, parent->name) == 0)
+		if (ms_source_refers_to(fk, parent->db, parent->name))
 			name_as_columns(fk->ref_columns, parent->columns);
 	}
 }

@@ -24,12 +24,6 @@
 #include "sql.h"
 #include "typemap.h"
 
-static bool
-refers_to(const MsSourceForeignKey *fk, const char *db, const char *table)
-{
-	return strcmp(fk->ref_db, db) == 0 && strcmp(fk->ref_table, table) == 0;
-}
-
 /* ------------------------------------------------------------------------
  * Those of targets
  * ------------------------------------------------------------------------
@@ -210,7 +204,7 @@ ms_ddl_make_references(MsDdlApply *ddl, const TablePlan *plan,
 			MsSourceForeignKey *fk = lfirst(lc2);
 
 			if ((child != plan &&
-				 !refers_to(fk, plan->sub->source_db, plan->sub->source_table)) ||
+				 !ms_source_refers_to(fk, plan->sub->source_db, plan->sub->source_table)) ||
 				OidIsValid(get_relation_constraint_oid(child->sub->relid,
 													   ms_typemap_constraint_name(fk), true)))
 				there.foreign_keys = lappend(there.foreign_keys, fk);
@@ -260,7 +254,7 @@ follow_pairs(MsSourceForeignKey *fk, const List *pairs)
 		const MsTableName *from = list_nth(pairs, i);
 		const MsTableName *to = list_nth(pairs, i + 1);
 
-		if (!refers_to(fk, from->db, from->table))
+		if (!ms_source_refers_to(fk, from->db, from->table))
 			continue;
 		fk->ref_db = to->db;
 		fk->ref_table = to->table;
@@ -314,7 +308,7 @@ ms_ddl_refresh_referring(MsDdlApply *ddl, const MsTableName *parent)
 			 strcmp(plan->sub->source_table, parent->table) == 0))
 			continue;
 		foreach(lc2, ms_ddl_recorded(plan)->foreign_keys)
-			refers |= refers_to(lfirst(lc2), parent->db, parent->table);
+			refers |= ms_source_refers_to(lfirst(lc2), parent->db, parent->table);
 		if (refers)
 			ms_ddl_refresh(ddl, plan,
 						   psprintf("its foreign key may not have followed to \"%s.%s\"",
@@ -373,7 +367,7 @@ ms_ddl_name_references(MsDdlApply *ddl, MsSourceTable *table)
 		TablePlan  *parent = ms_relmap_find_name(ddl->apply->relmap,
 												 fk->ref_db, fk->ref_table);
 
-		if (parent && !refers_to(fk, table->db, table->name))
+		if (parent && !ms_source_refers_to(fk, table->db, table->name))
 			ms_model_name_references(table, ms_ddl_recorded(parent));
 	}
 }
@@ -401,7 +395,7 @@ ms_ddl_follow_references(MsDdlApply *ddl, const TablePlan *parent,
 		{
 			MsSourceForeignKey *fk = lfirst(lc2);
 
-			if (!refers_to(fk, parent->sub->source_db, parent->sub->source_table))
+			if (!ms_source_refers_to(fk, parent->sub->source_db, parent->sub->source_table))
 				continue;
 			foreach(lc3, fk->ref_columns)
 				foreach(lc4, new->columns)

@@ -428,6 +428,14 @@ ms_source_find_foreign_key(const MsSourceTable *table, const char *name)
 	return NULL;
 }
 
+/* Does the foreign key refer to this table? */
+bool
+ms_source_refers_to(const MsSourceForeignKey *key, const char *db,
+					const char *table)
+{
+	return strcmp(key->ref_db, db) == 0 && strcmp(key->ref_table, table) == 0;
+}
+
 /* What is not known is InnoDB. */
 bool
 ms_source_engine_is(const MsSourceTable *table, const char *name)

@@ -107,6 +107,8 @@ extern MsSourceIndex *ms_source_find_index(const MsSourceTable *table,
 										   const char *name);
 extern MsSourceForeignKey *ms_source_find_foreign_key(const MsSourceTable *table,
 													  const char *name);
+extern bool ms_source_refers_to(const MsSourceForeignKey *key, const char *db,
+								const char *table);
 extern bool ms_source_engine_is(const MsSourceTable *table, const char *name);
 extern void ms_source_set_json(MsSourceColumn *col, char *check);
 extern bool ms_source_is_versioned(const MsSourceTable *table);

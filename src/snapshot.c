@@ -133,6 +133,15 @@ load_chunks(TablePlan *plan)
 	return plan->nchunks > 0;
 }
 
+/* Are there foreign keys of the table to be made when all tables are ready? */
+static void
+note_foreign_keys(TablePlan *plan, const MsSubTable *table)
+{
+	plan->sub->foreign_keys_wait = table->foreign_keys_wait;
+	if (table->foreign_keys_wait && plan->sub->state != MS_TABLE_DISABLED)
+		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
+}
+
 /*
  * Take up where the catalog says we are.  source_server_id tells whether the
  * positions in it still mean something.  Ends snapshot workers that an
@@ -171,9 +180,7 @@ ms_snapshot_init(const MsSubscription *sub,
 			plan->sub->state == MS_TABLE_COPYING ||
 			plan->sub->state == MS_TABLE_COPIED)
 			ms_copy_leader.unsettled = lappend(ms_copy_leader.unsettled, plan);
-		if (plan->sub->foreign_keys_wait &&
-			plan->sub->state != MS_TABLE_DISABLED)
-			ms_copy_leader.constraints = lappend(ms_copy_leader.constraints, plan);
+		note_foreign_keys(plan, plan->sub);
 	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(ms_copy_leader.cxt);
@@ -253,15 +260,6 @@ ms_copy_forget_progress(TablePlan *plan)
 	plan->discarded = false;
 	ms_copy_leader.unsettled = list_append_unique_ptr(ms_copy_leader.unsettled, plan);
 	MemoryContextSwitchTo(oldcxt);
-}
-
-/* Are there foreign keys of the table to be made when all tables are ready? */
-static void
-note_foreign_keys(TablePlan *plan, const MsSubTable *table)
-{
-	plan->sub->foreign_keys_wait = table->foreign_keys_wait;
-	if (table->foreign_keys_wait && plan->sub->state != MS_TABLE_DISABLED)
-		ms_copy_leader.constraints = list_append_unique_ptr(ms_copy_leader.constraints, plan);
 }
 
 /* The table is to be copied again, in the shape that is recorded by now. */

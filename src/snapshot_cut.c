@@ -72,8 +72,7 @@ changed_by_cascades(const MsSourceTable *source, bool of_itself)
 		const MsSourceForeignKey *key = lfirst(lc);
 
 		if (ms_source_foreign_key_acts(key) &&
-			(!of_itself || (strcmp(key->ref_table, source->name) == 0 &&
-							strcmp(key->ref_db, source->db) == 0)))
+			(!of_itself || ms_source_refers_to(key, source->db, source->name)))
 			return true;
 	}
 	return false;

@@ -197,7 +197,7 @@ static List *
 missing_foreign_keys(const MsCopy *copy)
 {
 	const MsSubTable *sub = copy->table;
-	MsSourceTable *table = ms_source_table_from_jsonb(sub->source_schema);
+	MsSourceTable *table = ms_copy_recorded_table(copy);
 	char	   *relname = get_rel_name(sub->relid);
 	ListCell   *lc;
 
@@ -205,7 +205,6 @@ missing_foreign_keys(const MsCopy *copy)
 		return NIL;
 	table->db = sub->source_db;
 	table->name = sub->source_table;
-	ms_options_bind_columns(table->columns, sub->columns, &copy->options);
 	foreach(lc, table->foreign_keys)
 	{
 		const MsSourceForeignKey *key = lfirst(lc);

@@ -79,8 +79,9 @@ handle_sigterm(SIGNAL_ARGS)
  * ------------------------------------------------------------------------
  */
 
-static MsSourceTable *
-recorded_table(const MsCopy *copy)
+/* The table as it is recorded, its columns with their options; not named. */
+MsSourceTable *
+ms_copy_recorded_table(const MsCopy *copy)
 {
 	MsSourceTable *table = ms_source_table_from_jsonb(copy->table->source_schema);
 
@@ -131,7 +132,7 @@ missing_indexes(MsCopy *copy)
 
 	if (!copy->table->created)
 		return NIL;
-	table = recorded_table(copy);
+	table = ms_copy_recorded_table(copy);
 	foreach(lc, ms_model_missing_indexes(table, relid))
 		if (!is_unfit(copy, lfirst(lc)))
 		statements = lappend(statements, lfirst(lc));

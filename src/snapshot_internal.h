@@ -6,6 +6,7 @@
 
 #include "postmaster/bgworker.h"
 
+#include "remote_schema.h"
 #include "role.h"
 #include "snapshot.h"
 
@@ -75,6 +76,7 @@ extern void ms_copy_finish_table(MsCopy *copy);
 extern void ms_copy_make_constraints(MsCopy *copy);
 
 /* snapshot_index.c */
+extern MsSourceTable *ms_copy_recorded_table(const MsCopy *copy);
 extern void ms_copy_build_indexes(MsCopy *copy);
 extern void ms_copy_help_with_indexes(MsCopy *copy);
 

@@ -657,8 +657,7 @@ ms_typemap_create_foreign_keys(const MsSourceTable *table, const char *schema,
 	foreach(lc, table->foreign_keys)
 	{
 		MsSourceForeignKey *fk = lfirst(lc);
-		bool		to_itself = strcmp(fk->ref_table, table->name) == 0 &&
-		strcmp(fk->ref_db, table->db) == 0;
+		bool		to_itself = ms_source_refers_to(fk, table->db, table->name);
 		char	   *name = ms_typemap_constraint_name(fk);
 		StringInfoData buf;
 
